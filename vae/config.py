@@ -1,0 +1,64 @@
+"""Named recipes: everything that determines a trained model, in frozen dataclasses."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from vae.data import DATASETS
+from vae.models import ModelConfig
+from vae.spec import InputSpec
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained.
+
+    `warmup` counts steps of rising learning rate, `kl_warmup` epochs over which beta rises from 0 to `beta`; `ema` is
+    the decay per step of the averaged weights, which are the ones kept; `clip` bounds the norm of the gradient.
+    """
+
+    name: str
+    dataset: str
+    model: ModelConfig
+    epochs: int
+    batch: int = 256
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.0
+    warmup: int = 200
+    kl_warmup: float = 5.0
+    beta: float = 1.0
+    ema: float = 0.999
+    clip: float = 200.0
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.dataset not in DATASETS:
+            raise ValueError(f"dataset must be one of {', '.join(DATASETS)}, not {self.dataset!r}")
+        if self.epochs < 1 or self.batch < 1:
+            raise ValueError(f"epochs and batch must be at least 1, not {self.epochs} and {self.batch}")
+
+
+DIGIT, GARMENT = DATASETS["mnist"].spec, DATASETS["fashion-mnist"].spec
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("mnist", "mnist", ModelConfig(DIGIT, latents=24, dense_blocks=2), epochs=120),
+        Recipe("mnist-2d", "mnist", ModelConfig(DIGIT, latents=2, dense_blocks=3), epochs=80),
+        Recipe("fashion", "fashion-mnist", ModelConfig(GARMENT, latents=24, dense_blocks=2), epochs=60),
+        Recipe("fashion-2d", "fashion-mnist", ModelConfig(GARMENT, latents=2, dense_blocks=3), epochs=60),
+    )
+}
+
+
+def config_to_json(config: ModelConfig) -> str:
+    """The JSON text that `config_from_json` reads."""
+    return json.dumps(asdict(config))
+
+
+def config_from_json(text: str) -> ModelConfig:
+    """The configuration in a checkpoint; ValueError where a key is unknown or missing, or a value is not allowed."""
+    try:
+        fields = json.loads(text)
+        return ModelConfig(**fields | {"spec": InputSpec(**fields["spec"]), "channels": tuple(fields["channels"])})
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"this is not a model configuration: {error}") from error

@@ -1,0 +1,32 @@
+"""Where the tensors live, and in which precision they are multiplied."""
+
+import torch
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """ "auto": cuda, else mps, else cpu; any other name must be a device this machine has, or ValueError."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, here in available.items() if here))
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"{name!r} is not a device; use auto, {', '.join(available)} or cuda:N") from error
+    if not available.get(device.type, False):
+        here = ", ".join(kind for kind, found in available.items() if found)
+        raise ValueError(f"device {name!r} is not available here; this machine has: {here}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device {name!r} is not available here; there are {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 products run in hardware there: CUDA from Ampere on, CPUs with AMX."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """A context that computes in bfloat16 where `multiplies_bf16`, and changes nothing elsewhere."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=multiplies_bf16(device))

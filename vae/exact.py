@@ -1,0 +1,149 @@
+"""Two latents: log p(x) by quadrature, not by a bound.
+
+p(x) is the integral of p(x|z) p(z) over the plane. Square cells cover [-6, 6]^2 (the prior outside holds 4e-9 of the
+mass), each standing for its midpoint. Cells that may hold a share of a picture's integral are split into four, level
+after level, until splitting changes the result by less than `SETTLED`: the midpoint sum of a smooth peak converges
+exponentially once a cell is narrower than the peak, so the last change bounds the error that is left.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from vae.models import VAE
+
+EXTENT = 6.0
+COARSEST, FINEST = 0.1, 0.1 / 2**6  # widths of a cell
+TRUSTED = 0.1 / 2**2  # no result is taken from wider cells, which can miss a narrow peak altogether
+SETTLED = 1e-3  # nats
+AT_ONCE = 4096  # pictures decoded in one pass
+
+
+class Evidence(NamedTuple):
+    """log p(x) in nats, and how much the last halving of the cells changed it."""
+
+    log_evidence: Float[Tensor, " b"]
+    error: Float[Tensor, " b"]
+
+
+class Grid:
+    """The decoder of a binary model with two latents, evaluated once on the coarsest cells.
+
+    It holds 14,400 decoded pictures: 45 MB at 28 x 28 pixels. ValueError for any other model.
+    """
+
+    def __init__(self, model: VAE):
+        if model.latents != 2 or model.input_spec.levels != 2:
+            raise ValueError(
+                f"quadrature needs two latents and binary pixels; this model has {model.latents} latents "
+                f"and {model.input_spec.levels} grey levels"
+            )
+        self.model = model
+        self.cells = torch.arange(round(2 * EXTENT / COARSEST) ** 2)
+        self.logits = torch.cat([logits for _, logits in self._decoded(self.cells, COARSEST)])
+
+    @torch.inference_mode()
+    def evidence(self, x: Float[Tensor, "b c h w"], block: int = 1000) -> Evidence:
+        """log p(x) of binary pictures, `block` at a time, which bounds the memory at about 1 GB."""
+        parts = [self._evidence(part.flatten(1)) for part in x.split(block)]
+        return Evidence(torch.cat([p.log_evidence for p in parts]), torch.cat([p.error for p in parts]))
+
+    def _evidence(self, x: Float[Tensor, "b pixels"]) -> Evidence:
+        width = COARSEST
+        # Pairs of a picture and a cell: `picture`, `cell` and `value` = log p(x, z) at the cell's midpoint.
+        picture, cell, value = self._coarse_pairs(x)
+        result, error = _log_integral(len(x), picture, value, width), torch.full_like(x[:, 0], math.inf)
+        settled = torch.full_like(result, -math.inf)
+        while width > FINEST and len(picture):
+            best = torch.full_like(result, -math.inf).scatter_reduce_(0, picture, value, "amax")
+            split = value > best[picture] - _may_hide(width)
+            settled = settled.logaddexp(_log_integral(len(x), picture[~split], value[~split], width))
+            cell = _children(cell[split], width).flatten()
+            picture = picture[split].repeat_interleave(4)
+            width /= 2
+            value = self._pair_values(x, picture, cell, width)
+            new = settled.logaddexp(_log_integral(len(x), picture, value, width))
+            running = torch.zeros_like(result, dtype=torch.bool).index_fill_(0, picture, True)
+            error = torch.where(running, (new - result).abs(), error)
+            result = torch.where(running, new, result)
+            unfinished = (error[picture] > SETTLED) if width <= TRUSTED else torch.ones_like(picture, dtype=torch.bool)
+            picture, cell, value = picture[unfinished], cell[unfinished], value[unfinished]
+        return Evidence(result, error)
+
+    def _coarse_pairs(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        pairs = []
+        for start in range(0, len(x), 256):
+            values = _log_joint(x[start : start + 256], self.logits, _midpoints(self.cells, COARSEST, x.device))
+            near = values > values.amax(1, keepdim=True) - _may_hide(COARSEST)
+            rows, cells = near.nonzero(as_tuple=True)
+            pairs.append((rows + start, cells, values[near]))
+        picture, cell, value = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+        return picture, cell, value
+
+    def _pair_values(self, x: Tensor, picture: Tensor, cell: Tensor, width: float) -> Tensor:
+        """log p(x, z) of each pair; a cell that several pictures share is decoded once."""
+        unique, index = torch.unique(cell, return_inverse=True)
+        order = index.argsort()
+        ends = torch.searchsorted(index[order], torch.arange(0, len(unique) + AT_ONCE, AT_ONCE, device=x.device))
+        value = torch.empty_like(picture, dtype=x.dtype)
+        for chunk, (cells, logits) in enumerate(self._decoded(unique, width)):
+            pairs = order[ends[chunk] : ends[chunk + 1]]
+            joint = _log_joint(x, logits, _midpoints(cells, width, x.device))
+            value[pairs] = joint[picture[pairs], index[pairs] - chunk * AT_ONCE]
+        return value
+
+    @torch.inference_mode()
+    def _decoded(self, cells: Int[Tensor, " n"], width: float) -> Iterator[tuple[Tensor, Float[Tensor, "n pixels"]]]:
+        device = next(self.model.parameters()).device
+        for chunk in cells.split(AT_ONCE):
+            yield chunk, self.model.decode(_midpoints(chunk, width, device)).base_dist.logits.flatten(1)
+
+
+def log_evidence(model: VAE, x: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
+    """log p(x), nats, of binary pictures under a model with two latents; error below 1e-2 nats.
+
+    ValueError for other models. For pictures that come one by one, keep a `Grid`, which decodes the plane only once.
+    """
+    return Grid(model).evidence(x).log_evidence
+
+
+def _may_hide(width: float) -> float:
+    """How far below the best cell's midpoint a cell may lie and still hold a share, nats.
+
+    20 nats below is nothing; and a peak of standard deviation 0.005, the narrowest seen, is (width / sqrt 2)^2 /
+    (2 x 0.005^2) nats higher than the corner of a cell around it.
+    """
+    return 20.0 + width**2 / (4 * 0.005**2)
+
+
+def _midpoints(cells: Int[Tensor, " n"], width: float, device: torch.device) -> Float[Tensor, "n 2"]:
+    side = round(2 * EXTENT / width)
+    position = torch.stack([cells // side, cells % side], dim=1).to(device)
+    return (position + 0.5) * width - EXTENT
+
+
+def _children(cells: Int[Tensor, " n"], width: float) -> Int[Tensor, "n 4"]:
+    """The four cells of half the width that make up each cell."""
+    side = round(2 * EXTENT / width)
+    first = (cells // side) * 2 * (2 * side) + (cells % side) * 2
+    return first[:, None] + torch.tensor([0, 1, 2 * side, 2 * side + 1], device=cells.device)
+
+
+def _log_joint(
+    x: Float[Tensor, "b pixels"], logits: Float[Tensor, "n pixels"], z: Float[Tensor, "n 2"]
+) -> Float[Tensor, "b n"]:
+    """log p(x|z) + log p(z); the Bernoulli likelihood of bits is x . logits - sum softplus(logits)."""
+    constant = -F.softplus(logits).sum(1) - 0.5 * z.square().sum(1) - math.log(2 * math.pi)
+    return torch.addmm(constant, x, logits.T)
+
+
+def _log_integral(pictures: int, picture: Tensor, value: Tensor, width: float) -> Float[Tensor, " b"]:
+    """log sum exp(value) width^2 over the cells of each picture."""
+    best = torch.full((pictures,), -math.inf, device=value.device).scatter_reduce_(0, picture, value, "amax")
+    total = torch.zeros_like(best).index_add_(0, picture, (value - best[picture]).exp())
+    return torch.where(best.isinf(), best, best + total.log()) + 2 * math.log(width)

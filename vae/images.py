@@ -1,0 +1,491 @@
+"""Any uploaded bytes -> a checked, upright, prepared picture, and the record of every step on the way."""
+
+import io
+import math
+import struct
+import warnings
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from PIL import Image
+from scipy import ndimage
+from torch import Tensor
+
+from vae.spec import InputSpec
+
+# Megapixels that may be decoded, so that reading stays under about 300 MB: JPEG shrinks while it decodes,
+# WebP holds four copies of the canvas.
+MEGAPIXELS = MappingProxyType(
+    {"JPEG": 64, "MPO": 64, "PNG": 36, "WEBP": 16, "GIF": 36, "BMP": 36, "DIB": 36, "TIFF": 36}
+)
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+MAX_BYTES = 25_000_000
+MAX_ASPECT = 100  # long side / short side
+MAX_SCANS = 600e6  # pixels x scans of a progressive JPEG: a scan costs a few bytes and a pass over every pixel
+WORK_SIDE, SHOWN_SIDE = 1024, 512  # pixels on the long side, while working and in a step's picture
+SWITCHES = MappingProxyType(
+    {
+        "digit": ("invert", "background", "contrast", "specks", "crop", "stroke", "centre"),
+        "garment": ("invert", "contrast", "crop", "centre"),
+        "crop": ("invert", "crop"),
+    }
+)
+TURNS = MappingProxyType(
+    {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+)
+# What Pillow's readers raise on files that were damaged or made to do harm.
+BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BufferError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+BOX = 20 / 28  # MNIST: the ink fits 20 x 20 of 28 x 28 pixels
+STROKE = (1.9, 3.6)  # pixels of 28: the middle of MNIST's stroke widths; thinner and thicker ones are brought there
+EMPTY = "There is nothing on this picture: draw or photograph one thing that stands out from its background."
+
+
+class ImageError(ValueError):
+    """A picture that cannot be read or prepared; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was done and the uint8 picture (h, w) or (h, w, 3) after it, at most 512 pixels on the long side."""
+
+    name: str
+    text: str
+    applied: bool
+    switchable: bool
+    image: Shaped[np.ndarray, "..."]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The picture a model reads, float32 in [0, 1] in steps of 1/255, and the steps that led to it."""
+
+    picture: Float[Tensor, "1 c h w"]
+    steps: tuple[Step, ...]
+
+
+def prepare(data: bytes, spec: InputSpec, switches: Mapping[str, bool] = MappingProxyType({})) -> Prepared:
+    """The picture (1, c, h, w) in the bytes of a PNG, JPEG, WebP, GIF, BMP or TIFF file, as `spec` wants it.
+
+    `switches` overrides automatic decisions by step name. Raises ImageError for a picture that cannot be used and
+    ValueError for a switch that does not exist.
+    """
+    trail = _Trail(spec, switches)
+    return _finish(_decode(data, trail), trail)
+
+
+def prepare_array(
+    array: Shaped[np.ndarray, "..."], spec: InputSpec, switches: Mapping[str, bool] = MappingProxyType({})
+) -> Prepared:
+    """The same from a decoded uint8 picture (h, w), (h, w, 3) or (h, w, 4), as a drawing pad has it."""
+    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise ValueError(f"array must be uint8 (h, w), (h, w, 3) or (h, w, 4), not {array.dtype} {array.shape}")
+    trail = _Trail(spec, switches)
+    _check_size(array.shape[1], array.shape[0], "BMP")
+    return _finish(_composite(_shrink(Image.fromarray(array)), trail), trail)
+
+
+@dataclass
+class _Trail:
+    """The steps so far, and who decides: the user's switch or the automatic choice."""
+
+    spec: InputSpec
+    switches: Mapping[str, bool]
+    steps: list[Step] = field(default_factory=list)
+
+    def __post_init__(self):
+        allowed = SWITCHES[self.spec.preparation]
+        for name in self.switches:
+            if name not in allowed:
+                raise ValueError(f"switches of {self.spec.preparation!r} are {', '.join(allowed)}, not {name!r}")
+
+    def decide(self, name: str, automatic: bool) -> bool:
+        return bool(self.switches.get(name, automatic))
+
+    def add(self, name: str, done: str, image: np.ndarray, applied: bool = True, otherwise: str = "") -> None:
+        """Record a step: the text is `done`, or `otherwise` where it was not needed, or that it is switched off."""
+        if not applied:
+            done = otherwise if self.switches.get(name, True) else "Switched off"
+        shown = image if image.dtype == np.uint8 else _to_uint8(image)
+        if max(shown.shape[:2]) > SHOWN_SIDE:
+            scale = SHOWN_SIDE / max(shown.shape[:2])
+            size = tuple(max(1, round(n * scale)) for n in shown.shape[1::-1])
+            shown = np.asarray(Image.fromarray(shown).resize(size, Image.Resampling.BOX))
+        switchable = name in SWITCHES[self.spec.preparation]
+        self.steps.append(Step(name, done, applied, switchable, shown.copy()))
+
+
+# ---- bytes -> an upright uint8 picture, (h, w) or (h, w, 3), at most WORK_SIDE pixels on the long side ----
+
+
+def _decode(data: bytes, trail: _Trail) -> np.ndarray:
+    if not data:
+        raise ImageError("The file is empty.")
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"The file has {len(data) / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB can be read.")
+    # For good, not in a `catch_warnings` block: threads that leave such blocks out of order restore wrong filters.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _read(image, data, trail)
+    except ImageError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise ImageError("This is not a PNG, JPEG, WebP, GIF, BMP or TIFF picture.") from None
+    except Image.DecompressionBombError:
+        raise ImageError("The picture has too many pixels; make it smaller first.") from None
+    except BROKEN:
+        raise ImageError("The picture is damaged and cannot be read.") from None
+
+
+def _read(image: Image.Image, data: bytes, trail: _Trail) -> np.ndarray:
+    kind, (width, height) = image.format, image.size
+    _check_size(width, height, kind)
+    if kind in ("JPEG", "MPO"):
+        scans = data.count(b"\xff\xda") if "progressive" in image.info else 1
+        if scans > 1 and scans * width * height > MAX_SCANS:
+            raise ImageError("This progressive JPEG takes too long to read; save it as a plain JPEG or a PNG.")
+        scale = max(1.0, max(width, height) / WORK_SIDE)
+        image.draft(None, (math.ceil(width / scale), math.ceil(height / scale)))
+    if kind == "TIFF":
+        _check_size(image.tag_v2.get(322, 1), image.tag_v2.get(323, 1), kind, MAX_BYTES)
+    several = kind in ("GIF", "WEBP", "PNG", "TIFF") and image.is_animated
+    orientation = _orientation(image)
+    image.load()
+    picture = _shrink(image)
+    name = "JPEG" if kind == "MPO" else kind
+    text = f"Read a {name} of {width} x {height} pixels" + (", the first picture of several" if several else "")
+    trail.add("read", text, np.asarray(picture.convert("RGB")))
+    if orientation != 1 and kind != "TIFF":  # Pillow has turned a TIFF by now
+        picture = picture.transpose(TURNS[orientation])
+    text = f"Turned upright (EXIF orientation {orientation})"
+    trail.add("orientation", text, np.asarray(picture.convert("RGB")), orientation != 1, "It is upright")
+    return _composite(picture, trail)
+
+
+def _check_size(width: int, height: int, kind: str, aspect: float = MAX_ASPECT) -> None:
+    if width < 1 or height < 1:
+        raise ImageError("The picture has no pixels.")
+    if width * height > 1e6 * MEGAPIXELS[kind]:
+        limit = f"at most {MEGAPIXELS[kind]} megapixels can be read"
+        raise ImageError(f"The picture has {width} x {height} pixels; {limit}.")
+    if max(width, height) > aspect * min(width, height):
+        raise ImageError(f"The picture is too narrow: {width} x {height} pixels.")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(0x0112, 1)
+    except BROKEN:
+        return 1
+    return orientation if isinstance(orientation, int) and orientation in TURNS else 1
+
+
+def _shrink(image: Image.Image) -> Image.Image:
+    """The picture as uint8 L, RGB or RGBA, at most WORK_SIDE pixels on the long side."""
+    if image.mode.startswith(("I", "F")):
+        image = image.convert("I") if image.mode.startswith("I;") else image  # Pillow cannot shrink 16-bit modes
+        return Image.fromarray(_eight_bits(np.asarray(_reduce(image))))
+    if image.has_transparency_data:
+        mode = "RGBA"
+    elif image.mode in ("1", "L"):
+        mode = "L"
+    else:
+        mode = "RGB"
+    return _reduce(image if image.mode == mode else image.convert(mode))
+
+
+def _reduce(image: Image.Image) -> Image.Image:
+    scale = max(image.size) / WORK_SIDE
+    if scale >= 2:
+        image = image.reduce(int(scale))
+    return _fit(image, WORK_SIDE) if max(image.size) > WORK_SIDE else image
+
+
+def _fit(image: Image.Image, side: int) -> Image.Image:
+    scale = side / max(image.size)
+    size = tuple(max(1, round(n * scale)) for n in image.size)
+    return image.resize(size, Image.Resampling.BOX)
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """uint8 from integers, whose range is the next power of two, or from floats, from minimum to maximum."""
+    whole, values = values.dtype.kind in "iu", values.astype(np.float64)
+    finite = values[np.isfinite(values)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    if whole and low >= 0:
+        low, high = 0.0, 2.0 ** max(8, int(high).bit_length()) - 1
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    return _to_uint8((values - low) / max(high - low, np.finfo(np.float64).tiny))
+
+
+def _to_uint8(values: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def _composite(picture: Image.Image, trail: _Trail) -> np.ndarray:
+    """uint8 (h, w) or (h, w, 3): transparency filled with black or white, whichever keeps the drawing visible."""
+    rgba = np.asarray(picture)
+    if picture.mode != "RGBA":
+        trail.add("transparency", "", rgba, False, "Nothing is transparent")
+        return rgba
+    colour, alpha = rgba[..., :3].astype(np.float32), rgba[..., 3:] / np.float32(255)
+    level = _luminance(colour)[alpha[..., 0] > 0.5] / 255
+    fill = 0.0
+    if level.size:
+        # A card with a drawing on it and a clear rim: fill the rim like the card, not like the ink's opposite.
+        card = level.size > 0.5 * alpha.size and level.std() > 0.1
+        fill = 255.0 * ((np.median(level) > 0.5) if card else (level.mean() < 0.5))
+    filled = np.rint(colour * alpha + fill * (1 - alpha)).astype(np.uint8)
+    clear = bool((rgba[..., 3] < 255).any())
+    text = f"Filled what is transparent with {'white' if fill else 'black'}"
+    trail.add("transparency", text, filled, clear, "Nothing is transparent")
+    return filled
+
+
+def _luminance(colour: np.ndarray) -> np.ndarray:
+    return colour @ np.array([0.299, 0.587, 0.114], np.float32) if colour.ndim == 3 else colour
+
+
+# ---- an upright picture -> what the model reads ----
+
+
+def _finish(array: np.ndarray, trail: _Trail) -> Prepared:
+    spec = trail.spec
+    final = _crop_centre(array, trail) if spec.preparation == "crop" else _isolate(array, trail)
+    final = _to_uint8(final)
+    if spec.channels == 3 and final.ndim == 2:
+        final = np.repeat(final[..., None], 3, axis=2)
+    planes = final[None] if final.ndim == 2 else final.transpose(2, 0, 1)
+    picture = torch.from_numpy(planes.astype(np.float32) / np.float32(255))[None]
+    return Prepared(picture, tuple(trail.steps))
+
+
+def _crop_centre(array: np.ndarray, trail: _Trail) -> np.ndarray:
+    spec = trail.spec
+    values = array / np.float32(255)
+    if spec.channels == 1 and values.ndim == 3:
+        values = _luminance(values)
+        trail.add("grey", "Turned to grey", values)
+    elif spec.channels == 3 and values.ndim == 2:
+        values = np.repeat(values[..., None], 3, axis=2)
+    invert = trail.decide("invert", False)
+    values = 1 - values if invert else values
+    trail.add("invert", "Swapped light and dark", values, invert, "Light and dark are kept")
+    height, width = values.shape[:2]
+    scale = min(height / spec.height, width / spec.width)
+    h, w = max(1, round(spec.height * scale)), max(1, round(spec.width * scale))
+    crop = trail.decide("crop", (h, w) != (height, width))
+    if crop:
+        top, left = (height - h) // 2, (width - w) // 2
+        values = values[top : top + h, left : left + w]
+    trail.add("crop", f"Cut out the middle, {w} x {h} pixels", values, crop, "The shape is right already")
+    scale = min(spec.height / values.shape[0], spec.width / values.shape[1])
+    h, w = (spec.height, spec.width) if crop else (max(1, round(n * scale)) for n in values.shape[:2])
+    values = _place(_resize(values, h, w), spec, ((spec.height - h) // 2, (spec.width - w) // 2))
+    trail.add("size", f"Resized to {spec.width} x {spec.height}", values)
+    return values
+
+
+def _isolate(array: np.ndarray, trail: _Trail) -> np.ndarray:
+    """(h, w) in [0, 1]: one light thing on black, cropped, fitted and centred."""
+    spec, digit = trail.spec, trail.spec.preparation == "digit"
+    ink = _luminance(array / np.float32(255))
+    trail.add("grey", "Turned to grey", ink, array.ndim == 3, "It is grey")
+    if np.ptp(ink) < 0.03:
+        raise ImageError(EMPTY)
+
+    # A picture of the model's own size with clean black or white around: from a data set, or made for it.
+    black, white = np.mean(ink < 0.01), np.mean(ink > 0.99)
+    ready = ink.shape == (spec.height, spec.width) and max(black, white) > 0.05
+    kept = "Not needed: it is already as the model knows it" if ready else "Not needed"
+    invert = trail.decide("invert", bool(white > black) if ready else _is_light(ink))
+    ink = 1 - ink if invert else ink
+    trail.add("invert", "Swapped light and dark, so that the ink is light", ink, invert, "The ink is light already")
+
+    if digit:
+        uneven = float(np.ptp(np.percentile(_border(ink), (10, 90)))) > 0.06
+        background = trail.decide("background", not ready and uneven)
+        ink = _flatten(ink) if background else ink
+        trail.add("background", "Evened out the light", ink, background, kept if ready else "The light is even")
+    contrast = trail.decide("contrast", not ready)
+    ink = (_ink_ramp(ink) if digit else _span(ink)) if contrast else ink
+    trail.add("contrast", "Stretched the contrast: background black, ink white", ink, contrast, kept)
+    if digit:
+        cleaned = _without_specks(ink) if trail.decide("specks", not ready) else ink
+        specks = not np.array_equal(cleaned * (ink > 0.1), ink * (ink > 0.1))
+        ink = cleaned if specks else ink
+        trail.add(
+            "specks", "Removed specks and what touches the edge", ink, specks, kept if ready else "There are none"
+        )
+
+    crop = trail.decide("crop", not ready)
+    ink = _content(ink) if crop else ink
+    trail.add("crop", "Cut out the content", ink, crop, kept)
+    share = BOX if digit and crop else 1.0
+    box = max(1, round(spec.height * share)), max(1, round(spec.width * share))
+    if digit:
+        ink = _stroke(ink, box, trail, ready, kept)
+    scale = min(box[0] / ink.shape[0], box[1] / ink.shape[1])
+    h, w = (max(1, round(n * scale)) for n in ink.shape)
+    if (h, w) != ink.shape:
+        ink = _resize(ink, h, w)
+        trail.add("size", f"Resized to {w} x {h}", ink)
+
+    centre = trail.decide("centre", not ready)
+    top, left = (spec.height - h) // 2, (spec.width - w) // 2
+    if digit and centre:
+        rows, columns = ndimage.center_of_mass(ink)
+        # MNIST's centre of mass is at index 14.0 of 28.
+        top = min(max(round(spec.height / 2 - rows), 0), spec.height - h)
+        left = min(max(round(spec.width / 2 - columns), 0), spec.width - w)
+    ink = _place(ink, spec, (top, left))
+    trail.add("centre", "Centred by mass" if digit else "Centred", ink, centre, kept)
+    return ink
+
+
+def _resize(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    if values.shape[:2] == (height, width):
+        return values
+    planes = values[..., None] if values.ndim == 2 else values
+    resized = [
+        Image.fromarray(np.ascontiguousarray(planes[..., i])).resize((width, height), Image.Resampling.LANCZOS)
+        for i in range(planes.shape[2])
+    ]
+    return np.clip(np.stack([np.asarray(r) for r in resized], axis=-1), 0, 1).reshape(height, width, *values.shape[2:])
+
+
+def _place(values: np.ndarray, spec: InputSpec, corner: tuple[int, int]) -> np.ndarray:
+    """`values` on a black picture of the model's size, its upper left pixel at `corner` (row, column)."""
+    page = np.zeros((spec.height, spec.width, *values.shape[2:]), np.float32)
+    page[corner[0] : corner[0] + values.shape[0], corner[1] : corner[1] + values.shape[1]] = values
+    return page
+
+
+def _border(values: np.ndarray) -> np.ndarray:
+    n = max(1, round(0.04 * min(values.shape)))
+    return np.concatenate([values[:n].ravel(), values[-n:].ravel(), values[:, :n].ravel(), values[:, -n:].ravel()])
+
+
+def _is_light(ink: np.ndarray) -> bool:
+    """Whether the background is light: by the border if that is clear, else by which side stands out in few pixels."""
+    coarse = _coarse(ink, 256)
+    low, high = (np.percentile(_border(ink), (25, 75)) - coarse.min()) / max(np.ptp(coarse), 1e-6)
+    if low > 0.6 or high < 0.4:
+        return bool(low > 0.6)
+    coarse = _coarse(ink, 64)
+    return bool(np.mean((coarse - ndimage.median_filter(coarse, max(3, round(0.3 * max(coarse.shape))))) ** 3) < 0)
+
+
+def _coarse(values: np.ndarray, side: int) -> np.ndarray:
+    return np.asarray(_fit(Image.fromarray(values), side)) if max(values.shape) > side else values
+
+
+def _flatten(ink: np.ndarray) -> np.ndarray:
+    """Light ink without its background, which is the opening (what is wider than any stroke) on a coarse grid."""
+    ink = ndimage.gaussian_filter(ink, max(ink.shape) / 800)  # the grain of a photo
+    coarse = _coarse(ink, 128)
+    size = max(3, round(0.4 * max(coarse.shape)))
+    pad = [(min(size, n - 1),) * 2 for n in coarse.shape]
+    # Odd reflection goes on with a slope, which an opening would level at the edges.
+    wide = ndimage.grey_opening(np.pad(coarse, pad, mode="reflect", reflect_type="odd"), size)
+    wide = ndimage.gaussian_filter(wide, 1)
+    wide = wide[pad[0][0] : wide.shape[0] - pad[0][0], pad[1][0] : wide.shape[1] - pad[1][0]]
+    wide = np.asarray(Image.fromarray(wide).resize(ink.shape[::-1], Image.Resampling.BICUBIC))
+    # Light falling on paper multiplies: with g = 1 - ink this is 1 - g / background.
+    return np.minimum((ink - wide) / np.maximum(1 - wide, 0.05), 1)
+
+
+def _ink_ramp(ink: np.ndarray) -> np.ndarray:
+    """Background (as the border is, and its noise) exactly 0, ink near 1, a ramp between."""
+    border = _border(ink)
+    paper = np.median(border)
+    floor = paper + max(4 * 1.48 * np.median(np.abs(border - paper)), 0.03)
+    above = ink[ink > floor]
+    if not above.size:
+        raise ImageError(EMPTY)
+    high = np.median(above[above >= (floor + np.percentile(above, 99)) / 2])
+    low = min(floor, (paper + high) / 2)
+    return np.clip((ink - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def _span(ink: np.ndarray) -> np.ndarray:
+    """Background (the border's median) 0, the lightest parts 1."""
+    low, high = np.median(_border(ink)), np.percentile(ink, 99.5)
+    if high - low < 0.03:
+        raise ImageError(EMPTY)
+    return np.clip((ink - low - 0.02) / (high - low - 0.02), 0, 1).astype(np.float32)
+
+
+def _without_specks(ink: np.ndarray) -> np.ndarray:
+    """Only the pieces that matter: none tiny beside the largest, none at the edge if a large one is inside."""
+    labels, n = ndimage.label(ink > 0.1, np.ones((3, 3)))
+    mass = ndimage.sum_labels(ink, labels, np.arange(n + 1))
+    extent = np.array([0] + [max(s.stop - s.start for s in piece) for piece in ndimage.find_objects(labels)])
+    if extent.max() < 0.03 * max(ink.shape):
+        raise ImageError(EMPTY)
+    inside = np.where((extent > 0.15 * max(ink.shape)) & (mass > 0.02 * mass.max()), mass, 0)
+    at_edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    inside[at_edge] = 0
+    if inside.any():
+        mass[at_edge] = 0
+    keep = mass >= 0.04 * mass.max()
+    keep[0] = False
+    return ink * keep[labels]
+
+
+def _content(ink: np.ndarray) -> np.ndarray:
+    rows, columns = np.nonzero(ink.max(1) > 0.1)[0], np.nonzero(ink.max(0) > 0.1)[0]
+    if not rows.size:
+        raise ImageError(EMPTY)
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _stroke(ink: np.ndarray, box: tuple[int, int], trail: _Trail, ready: bool, kept: str) -> np.ndarray:
+    """Strokes that would be far thinner or thicker than MNIST's at the model's size get its usual width."""
+    fine = max(2, 160 // max(box))
+    scale = fine * min(box[0] / ink.shape[0], box[1] / ink.shape[1])
+    drawn = _resize(ink, *(max(1, round(n * scale)) for n in ink.shape))
+    unit = fine * max(box) / 20  # one pixel of MNIST's
+    mask = drawn > 0.5
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    ridge = depth[mask & (depth == ndimage.maximum_filter(depth, 3))]
+    width = (2 * np.median(ridge) - 1) / unit if ridge.size else STROKE[0]
+    wanted = min(max(width, STROKE[0]), STROKE[1])
+    apply = trail.decide("stroke", not ready) and abs(width - wanted) > 0.1
+    if apply:
+        grow = (wanted - width) / 2 * unit
+        pad = math.ceil(max(grow, 0)) + 1
+        mask = np.pad(mask, pad)
+        signed = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
+        ink = _content(np.clip(signed + grow + 0.5, 0, 1).astype(np.float32))
+    text = f"Made the strokes {'thicker' if wanted > width else 'thinner'}: {width:.1f} to {wanted:.1f} pixels wide"
+    trail.add("stroke", text, ink, apply, kept if ready else "The strokes are about as wide as usual")
+    return ink

@@ -1,0 +1,81 @@
+"""The evidence lower bound and its tighter relatives, in nats per picture."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import kl_divergence
+
+from vae.distributions import rsample
+
+
+class Terms(NamedTuple):
+    """The two terms of the ELBO, `(b,)` each, nats: log p(x|z) at one sample of z, and KL(q(z|x) || p(z))."""
+
+    log_likelihood: Float[Tensor, " b"]
+    kl: Float[Tensor, " b"]
+
+
+def terms(
+    model,
+    x: Float[Tensor, "b c h w"],
+    generator: torch.Generator | None = None,
+    eps: Float[Tensor, "b d"] | None = None,
+) -> Terms:
+    """log p(x|z) at one z ~ q(z|x), and KL(q(z|x) || p(z)) in closed form (Kingma and Welling 2014, eq. 10).
+
+    `eps`, where given, is the standard normal noise of that sample; else `generator` draws it.
+    """
+    q = model.encode(x)
+    likelihood = model.decode(rsample(q, generator) if eps is None else q.mean + q.stddev * eps)
+    kl = kl_divergence(q, model.prior) if model.prior is not None else x.new_zeros(len(x))
+    return Terms(likelihood.log_prob(x), kl)
+
+
+def loss(parts: Terms, beta: float = 1.0) -> Float[Tensor, ""]:
+    """What training minimises: the batch mean of -log p(x|z) + beta KL, nats. `beta` never enters `elbo`."""
+    return (beta * parts.kl - parts.log_likelihood).mean()
+
+
+def elbo(
+    model, x: Float[Tensor, "b c h w"], samples: int = 1, generator: torch.Generator | None = None
+) -> Float[Tensor, " b"]:
+    """E_q[log p(x|z)] - KL(q(z|x) || p(z)), nats, higher is better; the expectation over `samples` draws."""
+    _require_prior(model)
+    q = model.encode(x)
+    total = x.new_zeros(len(x))
+    for _ in range(samples):
+        total += model.decode(rsample(q, generator)).log_prob(x)
+    return total / samples - kl_divergence(q, model.prior)
+
+
+def importance_bound(
+    model,
+    x: Float[Tensor, "b c h w"],
+    samples: int,
+    generator: torch.Generator | None = None,
+    chunk: int = 2048,
+) -> Float[Tensor, " b"]:
+    """log 1/k sum_i p(x, z_i) / q(z_i|x) with z_i ~ q, k = `samples`: the IWAE bound, nats.
+
+    Burda, Grosse and Salakhutdinov (2016), eq. 8. At most `chunk` pictures are decoded at a time, whatever
+    `samples` is. In expectation it rises with k from the ELBO towards log p(x).
+    """
+    _require_prior(model)
+    q = model.encode(x)
+    at_once = max(1, chunk // len(x))
+    total = torch.full_like(x[:, 0, 0, 0], -math.inf)
+    for start in range(0, samples, at_once):
+        k = min(at_once, samples - start)
+        z = rsample(q, generator, (k,))
+        log_likelihood = model.decode(z.flatten(0, 1)).log_prob(x.repeat(k, 1, 1, 1)).unflatten(0, (k, len(x)))
+        log_weight = log_likelihood + model.prior.log_prob(z) - q.log_prob(z)
+        total = torch.logaddexp(total, log_weight.logsumexp(0))
+    return total - math.log(samples)
+
+
+def _require_prior(model) -> None:
+    if model.prior is None:
+        raise ValueError("a plain autoencoder has no prior p(z), so it has no ELBO")
