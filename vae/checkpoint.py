@@ -4,26 +4,30 @@ import json
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from vae.config import config_from_json, config_to_json
 from vae.device import choose_device
 from vae.models import VAE
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
-WEIGHTS = "model.safetensors"
+WEIGHTS, ENCODINGS, CARD, THUMBNAILS = "model.safetensors", "encodings.safetensors", "card.json", "thumbnails.png"
 
 
-def save(model: VAE, path: Path | str, dtype: torch.dtype | None = None) -> None:
-    """Write the weights (as they are, or rounded to `dtype`) and the configuration to one safetensors file."""
+def save(model: VAE, path: Path | str, training: dict | None = None, dtype: torch.dtype | None = None) -> None:
+    """Write weights (as they are, or rounded to `dtype`), configuration and facts of the training to one file."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if dtype is not None:
         tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
-    save_file(tensors, partial, metadata={"config": config_to_json(model.config)})
+    save_file(
+        tensors, partial, metadata={"config": config_to_json(model.config), "training": json.dumps(training or {})}
+    )
     partial.replace(path)
 
 
@@ -32,15 +36,7 @@ def load(path: Path | str, device: str = "auto") -> VAE:
 
     ValueError where the file is missing, is not safetensors, or does not fit its own configuration.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"there is no weights file {path}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
+    metadata, tensors = _read(Path(path))
     if "config" not in metadata:
         raise ValueError(f"{path} carries no model configuration")
     model = VAE(config_from_json(metadata["config"]))
@@ -51,6 +47,21 @@ def load(path: Path | str, device: str = "auto") -> VAE:
     return model.requires_grad_(False).eval().to(choose_device(device), memory_format=torch.channels_last)
 
 
+def training_facts(path: Path | str) -> dict:
+    """What `save` was told of the training: recipe, seconds, device, versions; {} where nothing."""
+    return json.loads(_read(Path(path))[0].get("training", "{}"))
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if not path.is_file():
+        raise ValueError(f"there is no weights file {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
+
+
 def list_pretrained() -> list[str]:
     """The names of the models that ship, in alphabetical order."""
     return sorted(folder.parent.name for folder in PRETRAINED.glob(f"*/{WEIGHTS}"))
@@ -58,13 +69,21 @@ def list_pretrained() -> list[str]:
 
 def load_pretrained(name: str, device: str = "auto") -> VAE:
     """A frozen model in eval mode; ValueError names what there is if `name` is unknown."""
-    if name not in list_pretrained():
-        raise ValueError(f"there is no pretrained model {name!r}; there are: {', '.join(list_pretrained())}")
-    return load(PRETRAINED / name / WEIGHTS, device)
+    return load(_folder(name) / WEIGHTS, device)
 
 
-def card(name: str) -> dict:
-    """The generated card of a pretrained model: its held-out numbers, data, recipe and credits."""
+def load_card(name: str) -> dict:
+    """The generated card of a pretrained model: its held-out numbers, data, training and limits."""
+    return json.loads((_folder(name) / CARD).read_text())
+
+
+def load_encodings(name: str) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
+    """(mu, sigma) of q(z|x) for every test picture, in the test set's order."""
+    tensors = _read(_folder(name) / ENCODINGS)[1]
+    return tensors["mu"], tensors["sigma"]
+
+
+def _folder(name: str) -> Path:
     if name not in list_pretrained():
         raise ValueError(f"there is no pretrained model {name!r}; there are: {', '.join(list_pretrained())}")
-    return json.loads((PRETRAINED / name / "card.json").read_text())
+    return PRETRAINED / name

@@ -43,9 +43,15 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe("mnist", "mnist", ModelConfig(DIGIT, latents=24, dense_blocks=2), epochs=120),
-        Recipe("mnist-2d", "mnist", ModelConfig(DIGIT, latents=2, dense_blocks=3), epochs=80),
+        Recipe("mnist-2d", "mnist", ModelConfig(DIGIT, latents=2, dense_blocks=3), epochs=60, learning_rate=4e-4),
         Recipe("fashion", "fashion-mnist", ModelConfig(GARMENT, latents=24, dense_blocks=2), epochs=60),
-        Recipe("fashion-2d", "fashion-mnist", ModelConfig(GARMENT, latents=2, dense_blocks=3), epochs=60),
+        Recipe(
+            "fashion-2d",
+            "fashion-mnist",
+            ModelConfig(GARMENT, latents=2, dense_blocks=3),
+            epochs=40,
+            learning_rate=4e-4,
+        ),
     )
 }
 

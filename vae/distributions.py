@@ -68,8 +68,9 @@ class DiscretizedLogistic(Distribution):
         half = 0.5 / (self.levels - 1)
         scale = torch.exp(-self.log_scale)
         upper, lower = (value - self.loc + half) * scale, (value - self.loc - half) * scale
-        # log(sigmoid(u) - sigmoid(l)) = logsigmoid(u) + logsigmoid(-l) + log(1 - exp(l - u)), stable in both tails
-        inside = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(lower - upper))
+        # log(sigmoid(u) - sigmoid(l)) = logsigmoid(u) + logsigmoid(-l) + log(1 - exp(l - u)), stable in both tails;
+        # l - u is taken as the width of a bin, because far out the difference itself is lost to rounding
+        inside = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(-2 * half * scale))
         first, last = value < half, value > 1 - half
         return torch.where(first, F.logsigmoid(upper), torch.where(last, F.logsigmoid(-lower), inside))
 

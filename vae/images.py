@@ -18,53 +18,25 @@ from torch import Tensor
 
 from vae.spec import InputSpec
 
-# Megapixels that may be decoded, so that reading stays under about 300 MB: JPEG shrinks while it decodes,
-# WebP holds four copies of the canvas.
-MEGAPIXELS = MappingProxyType(
-    {"JPEG": 64, "MPO": 64, "PNG": 36, "WEBP": 16, "GIF": 36, "BMP": 36, "DIB": 36, "TIFF": 36}
-)
+# Megapixels that may be decoded, so that reading stays near 300 MB: JPEG shrinks while it decodes, WebP holds 4 copies.
+MEGAPIXELS = {"JPEG": 64, "MPO": 64, "PNG": 36, "WEBP": 16, "GIF": 36, "BMP": 36, "DIB": 36, "TIFF": 36}
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 25_000_000
 MAX_ASPECT = 100  # long side / short side
-MAX_SCANS = 600e6  # pixels x scans of a progressive JPEG: a scan costs a few bytes and a pass over every pixel
+MAX_SCANNED = 600e6  # pixels x scans of a JPEG: a few bytes make a scan, and each scan passes over every pixel
 WORK_SIDE, SHOWN_SIDE = 1024, 512  # pixels on the long side, while working and in a step's picture
-SWITCHES = MappingProxyType(
-    {
-        "digit": ("invert", "background", "contrast", "specks", "crop", "stroke", "centre"),
-        "garment": ("invert", "contrast", "crop", "centre"),
-        "crop": ("invert", "crop"),
-    }
-)
-TURNS = MappingProxyType(
-    {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_90,
-    }
-)
-# What Pillow's readers raise on files that were damaged or made to do harm.
-BROKEN = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    BufferError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+SWITCHES = {
+    "digit": ("invert", "background", "contrast", "specks", "crop", "stroke", "centre"),
+    "garment": ("invert", "contrast", "crop"),
+    "crop": ("invert", "crop"),
+}
+TURNS = (None, "FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
+# What Pillow's readers raise on files that are damaged or meant to do harm.
+BROKEN = (ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError, MemoryError, OSError)
+BROKEN += (RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error)
 BOX = 20 / 28  # MNIST: the ink fits 20 x 20 of 28 x 28 pixels
 STROKE = (1.9, 3.6)  # pixels of 28: the middle of MNIST's stroke widths; thinner and thicker ones are brought there
+KEPT = "Not needed: it is as the model knows it"
 EMPTY = "There is nothing on this picture: draw or photograph one thing that stands out from its background."
 
 
@@ -98,7 +70,7 @@ def prepare(data: bytes, spec: InputSpec, switches: Mapping[str, bool] = Mapping
     ValueError for a switch that does not exist.
     """
     trail = _Trail(spec, switches)
-    return _finish(_decode(data, trail), trail)
+    return _finish(_composite(_decode(data, trail), trail), trail)
 
 
 def prepare_array(
@@ -145,7 +117,7 @@ class _Trail:
 # ---- bytes -> an upright uint8 picture, (h, w) or (h, w, 3), at most WORK_SIDE pixels on the long side ----
 
 
-def _decode(data: bytes, trail: _Trail) -> np.ndarray:
+def _decode(data: bytes, trail: _Trail) -> Image.Image:
     if not data:
         raise ImageError("The file is empty.")
     if len(data) > MAX_BYTES:
@@ -165,17 +137,16 @@ def _decode(data: bytes, trail: _Trail) -> np.ndarray:
         raise ImageError("The picture is damaged and cannot be read.") from None
 
 
-def _read(image: Image.Image, data: bytes, trail: _Trail) -> np.ndarray:
+def _read(image: Image.Image, data: bytes, trail: _Trail) -> Image.Image:
     kind, (width, height) = image.format, image.size
     _check_size(width, height, kind)
     if kind in ("JPEG", "MPO"):
-        scans = data.count(b"\xff\xda") if "progressive" in image.info else 1
-        if scans > 1 and scans * width * height > MAX_SCANS:
-            raise ImageError("This progressive JPEG takes too long to read; save it as a plain JPEG or a PNG.")
+        if data.count(b"\xff\xda") * width * height > MAX_SCANNED:
+            raise ImageError("This JPEG takes too long to read; save it smaller, or as a PNG.")
         scale = max(1.0, max(width, height) / WORK_SIDE)
         image.draft(None, (math.ceil(width / scale), math.ceil(height / scale)))
-    if kind == "TIFF":
-        _check_size(image.tag_v2.get(322, 1), image.tag_v2.get(323, 1), kind, MAX_BYTES)
+    if kind == "TIFF" and image.tag_v2.get(322, 1) * image.tag_v2.get(323, 1) > 1e6 * MEGAPIXELS[kind]:
+        raise ImageError("The tiles of this TIFF are too large; save the picture as a PNG.")
     several = kind in ("GIF", "WEBP", "PNG", "TIFF") and image.is_animated
     orientation = _orientation(image)
     image.load()
@@ -184,19 +155,18 @@ def _read(image: Image.Image, data: bytes, trail: _Trail) -> np.ndarray:
     text = f"Read a {name} of {width} x {height} pixels" + (", the first picture of several" if several else "")
     trail.add("read", text, np.asarray(picture.convert("RGB")))
     if orientation != 1 and kind != "TIFF":  # Pillow has turned a TIFF by now
-        picture = picture.transpose(TURNS[orientation])
+        picture = picture.transpose(Image.Transpose[TURNS[orientation - 1]])
     text = f"Turned upright (EXIF orientation {orientation})"
     trail.add("orientation", text, np.asarray(picture.convert("RGB")), orientation != 1, "It is upright")
-    return _composite(picture, trail)
+    return picture
 
 
-def _check_size(width: int, height: int, kind: str, aspect: float = MAX_ASPECT) -> None:
+def _check_size(width: int, height: int, kind: str) -> None:
     if width < 1 or height < 1:
         raise ImageError("The picture has no pixels.")
     if width * height > 1e6 * MEGAPIXELS[kind]:
-        limit = f"at most {MEGAPIXELS[kind]} megapixels can be read"
-        raise ImageError(f"The picture has {width} x {height} pixels; {limit}.")
-    if max(width, height) > aspect * min(width, height):
+        raise ImageError(f"The picture has {width} x {height} pixels, more than {MEGAPIXELS[kind]} million.")
+    if max(width, height) > MAX_ASPECT * min(width, height):
         raise ImageError(f"The picture is too narrow: {width} x {height} pixels.")
 
 
@@ -205,7 +175,7 @@ def _orientation(image: Image.Image) -> int:
         orientation = image.getexif().get(0x0112, 1)
     except BROKEN:
         return 1
-    return orientation if isinstance(orientation, int) and orientation in TURNS else 1
+    return int(orientation) if orientation in range(1, 9) else 1
 
 
 def _shrink(image: Image.Image) -> Image.Image:
@@ -257,7 +227,7 @@ def _composite(picture: Image.Image, trail: _Trail) -> np.ndarray:
         trail.add("transparency", "", rgba, False, "Nothing is transparent")
         return rgba
     colour, alpha = rgba[..., :3].astype(np.float32), rgba[..., 3:] / np.float32(255)
-    level = _luminance(colour)[alpha[..., 0] > 0.5] / 255
+    level = _luminance(colour)[alpha[..., 0] > 0.5 * alpha.max()] / 255  # empty where all is transparent
     fill = 0.0
     if level.size:
         # A card with a drawing on it and a clear rim: fill the rim like the card, not like the ink's opposite.
@@ -289,103 +259,110 @@ def _finish(array: np.ndarray, trail: _Trail) -> Prepared:
 
 
 def _crop_centre(array: np.ndarray, trail: _Trail) -> np.ndarray:
-    spec = trail.spec
-    values = array / np.float32(255)
+    spec, values = trail.spec, array / np.float32(255)
     if spec.channels == 1 and values.ndim == 3:
         values = _luminance(values)
         trail.add("grey", "Turned to grey", values)
-    elif spec.channels == 3 and values.ndim == 2:
-        values = np.repeat(values[..., None], 3, axis=2)
     invert = trail.decide("invert", False)
     values = 1 - values if invert else values
     trail.add("invert", "Swapped light and dark", values, invert, "Light and dark are kept")
     height, width = values.shape[:2]
     scale = min(height / spec.height, width / spec.width)
     h, w = max(1, round(spec.height * scale)), max(1, round(spec.width * scale))
-    crop = trail.decide("crop", (h, w) != (height, width))
+    crop = trail.decide("crop", True) and (h, w) != (height, width)
     if crop:
         top, left = (height - h) // 2, (width - w) // 2
         values = values[top : top + h, left : left + w]
     trail.add("crop", f"Cut out the middle, {w} x {h} pixels", values, crop, "The shape is right already")
-    scale = min(spec.height / values.shape[0], spec.width / values.shape[1])
-    h, w = (spec.height, spec.width) if crop else (max(1, round(n * scale)) for n in values.shape[:2])
-    values = _place(_resize(values, h, w), spec, ((spec.height - h) // 2, (spec.width - w) // 2))
-    trail.add("size", f"Resized to {spec.width} x {spec.height}", values)
+    whole = not trail.decide("crop", True)  # then it is fitted in, with black beside it
+    h, w = _fitting(values.shape[:2], (spec.height, spec.width)) if whole else (spec.height, spec.width)
+    values = _place(_resize(values, h, w), spec, (spec.height - h) // 2, (spec.width - w) // 2)
+    trail.add("size", f"Resized to {w} x {h}", values)
     return values
 
 
 def _isolate(array: np.ndarray, trail: _Trail) -> np.ndarray:
     """(h, w) in [0, 1]: one light thing on black, cropped, fitted and centred."""
     spec, digit = trail.spec, trail.spec.preparation == "digit"
-    ink = _luminance(array / np.float32(255))
-    trail.add("grey", "Turned to grey", ink, array.ndim == 3, "It is grey")
+    ink, by = _grey(array / np.float32(255))
+    trail.add("grey", f"Turned to grey by {by}", ink, array.ndim == 3, "It is grey")
     if np.ptp(ink) < 0.03:
         raise ImageError(EMPTY)
 
     # A picture of the model's own size with clean black or white around: from a data set, or made for it.
     black, white = np.mean(ink < 0.01), np.mean(ink > 0.99)
     ready = ink.shape == (spec.height, spec.width) and max(black, white) > 0.05
-    kept = "Not needed: it is already as the model knows it" if ready else "Not needed"
-    invert = trail.decide("invert", bool(white > black) if ready else _is_light(ink))
+    light = bool(white > black) if ready else _is_light(ink)
+    invert = trail.decide("invert", light)
     ink = 1 - ink if invert else ink
-    trail.add("invert", "Swapped light and dark, so that the ink is light", ink, invert, "The ink is light already")
-
+    trail.add("invert", "Swapped light and dark: the ink becomes light", ink, invert, "The ink is light already")
     if digit:
-        uneven = float(np.ptp(np.percentile(_border(ink), (10, 90)))) > 0.06
-        background = trail.decide("background", not ready and uneven)
+        uneven = not ready and not _is_clean(ink) and np.ptp(np.percentile(_border(ink), (10, 90))) > 0.06
+        background = trail.decide("background", bool(uneven))
         ink = _flatten(ink) if background else ink
-        trail.add("background", "Evened out the light", ink, background, kept if ready else "The light is even")
+        trail.add("background", "Evened out the light", ink, background, KEPT if ready else "The light is even")
     contrast = trail.decide("contrast", not ready)
-    ink = (_ink_ramp(ink) if digit else _span(ink)) if contrast else ink
-    trail.add("contrast", "Stretched the contrast: background black, ink white", ink, contrast, kept)
+    if contrast and invert == light:
+        ink = _ink_ramp(ink) if digit else _span(ink)
+    elif contrast:  # the user wants the background as ink
+        ink = (ink - ink.min()) / np.ptp(ink)
+    ink = np.clip(ink, 0, 1)
+    trail.add("contrast", "Stretched the contrast: background black, ink white", ink, contrast, KEPT)
     if digit:
-        cleaned = _without_specks(ink) if trail.decide("specks", not ready) else ink
-        specks = not np.array_equal(cleaned * (ink > 0.1), ink * (ink > 0.1))
-        ink = cleaned if specks else ink
-        trail.add(
-            "specks", "Removed specks and what touches the edge", ink, specks, kept if ready else "There are none"
-        )
-
+        before = ink
+        ink = _without_specks(ink) if trail.decide("specks", not ready) else ink
+        removed = bool(((before > 0.1) & (ink == 0)).any())
+        trail.add("specks", "Removed specks", ink, removed, KEPT if ready else "There are none")
     crop = trail.decide("crop", not ready)
     ink = _content(ink) if crop else ink
-    trail.add("crop", "Cut out the content", ink, crop, kept)
+    trail.add("crop", "Cut out the content", ink, crop, KEPT)
     share = BOX if digit and crop else 1.0
     box = max(1, round(spec.height * share)), max(1, round(spec.width * share))
     if digit:
-        ink = _stroke(ink, box, trail, ready, kept)
-    scale = min(box[0] / ink.shape[0], box[1] / ink.shape[1])
-    h, w = (max(1, round(n * scale)) for n in ink.shape)
+        ink = _stroke(ink, box, trail, crop, ready)
+    h, w = _fitting(ink.shape, box)
     if (h, w) != ink.shape:
         ink = _resize(ink, h, w)
         trail.add("size", f"Resized to {w} x {h}", ink)
-
     centre = trail.decide("centre", not ready)
     top, left = (spec.height - h) // 2, (spec.width - w) // 2
-    if digit and centre:
-        rows, columns = ndimage.center_of_mass(ink)
-        # MNIST's centre of mass is at index 14.0 of 28.
+    if digit and centre and ink.any():
+        rows, columns = ndimage.center_of_mass(ink)  # MNIST's is at index 14.0 of 28
         top = min(max(round(spec.height / 2 - rows), 0), spec.height - h)
         left = min(max(round(spec.width / 2 - columns), 0), spec.width - w)
-    ink = _place(ink, spec, (top, left))
-    trail.add("centre", "Centred by mass" if digit else "Centred", ink, centre, kept)
+    ink = _place(ink, spec, top, left)
+    trail.add("centre", "Centred by mass" if digit else "Centred", ink, centre, KEPT)
     return ink
+
+
+def _grey(values: np.ndarray) -> tuple[np.ndarray, str]:
+    """Luminance, or the colour channel that shows far more than it (magenta on green)."""
+    if values.ndim == 2:
+        return values, "nothing"
+    planes = {"luminance": _luminance(values)}
+    planes |= {name: np.ascontiguousarray(values[..., i]) for i, name in enumerate(("red", "green", "blue"))}
+    spans = {name: np.ptp(_coarse(plane, 64)) for name, plane in planes.items()}
+    best = max(spans, key=spans.get)
+    by = best if spans[best] > 3 * spans["luminance"] else "luminance"
+    return planes[by], by
+
+
+def _fitting(shape: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+    scale = min(box[0] / shape[0], box[1] / shape[1])
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
 def _resize(values: np.ndarray, height: int, width: int) -> np.ndarray:
     if values.shape[:2] == (height, width):
         return values
-    planes = values[..., None] if values.ndim == 2 else values
-    resized = [
-        Image.fromarray(np.ascontiguousarray(planes[..., i])).resize((width, height), Image.Resampling.LANCZOS)
-        for i in range(planes.shape[2])
-    ]
-    return np.clip(np.stack([np.asarray(r) for r in resized], axis=-1), 0, 1).reshape(height, width, *values.shape[2:])
+    planes = [np.ascontiguousarray(plane) for plane in np.atleast_3d(values).transpose(2, 0, 1)]
+    planes = [np.asarray(Image.fromarray(p).resize((width, height), Image.Resampling.LANCZOS)) for p in planes]
+    return np.clip(planes[0] if values.ndim == 2 else np.stack(planes, axis=-1), 0, 1)
 
 
-def _place(values: np.ndarray, spec: InputSpec, corner: tuple[int, int]) -> np.ndarray:
-    """`values` on a black picture of the model's size, its upper left pixel at `corner` (row, column)."""
+def _place(values: np.ndarray, spec: InputSpec, top: int, left: int) -> np.ndarray:
     page = np.zeros((spec.height, spec.width, *values.shape[2:]), np.float32)
-    page[corner[0] : corner[0] + values.shape[0], corner[1] : corner[1] + values.shape[1]] = values
+    page[top : top + values.shape[0], left : left + values.shape[1]] = values
     return page
 
 
@@ -394,12 +371,20 @@ def _border(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values[:n].ravel(), values[-n:].ravel(), values[:, :n].ravel(), values[:, -n:].ravel()])
 
 
+def _is_clean(ink: np.ndarray) -> bool:
+    """Whether nearly all pixels are at either end, as in a bold drawing cropped tight, where a border says nothing."""
+    low, high = np.mean(ink < ink.min() + 0.1 * np.ptp(ink)), np.mean(ink > ink.max() - 0.1 * np.ptp(ink))
+    return bool(min(low, high) > 0.1 and low + high > 0.9)
+
+
 def _is_light(ink: np.ndarray) -> bool:
     """Whether the background is light: by the border if that is clear, else by which side stands out in few pixels."""
     coarse = _coarse(ink, 256)
     low, high = (np.percentile(_border(ink), (25, 75)) - coarse.min()) / max(np.ptp(coarse), 1e-6)
     if low > 0.6 or high < 0.4:
         return bool(low > 0.6)
+    if _is_clean(ink):
+        return bool(np.median(ink[[0, 0, -1, -1], [0, -1, 0, -1]]) > (ink.min() + ink.max()) / 2)
     coarse = _coarse(ink, 64)
     return bool(np.mean((coarse - ndimage.median_filter(coarse, max(3, round(0.3 * max(coarse.shape))))) ** 3) < 0)
 
@@ -425,6 +410,8 @@ def _flatten(ink: np.ndarray) -> np.ndarray:
 
 def _ink_ramp(ink: np.ndarray) -> np.ndarray:
     """Background (as the border is, and its noise) exactly 0, ink near 1, a ramp between."""
+    if _is_clean(ink):
+        return (ink - ink.min()) / np.ptp(ink)
     border = _border(ink)
     paper = np.median(border)
     floor = paper + max(4 * 1.48 * np.median(np.abs(border - paper)), 0.03)
@@ -446,12 +433,12 @@ def _span(ink: np.ndarray) -> np.ndarray:
 
 def _without_specks(ink: np.ndarray) -> np.ndarray:
     """Only the pieces that matter: none tiny beside the largest, none at the edge if a large one is inside."""
-    labels, n = ndimage.label(ink > 0.1, np.ones((3, 3)))
+    labels, n = ndimage.label(ink > 0.1 * ink.max(), np.ones((3, 3)))
     mass = ndimage.sum_labels(ink, labels, np.arange(n + 1))
     extent = np.array([0] + [max(s.stop - s.start for s in piece) for piece in ndimage.find_objects(labels)])
     if extent.max() < 0.03 * max(ink.shape):
         raise ImageError(EMPTY)
-    inside = np.where((extent > 0.15 * max(ink.shape)) & (mass > 0.02 * mass.max()), mass, 0)
+    inside = np.where((extent > 0.08 * max(ink.shape)) & (mass > 0.02 * mass.max()), mass, 0)
     at_edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     inside[at_edge] = 0
     if inside.any():
@@ -462,30 +449,27 @@ def _without_specks(ink: np.ndarray) -> np.ndarray:
 
 
 def _content(ink: np.ndarray) -> np.ndarray:
-    rows, columns = np.nonzero(ink.max(1) > 0.1)[0], np.nonzero(ink.max(0) > 0.1)[0]
+    rows, columns = (np.nonzero(ink.max(axis) > 0.1 * ink.max())[0] for axis in (1, 0))
     if not rows.size:
         raise ImageError(EMPTY)
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _stroke(ink: np.ndarray, box: tuple[int, int], trail: _Trail, ready: bool, kept: str) -> np.ndarray:
+def _stroke(ink: np.ndarray, box: tuple[int, int], trail: _Trail, crop: bool, ready: bool) -> np.ndarray:
     """Strokes that would be far thinner or thicker than MNIST's at the model's size get its usual width."""
     fine = max(2, 160 // max(box))
-    scale = fine * min(box[0] / ink.shape[0], box[1] / ink.shape[1])
-    drawn = _resize(ink, *(max(1, round(n * scale)) for n in ink.shape))
-    unit = fine * max(box) / 20  # one pixel of MNIST's
-    mask = drawn > 0.5
+    drawn = _resize(ink, *_fitting(ink.shape, (fine * box[0], fine * box[1])))
+    unit = fine * max(box) / (20 if crop else 28)  # one pixel of MNIST's
+    mask = np.pad(drawn > 0.5 * drawn.max(), math.ceil(STROKE[0] * unit) if crop else 0)
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     ridge = depth[mask & (depth == ndimage.maximum_filter(depth, 3))]
     width = (2 * np.median(ridge) - 1) / unit if ridge.size else STROKE[0]
     wanted = min(max(width, STROKE[0]), STROKE[1])
-    apply = trail.decide("stroke", not ready) and abs(width - wanted) > 0.1
+    apply = trail.decide("stroke", not ready) and bool(abs(width - wanted) > 0.1)
     if apply:
-        grow = (wanted - width) / 2 * unit
-        pad = math.ceil(max(grow, 0)) + 1
-        mask = np.pad(mask, pad)
-        signed = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
-        ink = _content(np.clip(signed + grow + 0.5, 0, 1).astype(np.float32))
-    text = f"Made the strokes {'thicker' if wanted > width else 'thinner'}: {width:.1f} to {wanted:.1f} pixels wide"
-    trail.add("stroke", text, ink, apply, kept if ready else "The strokes are about as wide as usual")
+        outside = ndimage.distance_transform_edt(~mask)
+        drawn = np.clip(depth - outside + (wanted - width) / 2 * unit + 0.5, 0, 1).astype(np.float32)
+        ink = _content(drawn) if crop else drawn
+    text = f"Made the strokes {'thicker' if wanted > width else 'thinner'}: {width:.1f} to {wanted:.1f} pixels of 28"
+    trail.add("stroke", text, ink, apply, KEPT if ready else "The strokes are about as wide as usual")
     return ink

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ SAVE_EVERY = 60.0  # seconds
 
 @dataclass(frozen=True)
 class Metrics:
-    """Means over the steps since the last report, nats per picture; `seconds` since this process started training."""
+    """Means over the steps since the last report, nats per picture; `seconds` of training so far."""
 
     step: int
     steps: int
@@ -116,11 +117,11 @@ class Run:
         )
         self.steps_per_epoch = len(pictures) // recipe.batch
         self.steps = recipe.epochs * self.steps_per_epoch
-        self.step, self.skipped = 0, 0
+        self.step, self.skipped, self.seconds = 0, 0, 0.0
         self._order: tuple[int, Tensor] | None = None
 
     def batch(self) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b d"]]:
-        """This process's rows of the current step's pictures, freshly binarised where the model wants bits, and noise."""
+        """This process's rows of the step's pictures, binarised afresh where the model wants bits, and noise."""
         epoch, index = divmod(self.step, self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
             self._order = (epoch, torch.randperm(len(self.pictures), generator=self._generator("cpu", 2 * epoch)))
@@ -162,7 +163,7 @@ class Run:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that `restore` needs, as named tensors."""
-        tensors = {"progress": torch.tensor([self.step, self.skipped])}
+        tensors = {"progress": torch.tensor([self.step, self.skipped, self.seconds], dtype=torch.float64)}
         for name, tensor in self.model.state_dict().items():
             tensors[f"model.{name}"] = tensor
         for name, tensor in self.average.state_dict().items():
@@ -180,9 +181,13 @@ class Run:
             if rest:
                 parts[kind][rest] = tensor
         slots: dict[int, dict[str, Tensor]] = {}
+        weights = list(self.model.parameters())
         for name, tensor in parts["optimiser"].items():
             index, slot = name.split(".")
-            slots.setdefault(int(index), {})[slot] = tensor
+            like = weights[int(index)]
+            # The fused optimiser walks the memory in order, so the moments must lie in it as the weights do.
+            moment = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+            slots.setdefault(int(index), {})[slot] = moment
         try:
             self.model.load_state_dict(parts["model"])
             self.average.load_state_dict(parts["average"])
@@ -190,7 +195,8 @@ class Run:
             raise ValueError(f"the saved state is not one of recipe {self.recipe.name}: {error}") from error
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": slots, "param_groups": groups})
-        self.step, self.skipped = tensors["progress"].tolist()
+        step, skipped, self.seconds = tensors["progress"].tolist()
+        self.step, self.skipped = int(step), int(skipped)
 
 
 def train(run: Run, every: int = 50, stopping: Callable[[], bool] = lambda: False) -> Iterator[Metrics]:
@@ -198,7 +204,7 @@ def train(run: Run, every: int = 50, stopping: Callable[[], bool] = lambda: Fals
 
     Where `stopping()` says so in any of the processes, all of them end after the same report.
     """
-    start, since, stop = time.monotonic(), [], 0.0
+    before, start, since, stop = run.seconds, time.monotonic(), [], 0.0
     while run.step < run.steps and not stop:
         parts, norm = run.advance()
         since.append(torch.stack([parts.log_likelihood.detach().mean(), parts.kl.detach().mean(), norm.detach()]))
@@ -209,11 +215,12 @@ def train(run: Run, every: int = 50, stopping: Callable[[], bool] = lambda: Fals
                 means /= run.replica.world
             log_likelihood, kl, gradient_norm, stop = means.tolist()
             since.clear()
+            run.seconds = before + time.monotonic() - start
             yield Metrics(
                 step=run.step,
                 steps=run.steps,
                 epoch=run.step / run.steps_per_epoch,
-                seconds=time.monotonic() - start,
+                seconds=run.seconds,
                 loss=run.beta * kl - log_likelihood,
                 log_likelihood=log_likelihood,
                 kl=kl,
@@ -224,10 +231,36 @@ def train(run: Run, every: int = 50, stopping: Callable[[], bool] = lambda: Fals
             )
 
 
+def facts(run: Run) -> dict:
+    """What a model's card tells of its training."""
+    cuda = run.device.type == "cuda"
+    return {
+        "recipe": asdict(run.recipe),
+        "epochs": round(run.step / run.steps_per_epoch, 2),
+        "seconds": round(run.seconds),
+        "device": torch.cuda.get_device_name(run.device)
+        if cuda
+        else f"{run.device.type}, {torch.get_num_threads()} threads",
+        "processes": run.replica.world,
+        "torch": torch.__version__,
+        "skipped_steps": run.skipped,
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit checked out where this file is; None outside a git checkout."""
+    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
 def write(run: Run, folder: Path) -> None:
     """The averaged weights as `model.safetensors`, and the state from which `--resume` goes on."""
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(run.average.module, folder / checkpoint.WEIGHTS)
+    checkpoint.save(run.average.module, folder / checkpoint.WEIGHTS, facts(run))
     partial = folder / f"{STATE}.part"
     save_file(run.state(), partial)
     partial.replace(folder / STATE)

@@ -1,0 +1,78 @@
+"""How things look: one colour a symbol, pictures and equations as HTML."""
+
+import base64
+import html
+import io
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+# After Okabe and Ito's palette, which colour-blind people can tell apart, as light as both white and black bear.
+COLOURS = {
+    "x": "#1f7fc0",
+    "x̂": "#c95a10",
+    "z": "#b052a8",
+    "mu": "#0b8a62",
+    "sigma": "#9e7a00",
+    "eps": "#7a7f87",
+    "kl": "#b052a8",
+}
+
+
+def to_uint8(picture: Float[Tensor, "c h w"]) -> UInt8[np.ndarray, "h w *c"]:
+    """A picture in [0, 1] as bytes, without a channel axis where it has one channel."""
+    return picture.clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).squeeze(-1).numpy()
+
+
+def difference(x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """x - mean as colours on black: x's colour where the model misses ink, the model's where it adds ink."""
+    gap = (x - mean).mean(0)[..., None]
+    missing, added = (torch.tensor([int(COLOURS[name][i : i + 2], 16) for i in (1, 3, 5)]) for name in ("x", "x̂"))
+    return (gap.clamp(min=0) * missing + (-gap).clamp(min=0) * added).round().to(torch.uint8).numpy()
+
+
+def picture_html(
+    pixels: UInt8[np.ndarray, "..."], alt: str, testid: str = "picture", caption: str = "", width: str = "100%"
+) -> str:
+    """An <img>, as wide as its column unless `width` (CSS) says less; small pictures are drawn with sharp pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    rendering = "pixelated" if max(pixels.shape[:2]) <= 128 else "auto"
+    return (
+        f'<figure style="margin:0"><img data-testid="{testid}" alt="{html.escape(alt, quote=True)}" '
+        f'src="data:image/png;base64,{data}" style="width:{width};display:block;border-radius:8px;'
+        f'image-rendering:{rendering}">'
+        f'<figcaption style="font-size:.85rem;opacity:.75;padding-top:.35rem">{caption}</figcaption></figure>'
+    )
+
+
+def symbol(name: str, text: str | None = None) -> str:
+    """A symbol in its colour."""
+    return f'<b style="color:{COLOURS[name]};font-weight:600">{text or name}</b>'
+
+
+def equation(parts: list[tuple[str, str, str]]) -> str:
+    """A row of (operator, number, label under it) that wraps on narrow screens."""
+    cells = "".join(
+        f'<span style="font-size:1.5rem;opacity:.5;padding-top:.1rem">{operator}</span>'
+        f'<span><span style="font-size:1.6rem;font-variant-numeric:tabular-nums;white-space:nowrap">{number}</span>'
+        f'<br><span style="font-size:.85rem;opacity:.75">{label}</span></span>'
+        for operator, number, label in parts
+    )
+    style = "display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:flex-start"
+    return f'<div style="{style}" data-testid="ledger">{cells}</div>'
+
+
+def facts(entries: list[tuple[str, str, str]]) -> str:
+    """Name, number and explanation, side by side; they wrap on narrow screens."""
+    cells = "".join(
+        f'<span style="flex:1 1 6.2rem"><span style="font-size:.85rem;opacity:.75">{name}</span><br>'
+        f'<span style="font-size:1.35rem;font-variant-numeric:tabular-nums;white-space:nowrap">{number}</span><br>'
+        f'<span style="font-size:.8rem;opacity:.6">{text}</span></span>'
+        for name, number, text in entries
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:.8rem 1.2rem" data-testid="facts">{cells}</div>'

@@ -1,0 +1,124 @@
+"""Reconstruct: your picture through the model, with the ledger of what it costs."""
+
+import streamlit as st
+import torch
+from torch import Tensor
+
+from vae import data, images
+from vae.app import charts, look, session
+from vae.engine import engine
+from vae.frame import IW_SAMPLES, SAMPLES, Frame
+
+TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
+
+
+def example(name: str) -> tuple[Tensor, Tensor]:
+    """(grey, bits) of the chosen example from the test set."""
+    facts = session.card(name)
+    dataset = data.DATASETS[facts["data"]["name"]]
+    grey, labels, bits = session.test_set(dataset.name)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.pills(
+            "or an example",
+            dataset.class_names,
+            default=dataset.class_names[2],
+            required=True,
+            key=f"{dataset.name}.class",
+            wrap=True,
+            persist_state="session",
+        )
+        st.button("Another", icon=":material/refresh:", on_click=session.count_up, args=("turn",))
+    own = [index for index in facts["examples"] if dataset.class_names[labels[index]] == chosen]
+    index = own[session.counted("turn") % len(own)]
+    return grey[index][None], bits[index][None]
+
+
+def upload(name: str) -> images.Prepared | None:
+    """The visitor's picture, prepared; None, and at most one sentence on the page, where there is none."""
+    file = st.file_uploader("Your picture", TYPES, max_upload_size=25, key="upload")
+    if file is None:
+        return None
+    try:
+        return images.prepare(file.getvalue(), engine().models[name].input_spec, session.switches(file.file_id))
+    except images.ImageError as error:
+        st.error(str(error), icon=":material/broken_image:")
+        return None
+
+
+def show_steps(prepared: images.Prepared) -> None:
+    """Every step of the preparation with the picture after it; the optional ones can be switched."""
+    file_id = st.session_state["upload"].file_id
+    done = sum(step.applied for step in prepared.steps)
+    with st.expander(f"Prepared in {done} steps", icon=":material/auto_fix_high:"):
+        columns = st.columns(4)
+        for number, step in enumerate(prepared.steps):
+            with columns[number % 4]:
+                st.html(look.picture_html(step.image, step.text, caption=step.text))
+                if step.switchable:
+                    key = f"{file_id}.{step.name}"
+                    st.toggle(
+                        step.name, step.applied, key=key, on_change=session.switch, args=(file_id, step.name, key)
+                    )
+
+
+def show_pictures(record: Frame) -> None:
+    """The bits the model reads, what it makes of them, and where the two differ."""
+    figures = (
+        (5, look.to_uint8(record.x), "The bits the model reads", "x", f"{look.symbol('x')}, the bits the model reads"),
+        (5, look.to_uint8(record.mean), "The reconstruction", "decoded", f"{look.symbol('x̂')}, its reconstruction"),
+        (
+            3,
+            look.difference(record.x, record.mean),
+            "Where the two differ",
+            "difference",
+            f"ink {look.symbol('x', 'missed')} and {look.symbol('x̂', 'added')}",
+        ),
+    )
+    cells = "".join(
+        f'<div style="flex:{share} 1 {share * 28}px">{look.picture_html(pixels, alt, testid, caption)}</div>'
+        for share, pixels, alt, testid, caption in figures
+    )
+    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:1.2rem;align-items:flex-end">{cells}</div>')
+
+
+def show_ledger(record: Frame) -> None:
+    """Reconstruction - KL = ELBO <= IWAE <= log p(x), in nats."""
+    parts = [
+        ("", f"{record.reconstruction:.1f}", f"E<sub>q</sub> log p({look.symbol('x')}|{look.symbol('z')})"),
+        ("−", f"{record.kl:.1f}", "KL(q || p)"),
+        ("=", f"{record.elbo:.1f}", "ELBO"),
+        ("≤", f"{record.iwae:.1f}", f"IWAE, k = {IW_SAMPLES}"),
+    ]
+    if record.log_evidence is not None:
+        parts.append(("≤", f"{record.log_evidence:.1f}", f"log p({look.symbol('x')}), exact"))
+    st.html(look.equation(parts))
+    gap = "" if record.gap is None else f" The encoder is {record.gap:.1f} nats from the true posterior."
+    st.caption(
+        f"Nats per picture; the ELBO is {record.bits_per_dimension:.3f} bits per pixel. The expectation is over "
+        f"{SAMPLES} draws of z (± {record.reconstruction_error:.2f}).{gap}"
+    )
+
+
+def page(name: str) -> None:
+    """Choose a picture, look at it, read the ledger."""
+    choice, result = st.columns([2, 5], gap="large")
+    with choice:
+        prepared = upload(name)
+        if prepared is None:
+            grey, bits = example(name)
+        else:
+            noise = torch.Generator().manual_seed(data.BINARISATION_SEED)
+            grey, bits = prepared.picture, data.binarise(prepared.picture, noise)
+        pixels = look.to_uint8(grey[0])
+        st.html(look.picture_html(pixels, "The prepared picture", "prepared", "the picture, prepared", width="9rem"))
+    record = engine().frame(name, bits, session.counted("seed"))
+    with result:
+        show_pictures(record)
+        show_ledger(record)
+        st.button("Resample z", icon=":material/casino:", on_click=session.count_up, args=("seed",))
+        st.plotly_chart(charts.kl_bars(record.kl_per_dimension), key="kl", config={"displayModeBar": False})
+    if prepared is not None:
+        show_steps(prepared)
+
+
+page(st.session_state["model"])

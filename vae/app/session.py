@@ -1,0 +1,96 @@
+"""What pages share: cached data, the chosen model, and the state that survives a page change."""
+
+import streamlit as st
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vae import checkpoint, data
+
+
+@st.cache_data(show_spinner=False)
+def card(name: str) -> dict:
+    """The generated card of a model."""
+    return checkpoint.load_card(name)
+
+
+@st.cache_resource(show_spinner=False)
+def test_set(dataset: str) -> tuple[Tensor, Tensor, Tensor]:
+    """(grey pictures, labels, fixed binarisation) of a test set."""
+    split = data.load(dataset, "test")
+    return data.grey(split.images), split.labels, data.fixed_binarisation(dataset)
+
+
+@st.cache_resource(show_spinner=False)
+def encodings(name: str) -> tuple[Tensor, Tensor]:
+    """(mu, sigma) of every test picture under a model."""
+    return checkpoint.load_encodings(name)
+
+
+@st.cache_data(show_spinner=False)
+def typical(name: str) -> dict[str, list[float]]:
+    """For each class the encoding with the closest company of its own class (a mean may lie where no picture does)."""
+    dataset = data.DATASETS[card(name)["data"]["name"]]
+    mu, _ = encodings(name)
+    labels = test_set(dataset.name)[1]
+    found = {}
+    for label, class_name in enumerate(dataset.class_names):
+        own = mu[labels == label]
+        found[class_name] = own[torch.cdist(own, own).kthvalue(50).values.argmin()].tolist()
+    return found
+
+
+@st.cache_data(show_spinner=False)
+def reach(name: str) -> list[float]:
+    """For each latent how far a slider goes: where nearly all of the aggregate posterior lies, at least 2.5."""
+    mu, sigma = encodings(name)
+    far = torch.quantile(mu.abs() + 2 * sigma, 0.998, dim=0)
+    return [max(2.5, float(torch.ceil(value * 2) / 2)) for value in far]
+
+
+@st.cache_resource(show_spinner=False)
+def icon() -> Image.Image:
+    """The browser tab's picture: the first decoded one of the first model's sheet."""
+    name = checkpoint.list_pretrained()[0]
+    with Image.open(checkpoint.PRETRAINED / name / checkpoint.THUMBNAILS) as sheet:
+        return sheet.crop((0, 0, 28, 28))
+
+
+def title(name: str) -> str:
+    """A model's name for people: MNIST, 24 latents."""
+    facts = card(name)
+    return f"{facts['data']['title']}, {facts['latents']} latents"
+
+
+def choose_model() -> str:
+    """The model picker of the sidebar; the choice is in the URL as ?model=NAME."""
+    names = sorted(
+        checkpoint.list_pretrained(), key=lambda n: (card(n)["data"]["name"] != "mnist", -card(n)["latents"])
+    )
+    if "model" not in st.session_state:
+        asked = st.query_params.get("model")
+        st.session_state["model"] = asked if asked in names else names[0]
+    with st.sidebar:
+        name = st.selectbox("Model", names, key="model", format_func=title, filter_mode=None, persist_state="session")
+    st.query_params["model"] = name
+    return name
+
+
+def counted(key: str) -> int:
+    """How often `count_up` was called for a key."""
+    return st.session_state.get(key, 0)
+
+
+def count_up(key: str) -> None:
+    """One more: the callback of buttons such as Resample."""
+    st.session_state[key] = counted(key) + 1
+
+
+def switches(file_id: str) -> dict[str, bool]:
+    """The preparation steps that the visitor switched by hand for an uploaded file."""
+    return st.session_state.get("switches", {}).get(file_id, {})
+
+
+def switch(file_id: str, step: str, key: str) -> None:
+    """The callback of a step's toggle."""
+    st.session_state["switches"] = {file_id: switches(file_id) | {step: st.session_state[key]}}
