@@ -13,7 +13,7 @@ _HOMES = {
     "importance_bound": "vae.objective",
 }
 _MODULES = ("exact", "images", "latent")
-__all__ = [*_MODULES, *_HOMES]  # noqa: PLE0604
+__all__ = [*_MODULES, *_HOMES]
 
 
 def __getattr__(name: str):
