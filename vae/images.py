@@ -207,7 +207,9 @@ def _fit(image: Image.Image, side: int) -> Image.Image:
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
     """uint8 from integers, whose range is the next power of two, or from floats, from minimum to maximum."""
-    whole, values = values.dtype.kind in "iu", values.astype(np.float64)
+    whole = values.dtype.kind in "iu"
+    with np.errstate(invalid="ignore"):  # signalling NaNs
+        values = values.astype(np.float64)
     finite = values[np.isfinite(values)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     if whole and low >= 0:
