@@ -2,8 +2,8 @@
 
 p(x) is the integral of p(x|z) p(z) over the plane. Square cells cover [-6, 6]^2 (the prior outside holds 4e-9 of the
 mass), each standing for its midpoint. Cells that may hold a share of a picture's integral are split into four, level
-after level, until splitting changes the result by less than `SETTLED`: the midpoint sum of a smooth peak converges
-exponentially once a cell is narrower than the peak, so the last change bounds the error that is left.
+after level, until two splittings in a row change the result by less than `SETTLED`: the midpoint sum of a smooth peak
+converges exponentially once a cell is narrower than the peak, so the last changes bound the error that is left.
 """
 
 import math
@@ -19,13 +19,12 @@ from vae.models import VAE
 
 EXTENT = 6.0
 COARSEST, FINEST = 0.1, 0.1 / 2**6  # widths of a cell
-TRUSTED = 0.1 / 2**2  # no result is taken from wider cells, which can miss a narrow peak altogether
 SETTLED = 1e-3  # nats
 AT_ONCE = 4096  # pictures decoded in one pass
 
 
 class Evidence(NamedTuple):
-    """log p(x) in nats, and how much the last halving of the cells changed it."""
+    """log p(x) in nats, and how much the last two halvings of the cells changed it at most."""
 
     log_evidence: Float[Tensor, " b"]
     error: Float[Tensor, " b"]
@@ -57,7 +56,8 @@ class Grid:
         width = COARSEST
         # Pairs of a picture and a cell: `picture`, `cell` and `value` = log p(x, z) at the cell's midpoint.
         picture, cell, value = self._coarse_pairs(x)
-        result, error = _log_integral(len(x), picture, value, width), torch.full_like(x[:, 0], math.inf)
+        result = _log_integral(len(x), picture, value, width)
+        change = error = torch.full_like(result, math.inf)
         settled = torch.full_like(result, -math.inf)
         while width > FINEST and len(picture):
             best = torch.full_like(result, -math.inf).scatter_reduce_(0, picture, value, "amax")
@@ -69,9 +69,10 @@ class Grid:
             value = self._pair_values(x, picture, cell, width)
             new = settled.logaddexp(_log_integral(len(x), picture, value, width))
             running = torch.zeros_like(result, dtype=torch.bool).index_fill_(0, picture, True)
-            error = torch.where(running, (new - result).abs(), error)
+            before, change = change, (new - result).abs()
+            error = torch.where(running, torch.maximum(before, change), error)
             result = torch.where(running, new, result)
-            unfinished = (error[picture] > SETTLED) if width <= TRUSTED else torch.ones_like(picture, dtype=torch.bool)
+            unfinished = error[picture] > SETTLED
             picture, cell, value = picture[unfinished], cell[unfinished], value[unfinished]
         return Evidence(result, error)
 
@@ -115,10 +116,10 @@ def log_evidence(model: VAE, x: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]
 def _may_hide(width: float) -> float:
     """How far below the best cell's midpoint a cell may lie and still hold a share, nats.
 
-    20 nats below is nothing; and a peak of standard deviation 0.005, the narrowest seen, is (width / sqrt 2)^2 /
-    (2 x 0.005^2) nats higher than the corner of a cell around it.
+    20 nats below is nothing; and a peak of standard deviation 0.01 is (width / sqrt 2)^2 / (2 x 0.01^2) nats higher
+    than the corner of a cell around it.
     """
-    return 20.0 + width**2 / (4 * 0.005**2)
+    return 20.0 + width**2 / (4 * 0.01**2)
 
 
 def _midpoints(cells: Int[Tensor, " n"], width: float, device: torch.device) -> Float[Tensor, "n 2"]:
