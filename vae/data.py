@@ -1,12 +1,9 @@
 """The data sets: where they come from, checksums, tensors. `python -m vae.data --help` fetches them."""
 
 import argparse
-import gzip
 import hashlib
 import http.client
-import io
 import logging
-import math
 import os
 import re
 import shutil
@@ -17,7 +14,6 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,20 +24,15 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from tqdm import tqdm
 
+from vae.idx import MAX_BYTES, DataError, expand, read_file, read_idx
 from vae.spec import InputSpec
 
 SHIPPED = Path(__file__).resolve().parent.parent / "pretrained" / "data"
 BINARISATION_SEED = 2015  # any constant will do, but changing it changes every published test number
-MAX_BYTES = 2**30  # the largest set of the family, EMNIST ByClass, has 0.64e9 bytes of training pictures
-MAX_RATIO = 100  # MNIST shrinks 5 times under gzip, a bomb 1000 times
 TIMEOUT, ATTEMPTS, PAUSE = 8.0, 4, 0.5  # seconds without a byte, tries at each mirror, seconds before the second try
 PATIENCE = 600  # seconds that a package client may take
 
 log = logging.getLogger(__name__)
-
-
-class DataError(ValueError):
-    """A data set that cannot be had or read; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +174,7 @@ def load_folder(folder: str | Path, split: str, prefix: str | None = None) -> Sp
             raise DataError(f"{folder} holds several sets of {split} {kind}: pass one of {names} as the prefix.")
         ((found_prefix, path),) = found.items()
         try:
-            tensors[kind] = read_idx(_read(path, MAX_BYTES))
+            tensors[kind] = read_idx(read_file(path, MAX_BYTES))
         except DataError as error:
             raise DataError(f"{path} cannot be used: {error}") from error
         if kind == "images" and found_prefix.lower().startswith("emnist"):
@@ -210,27 +201,6 @@ def fixed_binarisation(name: str) -> Float[Tensor, "n c h w"]:
     It is `binarise` with a CPU generator seeded with BINARISATION_SEED. Raises as `load` does.
     """
     return binarise(grey(load(name, "test").images), torch.Generator("cpu").manual_seed(BINARISATION_SEED))
-
-
-def read_idx(data: bytes) -> UInt8[Tensor, "..."]:
-    """The tensor in an IDX file, gzipped or not: bytes in one dimension (labels) or three (pictures).
-
-    Raises DataError for any other content. Format: LeCun, Cortes and Burges, The MNIST database, "FILE FORMATS".
-    """
-    head = _expand(data, 16)
-    if head[:4] not in (b"\0\0\x08\x01", b"\0\0\x08\x03"):
-        raise DataError(f"An IDX file of labels or pictures starts with 00000801 or 00000803, not {head[:4].hex()!r}.")
-    start = 4 + 4 * head[3]
-    shape = [int.from_bytes(head[i : i + 4], "big") for i in range(4, start, 4)]
-    if len(head) < start or 0 in shape:
-        raise DataError(f"The IDX file has no values: its header says {shape}.")
-    count = math.prod(shape)
-    if count > MAX_BYTES or count > 2**20 + MAX_RATIO * len(data):
-        raise DataError(f"The IDX file is refused as too large: {len(data)} bytes that claim to hold {count}.")
-    body = bytearray(_expand(data, start + count + 1)[start:])
-    if len(body) != count:
-        raise DataError(f"The IDX file claims {count} values and has {'fewer' if len(body) < count else 'more'}.")
-    return torch.frombuffer(body, dtype=torch.uint8).reshape(shape)
 
 
 def cache_folder(name: str) -> Path:
@@ -307,29 +277,9 @@ def _as_split(images: Tensor, labels: Tensor, where: str) -> Split:
     return Split(images.unsqueeze(1), labels.long())
 
 
-def _expand(data: bytes, limit: int) -> bytes:
-    """The first `limit` bytes of the content, gunzipped if need be, so that a bomb cannot fill the memory."""
-    if data[:2] != b"\x1f\x8b":
-        return data[:limit]
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-            return stream.read(limit)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"The gzipped file is damaged: {error}.") from error
-
-
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        if path.stat().st_size > limit:
-            raise DataError(f"{path} is larger than {limit} bytes.")
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-
-
 def _verified(path: Path, file: IdxFile) -> bytes:
     """The uncompressed content of `path`, if it is `file`."""
-    content = _expand(_read(path, file.size + 2**16), file.size + 1)
+    content = expand(read_file(path, file.size + 2**16), file.size + 1)
     digest = hashlib.sha256(content).hexdigest()
     if digest != file.sha256:
         raise DataError(f"{path} has the checksum {digest[:12]}, not {file.sha256[:12]}.")

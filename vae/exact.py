@@ -116,10 +116,10 @@ def log_evidence(model: VAE, x: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]
 def _may_hide(width: float) -> float:
     """How far below the best cell's midpoint a cell may lie and still hold a share, nats.
 
-    20 nats below is nothing; and a peak of standard deviation 0.01 is (width / sqrt 2)^2 / (2 x 0.01^2) nats higher
-    than the corner of a cell around it.
+    16 nats below, a midpoint is good enough; and a peak of standard deviation 0.006 is
+    (width / sqrt 2)^2 / (2 x 0.006^2) nats higher than the corner of a cell around it.
     """
-    return 20.0 + width**2 / (4 * 0.01**2)
+    return 16.0 + width**2 / (4 * 0.006**2)
 
 
 def _midpoints(cells: Int[Tensor, " n"], width: float, device: torch.device) -> Float[Tensor, "n 2"]:

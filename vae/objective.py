@@ -43,7 +43,7 @@ def elbo(
     model, x: Float[Tensor, "b c h w"], samples: int = 1, generator: torch.Generator | None = None
 ) -> Float[Tensor, " b"]:
     """E_q[log p(x|z)] - KL(q(z|x) || p(z)), nats, higher is better; the expectation over `samples` draws."""
-    _require_prior(model)
+    _require_bound(model, samples)
     q = model.encode(x)
     total = x.new_zeros(len(x))
     for _ in range(samples):
@@ -60,10 +60,10 @@ def importance_bound(
 ) -> Float[Tensor, " b"]:
     """log 1/k sum_i p(x, z_i) / q(z_i|x) with z_i ~ q, k = `samples`: the IWAE bound, nats.
 
-    Burda, Grosse and Salakhutdinov (2016), eq. 8. At most `chunk` pictures are decoded at a time, whatever
-    `samples` is. In expectation it rises with k from the ELBO towards log p(x).
+    Burda, Grosse and Salakhutdinov (2016), eq. 8. At most `chunk` pictures (or `x`, where that is more) are
+    decoded at a time, whatever `samples` is. In expectation it rises with k from the ELBO towards log p(x).
     """
-    _require_prior(model)
+    _require_bound(model, samples)
     q = model.encode(x)
     at_once = max(1, chunk // len(x))
     total = torch.full_like(x[:, 0, 0, 0], -math.inf)
@@ -76,6 +76,8 @@ def importance_bound(
     return total - math.log(samples)
 
 
-def _require_prior(model) -> None:
+def _require_bound(model, samples: int) -> None:
     if model.prior is None:
         raise ValueError("a plain autoencoder has no prior p(z), so it has no ELBO")
+    if samples < 1:
+        raise ValueError(f"a bound needs at least one sample, not {samples}")

@@ -1,0 +1,75 @@
+"""How long until a visitor sees a picture: `python tests/benchmarks/startup.py [runs]`.
+
+Starts `streamlit run streamlit_app.py` afresh, waits until it answers, opens each page in a headless Chromium that has
+never seen it, and waits for the decoded picture. Prints medians in seconds.
+"""
+
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_up(address: str) -> None:
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.02)
+
+
+def once(browser, pages: list[str]) -> dict[str, float]:
+    port = free_port()
+    options = ["--server.headless", "true", "--server.address", "127.0.0.1", "--server.port", str(port)]
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", *options]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_up(address)
+        seconds = {"server up": time.perf_counter() - start}
+        for page in pages:
+            context = browser.new_context()
+            tab = context.new_page()
+            start = time.perf_counter()
+            tab.goto(f"{address}/{page}")
+            tab.wait_for_selector('[data-testid="decoded"]', timeout=60_000)
+            seconds[f"/{page}: first picture"] = time.perf_counter() - start
+            context.close()
+    finally:
+        server.terminate()
+        server.wait()
+    return seconds
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
+        results = [once(browser, ["", "reconstruct"]) for _ in range(runs)]
+        browser.close()
+    print(f"{'seconds, ' + str(runs) + ' runs':32} {'median':>7} {'worst':>7}")
+    for name in results[0]:
+        values = [result[name] for result in results]
+        print(f"{name:32} {statistics.median(values):7.2f} {max(values):7.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Every number of every card, computed again."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from vae import checkpoint, data, evaluate
+from vae.distributions import rsample
+from vae.exact import Grid
+from vae.objective import elbo, importance_bound
+
+MODELS = checkpoint.list_pretrained()
+
+
+@pytest.fixture(params=MODELS)
+def shipped(request):
+    """(model, card, 200 random bits of its test set, their indices)."""
+    card = checkpoint.load_card(request.param)
+    x = data.fixed_binarisation(card["data"]["name"])
+    some = torch.randperm(len(x), generator=torch.Generator().manual_seed(77))[:200]
+    return checkpoint.load_pretrained(request.param, "cpu"), card, x[some], some
+
+
+def agrees(values: torch.Tensor, stated: dict) -> bool:
+    """Whether a random subset's mean is within four standard errors of the mean that a card states."""
+    return abs(float(values.mean()) - stated["value"]) < 4 * stated["spread"] / math.sqrt(len(values)) + stated["error"]
+
+
+def test_a_random_subset_has_the_elbo_its_parts_and_the_bits_that_the_card_states(shipped):
+    model, card, x, _ = shipped
+    with torch.inference_mode():
+        parts = evaluate.bound(model, x, seed=1)
+    numbers = card["numbers"]
+    assert agrees(-parts.elbo, numbers["negative_elbo"])
+    assert agrees(-parts.log_likelihood.mean(0), numbers["reconstruction"])
+    assert agrees(parts.kl.sum(1), numbers["kl"])
+    spread = parts.kl.std(0) / math.sqrt(len(x))
+    assert ((parts.kl.mean(0) - torch.tensor(numbers["kl_per_dimension"])).abs() < 5 * spread + 1e-3).all()
+    assert numbers["bits_per_dimension"] == pytest.approx(
+        numbers["negative_elbo"]["value"] / (784 * math.log(2)), abs=1e-4
+    )
+
+
+def test_the_parts_of_the_card_add_up(shipped):
+    _, card, _, _ = shipped
+    numbers = card["numbers"]
+    assert numbers["reconstruction"]["value"] + numbers["kl"]["value"] == pytest.approx(
+        numbers["negative_elbo"]["value"], abs=0.002
+    )
+    assert sum(numbers["kl_per_dimension"]) == pytest.approx(numbers["kl"]["value"], abs=0.002 * card["latents"])
+    if "gap" in numbers:
+        assert numbers["negative_elbo"]["value"] - numbers["negative_log_evidence"]["value"] == pytest.approx(
+            numbers["gap"]["value"], abs=0.3
+        )
+
+
+def test_the_card_states_the_importance_weighted_bound_of_a_random_subset(shipped):
+    model, card, x, _ = shipped
+    x, generator = x[:20], torch.Generator().manual_seed(2)
+    with torch.inference_mode():
+        tightest = importance_bound(model, x, 1000, generator)
+        gap = tightest - elbo(model, x, 10, generator)
+    numbers = card["numbers"]
+    stated = numbers["negative_elbo"]["value"] - numbers["negative_iw"]["value"]
+    assert abs(float(gap.mean()) - stated) < 4 * float(gap.std()) / math.sqrt(len(x)) + numbers["negative_iw"]["error"]
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name.endswith("-2d")])
+def test_the_card_states_the_exact_evidence_of_a_random_subset(name):
+    model, card = checkpoint.load_pretrained(name, "cpu"), checkpoint.load_card(name)
+    x = data.fixed_binarisation(card["data"]["name"])
+    some = torch.randperm(len(x), generator=torch.Generator().manual_seed(78))[:12]
+    evidence = Grid(model).evidence(x[some])
+    assert agrees(-evidence.log_evidence, card["numbers"]["negative_log_evidence"])
+    assert evidence.error.max() < 1e-2
+
+
+def test_the_shipped_encodings_are_those_of_the_shipped_weights(shipped):
+    model, card, x, some = shipped
+    with torch.inference_mode():
+        q = model.encode(x)
+    mu, sigma = checkpoint.load_encodings(card["name"])
+    torch.testing.assert_close(mu[some], q.mean, atol=5e-3, rtol=2e-3)
+    torch.testing.assert_close(sigma[some], q.stddev, atol=1e-3, rtol=2e-3)
+    assert card["numbers"]["active_units"] == int((mu.var(0) > evaluate.ACTIVE).sum())
+
+
+def test_the_card_states_the_accuracy_of_its_features(shipped):
+    _, card, _, _ = shipped
+    mu, _ = checkpoint.load_encodings(card["name"])
+    found = evaluate.features(mu, card["data"]["name"])
+    for classifier, stated in ((key, card["numbers"][key]) for key in found):
+        for kind, accuracy in stated.items():
+            assert found[classifier][kind] == pytest.approx(accuracy, abs=4e-3)  # encodings ship in half precision
+
+
+def test_examples_are_three_of_each_class(shipped):
+    _, card, _, _ = shipped
+    labels = data.load(card["data"]["name"], "test").labels[card["examples"]]
+    assert labels.bincount().tolist() == [3] * 10
+
+
+def test_the_thumbnail_of_a_plane_has_the_most_positive_first_latent_on_its_right_and_second_on_top():
+    name = next(name for name in MODELS if name.endswith("-2d"))
+    model = checkpoint.load_pretrained(name, "cpu")
+    sheet = np.asarray(evaluate.thumbnails(model, side=4))
+    quantiles = model.prior.base_dist.icdf(torch.tensor([[0.125], [0.875]]).expand(2, 2))[:, 0]
+    low, high = quantiles
+    with torch.inference_mode():
+        corner = model.decode(torch.stack([high, high])[None]).mean[0, 0].mul(255).round().byte().numpy()
+    np.testing.assert_array_equal(sheet[:28, -28:], corner)
+    assert low == -high
+
+
+def test_an_estimate_says_how_far_pictures_spread():
+    found = evaluate.estimate(torch.tensor([1.0, 2.0, 3.0]), 0.5, 7)
+    assert found == {"value": 2.0, "spread": 1.0, "error": 0.5, "pictures": 3, "samples": 7}
+
+
+def test_a_bound_of_more_samples_has_less_noise():
+    model = checkpoint.load_pretrained(MODELS[0], "cpu")
+    x = data.fixed_binarisation(checkpoint.load_card(MODELS[0])["data"]["name"])[:100]
+    few, many = (evaluate.bound(model, x, samples) for samples in (2, 8))
+    assert many.log_likelihood.shape == (8, 100)
+    assert few.elbo.mean() == pytest.approx(float(many.elbo.mean()), abs=1.0)
+    with torch.inference_mode():
+        q = model.encode(x)
+        single = model.decode(rsample(q, torch.Generator().manual_seed(evaluate.SEED))).log_prob(x)
+    torch.testing.assert_close(few.log_likelihood[0], single)
+
+
+def test_an_unknown_name_is_one_sentence_and_exit_status_1(capsys):
+    assert evaluate.main(["nothing"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
