@@ -52,7 +52,7 @@ def test_the_parts_of_the_card_add_up(shipped):
     assert sum(numbers["kl_per_dimension"]) == pytest.approx(numbers["kl"]["value"], abs=0.002 * card["latents"])
     if "gap" in numbers:
         assert numbers["negative_elbo"]["value"] - numbers["negative_log_evidence"]["value"] == pytest.approx(
-            numbers["gap"]["value"], abs=0.3
+            numbers["gap"]["value"], abs=0.002
         )
 
 

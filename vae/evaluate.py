@@ -31,7 +31,7 @@ from vae.exact import Grid
 from vae.models import VAE
 from vae.objective import importance_bound
 
-ELBO_SAMPLES, IW_SAMPLES, IW_PICTURES = 10, 1000, 2000
+ELBO_SAMPLES, IW_SAMPLES, PICTURES = 10, 1000, 2000
 ACTIVE = 0.01  # variance of a latent's posterior mean over the data: Burda et al. (2016), section 5
 SEED = 0
 
@@ -87,10 +87,11 @@ def features(mu: Float[Tensor, "n d"], name: str) -> dict[str, dict[str, float]]
     return result
 
 
-def measure(model: VAE, name: str, iw_pictures: int = IW_PICTURES) -> tuple[dict, Bound]:
+def measure(model: VAE, name: str, pictures: int = PICTURES) -> tuple[dict, Bound]:
     """The numbers of a card, and the bound they rest on."""
-    device = next(model.parameters()).device
     x = data.fixed_binarisation(name)
+    if not 2 <= pictures <= len(x):
+        raise ValueError(f"the number of pictures must be from 2 to {len(x)}, not {pictures}")
     parts = bound(model, x)
     elbo, kl = parts.elbo, parts.kl.sum(1)
     noise = float(parts.log_likelihood.var(0).mean() / (ELBO_SAMPLES * len(x))) ** 0.5
@@ -102,29 +103,41 @@ def measure(model: VAE, name: str, iw_pictures: int = IW_PICTURES) -> tuple[dict
         "kl_per_dimension": [round(value, 4) for value in parts.kl.mean(0).tolist()],
         "active_units": int((parts.mu.var(0) > ACTIVE).sum()),
     }
-    # Pictures differ more than their gaps do: the whole set's ELBO plus the mean gap of some is the tighter estimate.
-    some = torch.randperm(len(x), generator=torch.Generator().manual_seed(SEED))[:iw_pictures]
-    generator = torch.Generator(device).manual_seed(SEED)
-    with torch.inference_mode():
-        tightest = torch.cat(
-            [
-                importance_bound(model, part.to(device), IW_SAMPLES, generator).cpu()
-                for part in tqdm(x[some].split(8), desc="IWAE bound", disable=None)
-            ]
-        )
-    gap = tightest - elbo[some]
-    left_out = float(gap.var() / len(some)) * (1 - len(some) / len(x))
-    numbers["negative_iw"] = estimate(-tightest, (noise**2 + left_out) ** 0.5, IW_SAMPLES) | {
-        "value": round(float(-elbo.mean() - gap.mean()), 3)
-    }
+    some = torch.randperm(len(x), generator=torch.Generator().manual_seed(SEED))[:pictures]
+    numbers["negative_iw"] = above(elbo, noise, some, iwae(model, x[some]), IW_SAMPLES)
     if model.latents == 2:
-        grid = Grid(model)
-        evidence = [grid.evidence(part.to(device)) for part in tqdm(x.split(1000), desc="log p(x)", disable=None)]
-        log_evidence = torch.cat([part.log_evidence for part in evidence]).cpu()
-        settled = float(torch.cat([part.error for part in evidence]).max())
-        numbers["negative_log_evidence"] = estimate(-log_evidence, settled, 0)
-        numbers["gap"] = estimate(log_evidence - elbo, noise, ELBO_SAMPLES)
+        evidence, error = log_evidence(model, x[some])
+        numbers["negative_log_evidence"] = above(elbo, noise, some, evidence, 0)
+        numbers["gap"] = estimate(evidence - elbo[some], numbers["negative_log_evidence"]["error"], ELBO_SAMPLES)
+        numbers["quadrature_error"] = round(error, 4)
     return numbers | features(parts.mu, name), parts
+
+
+@torch.inference_mode()
+def iwae(model: VAE, x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+    """The importance-weighted bound of IW_SAMPLES draws for each picture, nats."""
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(SEED)
+    parts = tqdm(x.split(8), desc="IWAE bound", disable=None)
+    return torch.cat([importance_bound(model, part.to(device), IW_SAMPLES, generator).cpu() for part in parts])
+
+
+def log_evidence(model: VAE, x: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, " n"], float]:
+    """log p(x) of each picture by quadrature, nats, and the largest error it states."""
+    device, grid = next(model.parameters()).device, Grid(model)
+    parts = [grid.evidence(part.to(device)) for part in tqdm(x.split(1000), desc="log p(x)", disable=None)]
+    return torch.cat([part.log_evidence for part in parts]).cpu(), float(max(part.error.max() for part in parts))
+
+
+def above(elbo: Float[Tensor, " n"], noise: float, some: Tensor, values: Float[Tensor, " k"], samples: int) -> dict:
+    """The estimate for the whole test set of what lies above the ELBO and was computed for `some` of it.
+
+    Pictures differ more than their gaps do, so the whole set's ELBO plus the mean gap is the tighter estimate.
+    """
+    gap = values - elbo[some]
+    left_out = float(gap.var() / len(some)) * (1 - len(some) / len(elbo))
+    value = {"value": round(float(-elbo.mean() - gap.mean()), 3)}
+    return estimate(-values, (noise**2 + left_out) ** 0.5, samples) | value
 
 
 def estimate(values: Float[Tensor, " n"], error: float, samples: int) -> dict:
@@ -178,12 +191,12 @@ def examples(name: str, each: int = 3) -> list[int]:
     return [int(i) for label in labels.unique() for i in order[labels[order] == label][:each]]
 
 
-def write_card(name: str, iw_pictures: int = IW_PICTURES) -> dict:
+def write_card(name: str, pictures: int = PICTURES) -> dict:
     """Measure pretrained/NAME and write its card, encodings and thumbnail sheet beside the weights."""
     folder = checkpoint.PRETRAINED / name
     model, training = checkpoint.load_pretrained(name), checkpoint.training_facts(folder / checkpoint.WEIGHTS)
     dataset = data.DATASETS[training["recipe"]["dataset"]]
-    numbers, parts = measure(model, dataset.name, iw_pictures)
+    numbers, parts = measure(model, dataset.name, pictures)
     card = {
         "name": name,
         "data": {"name": dataset.name, "title": dataset.title, "licence": dataset.licence, "credit": dataset.credit},
@@ -213,7 +226,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", help="the model's folder in pretrained/")
     parser.add_argument("--run", type=Path, metavar="DIR", help="first take the weights of this training run")
     parser.add_argument(
-        "--iw-pictures", type=int, default=IW_PICTURES, metavar="N", help="pictures for the IWAE bound (default: 2000)"
+        "--pictures",
+        type=int,
+        default=PICTURES,
+        metavar="N",
+        help=f"random test pictures for the IWAE bound and for log p(x); all others take the whole set ({PICTURES})",
     )
     options = parser.parse_args(arguments)
     try:
@@ -223,7 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
                 checkpoint.training_facts(options.run / checkpoint.WEIGHTS),
             )
             checkpoint.save(trained, checkpoint.PRETRAINED / options.name / checkpoint.WEIGHTS, facts, torch.float16)
-        numbers = write_card(options.name, options.iw_pictures)["numbers"]
+        numbers = write_card(options.name, options.pictures)["numbers"]
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1

@@ -29,6 +29,11 @@ def move_to_chosen(name: str) -> None:
         move_to(name, session.typical(name)[chosen])
 
 
+def let_go(name: str) -> None:
+    """A slider was moved: no preset is chosen any more, so that one click on it brings it back."""
+    st.session_state[f"{name}.preset"] = None
+
+
 def move_to_sample(name: str) -> None:
     """A draw from the prior."""
     st.session_state[f"{name}.preset"] = None
@@ -55,7 +60,8 @@ def slider(name: str, dimension: int, kl: float) -> None:
     """One latent, labelled with the KL it carries on average."""
     far = session.reach(name)[dimension]
     label = f"z{dimension}, {kl:.2f} nats"
-    st.slider(label, -far, far, step=0.01, key=key(name, dimension), persist_state="session")
+    where = key(name, dimension)
+    st.slider(label, -far, far, step=0.01, key=where, on_change=let_go, args=(name,), persist_state="session")
 
 
 @st.fragment

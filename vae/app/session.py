@@ -72,8 +72,24 @@ def choose_model() -> str:
         st.session_state["model"] = asked if asked in names else names[0]
     with st.sidebar:
         name = st.selectbox("Model", names, key="model", format_func=title, filter_mode=None, persist_state="session")
+        show_facts(name)
+    if st.query_params.get("model", name) != name:  # the z in the URL is another model's
+        st.query_params.pop("z", None)
     st.query_params["model"] = name
     return name
+
+
+def show_facts(name: str) -> None:
+    """The model's held-out numbers, limits and credits, from its card."""
+    facts = card(name)
+    numbers = facts["numbers"]
+    known = numbers.get("negative_log_evidence")
+    best = f"log p(x) {-known['value']:.1f}" if known else f"IWAE {-numbers['negative_iw']['value']:.1f}"
+    st.caption(f"Test set: ELBO {-numbers['negative_elbo']['value']:.1f}, {best} nats per picture")
+    with st.expander("About"):
+        for sentence in facts["limits"]:
+            st.caption(sentence)
+        st.caption(f"Data: {facts['data']['title']}, {facts['data']['credit']}, {facts['data']['licence']}.")
 
 
 def counted(key: str) -> int:
