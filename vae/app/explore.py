@@ -37,13 +37,13 @@ def let_go(name: str) -> None:
 def move_to_sample(name: str) -> None:
     """A draw from the prior."""
     st.session_state[f"{name}.preset"] = None
-    move_to(name, [random.gauss() for _ in range(engine().models[name].latents)])
+    move_to(name, [random.gauss() for _ in range(engine().model(name).latents)])
 
 
 def move_to_origin(name: str) -> None:
     """The most probable z of the prior."""
     st.session_state[f"{name}.preset"] = None
-    move_to(name, [0.0] * engine().models[name].latents)
+    move_to(name, [0.0] * engine().model(name).latents)
 
 
 def from_url(name: str) -> list[float] | None:
@@ -52,7 +52,7 @@ def from_url(name: str) -> list[float] | None:
         z = [float(value) for value in st.query_params.get("z", "").split(",")]
     except ValueError:
         return None
-    fits = len(z) == engine().models[name].latents and all(abs(value) <= 1e3 for value in z)
+    fits = len(z) == engine().model(name).latents and all(abs(value) <= 1e3 for value in z)
     return z if fits else None
 
 

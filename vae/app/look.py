@@ -55,6 +55,16 @@ def symbol(name: str, text: str | None = None) -> str:
     return f'<b style="color:{COLOURS[name]};font-weight:600">{text or name}</b>'
 
 
+def nats(value: float) -> str:
+    """A number to a tenth of a nat, with a real minus."""
+    return f"{value:.1f}".replace("-", "−")
+
+
+def at_most(left: float, right: float) -> str:
+    """The sign between a bound and what it bounds: "≈" where sampling or rounding cannot tell them apart."""
+    return "≤" if right - left > 0.1 else "≈"
+
+
 def equation(parts: list[tuple[str, str, str]]) -> str:
     """A row of (operator, number, label under it) that wraps on narrow screens."""
     cells = "".join(

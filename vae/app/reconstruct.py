@@ -8,6 +8,7 @@ from vae import data, images
 from vae.app import charts, look, session
 from vae.engine import engine
 from vae.frame import IW_SAMPLES, SAMPLES, Frame
+from vae.spec import InputSpec
 
 TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
 
@@ -16,7 +17,7 @@ def example(name: str) -> tuple[Tensor, Tensor]:
     """(grey, bits) of the chosen example from the test set."""
     facts = session.card(name)
     dataset = data.DATASETS[facts["data"]["name"]]
-    grey, labels, bits = session.test_set(dataset.name)
+    pictures, labels, bits = session.test_set(dataset.name)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.pills(
             "or an example",
@@ -30,24 +31,37 @@ def example(name: str) -> tuple[Tensor, Tensor]:
         st.button("Another", icon=":material/refresh:", on_click=session.count_up, args=("turn",))
     own = [index for index in facts["examples"] if dataset.class_names[labels[index]] == chosen]
     index = own[session.counted("turn") % len(own)]
-    return grey[index][None], bits[index][None]
+    return data.grey(pictures[index : index + 1]), bits[index : index + 1].float()
 
 
-def upload(name: str) -> images.Prepared | None:
+def keep_upload() -> None:
+    """The uploader's callback: its file would be gone after a page change, so the session keeps the bytes."""
+    file = st.session_state["upload"]
+    st.session_state["picture"] = None if file is None else (file.file_id, file.getvalue())
+
+
+def upload(spec: InputSpec) -> images.Prepared | None:
     """The visitor's picture, prepared; None, and at most one sentence on the page, where there is none."""
-    file = st.file_uploader("Your picture", TYPES, max_upload_size=25, key="upload")
-    if file is None:
+    st.file_uploader("Your picture", TYPES, max_upload_size=25, key="upload", on_change=keep_upload)
+    if not st.session_state.get("picture"):
         return None
+    file_id, content = st.session_state["picture"]
+    st.button("Back to the examples", icon=":material/undo:", on_click=forget_upload)
     try:
-        return images.prepare(file.getvalue(), engine().models[name].input_spec, session.switches(file.file_id))
+        return images.prepare(content, spec, session.switches(file_id, spec.preparation))
     except images.ImageError as error:
         st.error(str(error), icon=":material/broken_image:")
         return None
 
 
-def show_steps(prepared: images.Prepared) -> None:
+def forget_upload() -> None:
+    """Back to the examples."""
+    st.session_state["picture"] = None
+
+
+def show_steps(prepared: images.Prepared, preparation: str) -> None:
     """Every step of the preparation with the picture after it; the optional ones can be switched."""
-    file_id = st.session_state["upload"].file_id
+    file_id, _ = st.session_state["picture"]
     done = sum(step.applied for step in prepared.steps)
     with st.expander(f"Prepared in {done} steps", icon=":material/auto_fix_high:"):
         columns = st.columns(4)
@@ -55,10 +69,10 @@ def show_steps(prepared: images.Prepared) -> None:
             with columns[number % 4]:
                 st.html(look.picture_html(step.image, step.text, caption=step.text))
                 if step.switchable:
-                    key = f"{file_id}.{step.name}"
-                    st.toggle(
-                        step.name, step.applied, key=key, on_change=session.switch, args=(file_id, step.name, key)
-                    )
+                    key = f"{file_id}.{preparation}.{step.name}"
+                    st.session_state[key] = step.applied  # one switch may change what is done automatically elsewhere
+                    chosen = (file_id, preparation, step.name, key)
+                    st.toggle(step.name, key=key, on_change=session.switch, args=chosen)
 
 
 def show_pictures(record: Frame) -> None:
@@ -83,14 +97,16 @@ def show_pictures(record: Frame) -> None:
 
 def show_ledger(record: Frame) -> None:
     """Reconstruction - KL = ELBO <= IWAE <= log p(x), in nats."""
+    x, z = look.symbol("x"), look.symbol("z")
     parts = [
-        ("", f"{record.reconstruction:.1f}", f"E<sub>q</sub> log p({look.symbol('x')}|{look.symbol('z')})"),
-        ("−", f"{record.kl:.1f}", "KL(q || p)"),
-        ("=", f"{record.elbo:.1f}", "ELBO"),
-        ("≤", f"{record.iwae:.1f}", f"IWAE, k = {IW_SAMPLES}"),
+        ("", look.nats(record.reconstruction), f"E<sub>q</sub> log p({x}|{z})"),
+        ("−", look.nats(record.kl), "KL(q || p)"),
+        ("=", look.nats(record.elbo), "ELBO"),
+        (look.at_most(record.elbo, record.iwae), look.nats(record.iwae), f"IWAE, k = {IW_SAMPLES}"),
     ]
     if record.log_evidence is not None:
-        parts.append(("≤", f"{record.log_evidence:.1f}", f"log p({look.symbol('x')}), exact"))
+        exact = record.log_evidence
+        parts.append((look.at_most(record.iwae, exact), look.nats(exact), f"log p({x}), exact"))
     st.html(look.equation(parts))
     gap = "" if record.gap is None else f" The encoder is {record.gap:.1f} nats from the true posterior."
     st.caption(
@@ -103,7 +119,8 @@ def page(name: str) -> None:
     """Choose a picture, look at it, read the ledger."""
     choice, result = st.columns([2, 5], gap="large")
     with choice:
-        prepared = upload(name)
+        spec = engine().model(name).input_spec
+        prepared = upload(spec)
         if prepared is None:
             grey, bits = example(name)
         else:
@@ -118,7 +135,7 @@ def page(name: str) -> None:
         st.button("Resample z", icon=":material/casino:", on_click=session.count_up, args=("seed",))
         st.plotly_chart(charts.kl_bars(record.kl_per_dimension), key="kl", config={"displayModeBar": False})
     if prepared is not None:
-        show_steps(prepared)
+        show_steps(prepared, spec.preparation)
 
 
 page(st.session_state["model"])

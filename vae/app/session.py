@@ -16,9 +16,9 @@ def card(name: str) -> dict:
 
 @st.cache_resource(show_spinner=False)
 def test_set(dataset: str) -> tuple[Tensor, Tensor, Tensor]:
-    """(grey pictures, labels, fixed binarisation) of a test set."""
+    """(pictures, labels, bits) of a test set; pictures 0 to 255 and the fixed binarisation 0 or 1, as bytes."""
     split = data.load(dataset, "test")
-    return data.grey(split.images), split.labels, data.fixed_binarisation(dataset)
+    return split.images, split.labels, data.fixed_binarisation(dataset).byte()
 
 
 @st.cache_resource(show_spinner=False)
@@ -102,11 +102,13 @@ def count_up(key: str) -> None:
     st.session_state[key] = counted(key) + 1
 
 
-def switches(file_id: str) -> dict[str, bool]:
-    """The preparation steps that the visitor switched by hand for an uploaded file."""
-    return st.session_state.get("switches", {}).get(file_id, {})
+def switches(file_id: str, preparation: str) -> dict[str, bool]:
+    """The steps of a preparation that the visitor switched by hand for an uploaded file."""
+    return st.session_state.get("switches", {}).get((file_id, preparation), {})
 
 
-def switch(file_id: str, step: str, key: str) -> None:
+def switch(file_id: str, preparation: str, step: str, key: str) -> None:
     """The callback of a step's toggle."""
-    st.session_state["switches"] = {file_id: switches(file_id) | {step: st.session_state[key]}}
+    kept = {place: steps for place, steps in st.session_state.get("switches", {}).items() if place[0] == file_id}
+    chosen = switches(file_id, preparation) | {step: st.session_state[key]}
+    st.session_state["switches"] = kept | {(file_id, preparation): chosen}

@@ -1,0 +1,152 @@
+"""A running server and visitors in a real Chromium, whose every complaint is recorded."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PATIENCE = 30  # seconds; two slow cores must do
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-component-update",
+]
+# On a deep link Streamlit's page looks for its server below the page's own path first.
+PROBE = re.compile(r"^/\w+/_stcore/(health|host-config)$")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_healthy(process: subprocess.Popen, url: str, log: Path) -> None:
+    deadline = time.monotonic() + 2 * PATIENCE
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the server ended:\n{log.read_text()}"
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, TimeoutError):
+            time.sleep(0.2)
+    pytest.fail(f"the server is not healthy after {2 * PATIENCE} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[str]:
+    """The address of the app, started as its users start it; at the end it must have logged no traceback."""
+    log, port = tmp_path_factory.mktemp("server") / "stderr.txt", free_port()
+    flags = {"headless": "true", "port": str(port), "address": "127.0.0.1"}
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    command += [word for name, value in flags.items() for word in (f"--server.{name}", value)]
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr) as process,
+    ):
+        try:
+            wait_until_healthy(process, f"http://127.0.0.1:{port}", log)
+            yield f"http://127.0.0.1:{port}"
+            assert process.poll() is None, f"the server ended:\n{log.read_text()}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        reason = "there is no Chromium: apt-get install chromium"
+        if os.environ.get("VAE_LAB_BROWSER") == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    expect.set_options(timeout=1000 * PATIENCE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """A browser context of its own with one page, and the list of all that went wrong in it."""
+
+    def __init__(self, browser: Browser, server: str, **context):
+        self.server, self.problems, self.requests = server, [], []
+        self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | context))
+        self.context.set_default_timeout(1000 * PATIENCE)
+        self.page: Page = self.context.new_page()
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.problems.append(f"error in the page: {error}"))
+        self.page.on("request", self._on_request)
+        self.page.on("requestfailed", lambda request: self.problems.append(f"{request.url}: {request.failure}"))
+        self.page.on("response", self._on_response)
+        self.page.on("websocket", lambda websocket: self._check_host(websocket.url))
+
+    def opens(self, path: str = "/") -> Page:
+        """Go there and wait until the picture is decoded and the script at rest."""
+        self.page.goto(self.server + path)
+        self.sees_a_picture()
+        return self.page
+
+    def sees_a_picture(self) -> str:
+        """Wait for the decoded picture and the end of the script; the picture's src."""
+        self.page.wait_for_function("document.querySelector('img[data-testid=decoded]')?.naturalWidth > 0")
+        self.rests()
+        return self.page.get_by_test_id("decoded").get_attribute("src")
+
+    def rests(self) -> None:
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not PROBE.match(urlsplit(message.location["url"]).path):
+            self.problems.append(f"console: {message.text} ({message.location['url']})")
+
+    def _on_request(self, request: Request) -> None:
+        self.requests.append(request.url)
+        self._check_host(request.url)
+
+    def _on_response(self, response: Response) -> None:
+        if response.status >= 400 and not PROBE.match(urlsplit(response.url).path):
+            self.problems.append(f"{response.url}: status {response.status}")
+
+    def _check_host(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.server).netloc:
+            self.problems.append(f"a request to another host: {url}")
+
+
+@pytest.fixture
+def visitor(chromium, server) -> Iterator[Callable[..., Visitor]]:
+    """A maker of visitors; after the test nothing may have gone wrong for any of them."""
+    visitors = []
+
+    def make(**context) -> Visitor:
+        visitors.append(Visitor(chromium, server, **context))
+        return visitors[-1]
+
+    yield make
+    problems = [problem for one in visitors for problem in one.problems]
+    for one in visitors:
+        one.context.close()
+    assert not problems, "\n".join(problems)

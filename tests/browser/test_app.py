@@ -1,0 +1,256 @@
+"""The app as its visitors have it: `streamlit run` and a real Chromium."""
+
+import base64
+import io
+import re
+from functools import cache
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Page, expect
+
+import vae
+from vae import checkpoint
+from vae.images import prepare
+
+NAMES = vae.list_pretrained()
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+PAGES = ["/", "/reconstruct"]
+EVERY_PAGE = pytest.mark.parametrize("path", PAGES)
+
+
+def query(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def changes(page: Page, before: str, testid: str = "decoded") -> str:
+    """Wait until a picture is another than before, and loaded; its src."""
+    image = f"document.querySelector('img[data-testid={testid}]')"
+    page.wait_for_function(f"before => {image} && {image}.src !== before && {image}.naturalWidth > 0", arg=before)
+    return page.get_by_test_id(testid).get_attribute("src")
+
+
+def pixels(src: str) -> np.ndarray:
+    with Image.open(io.BytesIO(base64.b64decode(src.split(",", 1)[1]))) as image:
+        return np.asarray(image)
+
+
+@cache
+def phone_photo() -> bytes:
+    """A JPEG of 4000 x 3000 pixels held upright: a dark seven on light grey, unevenly lit, grainy paper."""
+    image = Image.new("L", (3000, 4000), 205)
+    ImageDraw.Draw(image).line([(900, 1000), (2100, 1000), (1400, 3000)], 50, 170, "curve")
+    levels = np.asarray(image) * np.linspace(1, 0.85, 3000)
+    grain = np.random.default_rng(0).normal(0, 5, (500, 375)).repeat(8, 0).repeat(8, 1)
+    image = Image.fromarray(np.clip(levels + grain, 0, 255).astype(np.uint8)).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its left side
+    buffer = io.BytesIO()
+    image.transpose(Image.Transpose.ROTATE_90).save(buffer, "JPEG", quality=85, exif=exif)
+    return buffer.getvalue()
+
+
+def upload(page: Page, name: str, kind: str, content: bytes) -> None:
+    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": kind, "buffer": content})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_opens_with_a_picture(visitor, name):
+    page = visitor().opens(f"/?model={name}")
+    expect(page.get_by_test_id("decoded")).to_be_visible()
+    assert page.get_by_test_id("decoded").bounding_box()["width"] > 300
+    assert query(page)["model"] == [name]
+    assert page.title() == "Explore · VAE Lab"
+
+
+def test_model_and_sliders_stay_through_a_visit_to_another_page(visitor):
+    someone = visitor()
+    page, before = someone.opens(f"/?model={NAMES[-1]}"), someone.sees_a_picture()
+    page.get_by_role("button", name="Sample the prior").click()
+    sampled = changes(page, before)
+    page.get_by_role("link", name="Reconstruct").click()
+    expect(page.get_by_test_id("ledger")).to_be_visible()
+    someone.sees_a_picture()
+    assert query(page)["model"] == [NAMES[-1]]
+    page.get_by_role("link", name="Explore").click()
+    expect(page.get_by_role("button", name="Origin")).to_be_visible()
+    assert someone.sees_a_picture() == sampled
+    assert query(page)["model"] == [NAMES[-1]]
+
+
+def test_a_slider_moved_by_the_arrow_keys_changes_the_picture(visitor):
+    someone = visitor()
+    page, before = someone.opens(), someone.sees_a_picture()
+    slider = page.get_by_role("slider").first
+    there = float(slider.input_value())
+    slider.focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight" if there < 0 else "ArrowLeft")
+    changes(page, before)
+    someone.rests()
+    moved = float(slider.input_value())
+    assert abs(moved - there) == pytest.approx(0.4, abs=1e-6)
+    assert f"{moved:g}" in query(page)["z"][0].split(",")
+
+
+def test_explore_is_driven_by_the_keyboard_alone(visitor):
+    someone = visitor()
+    page, before = someone.opens(), someone.sees_a_picture()
+
+    def tab_to(wanted: str) -> None:
+        """Press Tab until the focused element is the wanted one, by role and text."""
+        seen = []
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            seen.append(
+                page.evaluate(
+                    "(e => `${e.getAttribute('role') || e.tagName.toLowerCase()}: ${e.innerText}`)"
+                    "(document.activeElement)"
+                )
+            )
+            if re.fullmatch(wanted, seen[-1], re.S):
+                return
+        pytest.fail(f"Tab does not reach {wanted!r} but {seen}")
+
+    tab_to("radio: .*")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    before = changes(page, before)
+    someone.rests()
+    tab_to("button: .*Sample the prior")
+    page.keyboard.press("Enter")
+    before = changes(page, before)
+    someone.rests()
+    tab_to("button: .*Origin")
+    page.keyboard.press("Space")
+    before = changes(page, before)
+    someone.rests()
+    tab_to("input: ")
+    for _ in range(60):
+        page.keyboard.press("ArrowRight")
+    changes(page, before)
+
+
+def test_a_photo_from_a_phone_is_reconstructed(visitor):
+    someone = visitor()
+    page = someone.opens(f"/reconstruct?model={NAMES[0]}")
+    before = someone.sees_a_picture()
+    photo = phone_photo()
+    upload(page, "photo.jpg", "image/jpeg", photo)
+    decoded = pixels(changes(page, before))
+    someone.rests()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_text(re.compile(r"Prepared in \d+ steps"))).to_be_visible()
+    prepared = prepare(photo, vae.load_pretrained(NAMES[0]).input_spec)
+    shown = pixels(page.get_by_test_id("prepared").get_attribute("src"))
+    assert np.array_equal(shown, (prepared.picture[0, 0] * 255).round().byte().numpy())
+    assert np.ptp(decoded) > 100
+    page.get_by_text(re.compile(r"Prepared in \d+ steps")).click()
+    expect(page.get_by_alt_text("Turned upright (EXIF orientation 6)")).to_be_visible()
+
+
+def test_a_broken_file_gets_one_sentence_and_the_page_lives(visitor):
+    someone = visitor()
+    page, before = someone.opens("/reconstruct"), someone.sees_a_picture()
+    upload(page, "photo.png", "image/png", b"these are only words\n" * 20)
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.get_by_role("alert")).to_contain_text("This is not a PNG")
+    assert someone.sees_a_picture() == before
+    page.get_by_role("button", name="Another").click()
+    changes(page, before)
+
+
+def test_the_url_opens_the_same_picture_for_somebody_else(visitor):
+    someone = visitor()
+    page, before = someone.opens(f"/?model={NAMES[-1]}"), someone.sees_a_picture()
+    page.get_by_role("button", name="Sample the prior").click()
+    shown = changes(page, before)
+    someone.rests()
+    page.wait_for_function("before => !location.search.includes(before)", arg="z=0,0,0")
+    assert query(page)["model"] == [NAMES[-1]]
+    assert len(query(page)["z"][0].split(",")) == checkpoint.load_card(NAMES[-1])["latents"]
+    other = visitor()
+    other.opens(page.url.removeprefix(someone.server))
+    assert other.sees_a_picture() == shown
+
+
+def test_two_visitors_do_not_influence_each_other(visitor):
+    one, two = visitor(), visitor()
+    first, second = one.opens(), two.opens()
+    start = one.sees_a_picture()
+    assert two.sees_a_picture() == start
+    first.get_by_role("button", name="Sample the prior").click()
+    sampled = changes(first, start)
+    second.get_by_role("button", name="Origin").click()
+    origin = changes(second, start)
+    one.rests()
+    two.rests()
+    assert one.sees_a_picture() == sampled
+    assert two.sees_a_picture() == origin
+    assert sampled != origin
+    second.get_by_role("link", name="Reconstruct").click()
+    expect(second.get_by_test_id("ledger")).to_be_visible()
+    assert one.sees_a_picture() == sampled
+
+
+@EVERY_PAGE
+def test_a_visit_asks_only_its_own_server_and_nothing_fails(visitor, path):
+    someone = visitor()
+    page = someone.opens(path)
+    if path == "/reconstruct":
+        page.get_by_role("button", name="Resample z").click()
+        page.wait_for_selector(".js-plotly-plot")
+        someone.rests()
+    page.wait_for_load_state("networkidle")
+    assert len(someone.requests) > 5
+    assert someone.problems == []
+
+
+@EVERY_PAGE
+def test_on_a_phone_nothing_scrolls_sideways_and_the_picture_is_there(visitor, path):
+    page = visitor(**PHONE).opens(path)
+    expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
+    decoded = page.get_by_test_id("decoded")
+    decoded.scroll_into_view_if_needed()
+    expect(decoded).to_be_visible()
+    box = decoded.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert box["width"] >= 140
+    too_wide = page.evaluate(
+        "[...document.querySelectorAll('html, body, [data-testid=stMain]')].filter(e => e.scrollWidth > e.clientWidth)"
+        ".map(e => `${e.tagName} ${e.scrollWidth}`)"
+    )
+    assert too_wide == []
+
+
+def test_light_and_dark_are_two_themes(visitor):
+    levels = {}
+    for scheme in ("light", "dark"):
+        page = visitor(color_scheme=scheme).opens()
+        colours = page.evaluate(
+            "(e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color])"
+            "(document.querySelector('[data-testid=stApp]'))"
+        )
+        levels[scheme] = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours]
+    background, text = range(2)
+    assert levels["light"][background] > levels["light"][text] + 300
+    assert levels["dark"][text] > levels["dark"][background] + 300
+
+
+@EVERY_PAGE
+def test_every_picture_has_words_for_those_who_do_not_see_it(visitor, path):
+    someone = visitor()
+    page = someone.opens(path)
+    if path == "/reconstruct":
+        before = someone.sees_a_picture()
+        upload(page, "photo.jpg", "image/jpeg", phone_photo())
+        changes(page, before)
+        someone.rests()
+        page.get_by_text(re.compile(r"Prepared in \d+ steps")).click()
+        expect(page.get_by_alt_text("Centred by mass")).to_be_visible()
+    alts = page.eval_on_selector_all("img", "all => all.map(e => e.getAttribute('alt'))")
+    assert len(alts) >= (1 if path == "/" else 8)
+    assert all(alts), alts
