@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vae.config import config_from_json, config_to_json
 from vae.device import choose_device
-from vae.models import VAE
+from vae.models import VAE, ModelConfig
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 WEIGHTS, ENCODINGS, CARD, THUMBNAILS = "model.safetensors", "encodings.safetensors", "card.json", "thumbnails.png"
@@ -39,11 +39,11 @@ def load(path: Path | str, device: str = "auto") -> VAE:
     metadata, tensors = _read(Path(path))
     if "config" not in metadata:
         raise ValueError(f"{path} carries no model configuration")
-    model = VAE(config_from_json(metadata["config"]))
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ValueError(f"the weights in {path} do not fit their configuration: {error}") from error
+    config = config_from_json(metadata["config"])
+    if misfit := _misfit(config, tensors):
+        raise ValueError(f"the weights in {path} do not fit their configuration: {misfit}")
+    model = VAE(config)
+    model.load_state_dict(tensors)
     return model.requires_grad_(False).eval().to(choose_device(device), memory_format=torch.channels_last)
 
 
@@ -60,6 +60,20 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             return file.metadata() or {}, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def _misfit(config: ModelConfig, tensors: dict[str, Tensor]) -> str | None:
+    """The first weight that the configuration has not or has in another shape; found without allocating the model."""
+    try:
+        with torch.device("meta"):
+            expected = {name: tuple(tensor.shape) for name, tensor in VAE(config).state_dict().items()}
+    except (RuntimeError, OverflowError, TypeError):
+        return "no model is that large"
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            return f"{name[:80]} should be {expected.get(name, 'absent')} and is {found.get(name, 'absent')}"
+    return None
 
 
 def list_pretrained() -> list[str]:

@@ -1,7 +1,7 @@
 """Named recipes: everything that determines a trained model, in frozen dataclasses."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from vae.data import DATASETS
 from vae.models import ModelConfig
@@ -65,7 +65,20 @@ def config_to_json(config: ModelConfig) -> str:
 def config_from_json(text: str) -> ModelConfig:
     """The configuration in a checkpoint; ValueError where a key is unknown or missing, or a value is not allowed."""
     try:
-        fields = json.loads(text)
-        return ModelConfig(**fields | {"spec": InputSpec(**fields["spec"]), "channels": tuple(fields["channels"])})
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        values = json.loads(text)
+        spec, (half, quarter) = InputSpec(**_typed(InputSpec, values["spec"])), values["channels"]
+        if type(half) is not int or type(quarter) is not int:
+            raise TypeError(f"channels must be two whole numbers, not {values['channels']!r}")
+        return ModelConfig(**_typed(ModelConfig, values) | {"spec": spec, "channels": (half, quarter)})
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"this is not a model configuration: {error}") from error
+
+
+def _typed(kind: type, values: object) -> dict:
+    """The values, where those of a dataclass's numbers and names are of its types; JSON may hold anything."""
+    if not isinstance(values, dict):
+        raise TypeError(f"{values!r} is not a set of named values")
+    for field in fields(kind):
+        if field.type in (int, str) and field.name in values and type(values[field.name]) is not field.type:
+            raise TypeError(f"{field.name} must be of type {field.type.__name__}, not {values[field.name]!r}")
+    return values

@@ -21,6 +21,7 @@ EXTENT = 6.0
 COARSEST, FINEST = 0.1, 0.1 / 2**6  # widths of a cell
 SETTLED = 1e-3  # nats
 AT_ONCE = 4096  # pictures decoded in one pass
+PAIRS = 2_000_000  # of a picture and a coarse cell; with more, the pictures are halved, which bounds the memory
 
 
 class Evidence(NamedTuple):
@@ -48,7 +49,7 @@ class Grid:
 
     @torch.inference_mode()
     def evidence(self, x: Float[Tensor, "b c h w"], block: int = 1000) -> Evidence:
-        """log p(x) of binary pictures, `block` at a time, which bounds the memory at about 1 GB."""
+        """log p(x) of binary pictures, `block` at a time: those of a block share what they decode."""
         parts = [self._evidence(part.flatten(1)) for part in x.split(block)]
         return Evidence(torch.cat([p.log_evidence for p in parts]), torch.cat([p.error for p in parts]))
 
@@ -56,6 +57,8 @@ class Grid:
         width = COARSEST
         # Pairs of a picture and a cell: `picture`, `cell` and `value` = log p(x, z) at the cell's midpoint.
         picture, cell, value = self._coarse_pairs(x)
+        if len(picture) > PAIRS and len(x) > 1:
+            return self.evidence(x[:, None, None], len(x) // 2)
         result = _log_integral(len(x), picture, value, width)
         change = error = torch.full_like(result, math.inf)
         settled = torch.full_like(result, -math.inf)

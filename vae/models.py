@@ -38,6 +38,10 @@ class ModelConfig:
             raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {self.network!r}")
         if self.latents < 1:
             raise ValueError(f"a model needs at least one latent, not {self.latents}")
+        if min(self.width, *self.channels) < 1:
+            raise ValueError(f"width and channels must be at least 1, not {self.width} and {self.channels}")
+        if not (0 <= self.dense_blocks <= 64 and 0 <= self.conv_blocks <= 64):
+            raise ValueError(f"a part has 0 to 64 blocks, not {self.dense_blocks} and {self.conv_blocks}")
         if self.network == "conv" and (self.spec.height % 4 or self.spec.width % 4):
             raise ValueError(f"a conv model needs sides divisible by 4, not {self.spec.height} x {self.spec.width}")
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from jaxtyping import Float, UInt8
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -176,27 +177,27 @@ class Run:
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Go on from a `state`; ValueError where it is of another recipe's model."""
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimiser": {}}
-        for name, tensor in tensors.items():
-            kind, _, rest = name.partition(".")
-            if rest:
-                parts[kind][rest] = tensor
         slots: dict[int, dict[str, Tensor]] = {}
         weights = list(self.model.parameters())
-        for name, tensor in parts["optimiser"].items():
-            index, slot = name.split(".")
-            like = weights[int(index)]
-            # The fused optimiser walks the memory in order, so the moments must lie in it as the weights do.
-            moment = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
-            slots.setdefault(int(index), {})[slot] = moment
         try:
+            for name, tensor in tensors.items():
+                kind, _, rest = name.partition(".")
+                if rest:
+                    parts[kind][rest] = tensor
+            for name, tensor in parts["optimiser"].items():
+                index, slot = name.split(".")
+                like = weights[int(index)]
+                # The fused optimiser walks the memory in order, so the moments must lie in it as the weights do.
+                moment = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+                slots.setdefault(int(index), {})[slot] = moment
+            step, skipped, seconds = tensors["progress"].tolist()
             self.model.load_state_dict(parts["model"])
             self.average.load_state_dict(parts["average"])
-        except RuntimeError as error:
-            raise ValueError(f"the saved state is not one of recipe {self.recipe.name}: {error}") from error
+        except (RuntimeError, LookupError, ValueError) as error:
+            raise ValueError(f"the saved state is not one of recipe {self.recipe.name}") from error
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": slots, "param_groups": groups})
-        step, skipped, self.seconds = tensors["progress"].tolist()
-        self.step, self.skipped = int(step), int(skipped)
+        self.step, self.skipped, self.seconds = int(step), int(skipped), seconds
 
 
 def train(run: Run, every: int = 50, stopping: Callable[[], bool] = lambda: False) -> Iterator[Metrics]:
@@ -300,7 +301,12 @@ def main(arguments: list[str] | None = None) -> int:
         if options.resume:
             if not (folder / STATE).is_file():
                 raise ValueError(f"there is nothing to resume in {folder}")
-            run.restore(load_file(folder / STATE))
+            try:
+                run.restore(load_file(folder / STATE))
+            except SafetensorError as error:
+                raise ValueError(f"{folder / STATE} cannot be read: {error}") from error
+        elif replica.rank == 0:
+            (folder / LOG).unlink(missing_ok=True)
         return _follow(run, folder)
     except ValueError as error:
         print(error, file=sys.stderr)

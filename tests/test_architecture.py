@@ -1,0 +1,96 @@
+"""The one-way order of the imports, and what the library never does, read from the source."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from vae.config import RECIPES
+from vae.data import DATASETS
+
+ROOT = Path(__file__).resolve().parent.parent
+# Each module imports from lines above its own only; ALLOWED are the exceptions.
+ORDER = (
+    {"spec", "device", "distributions", "idx"},
+    {"objective"},
+    {"models"},
+    {"exact", "latent"},
+    {"data", "images", "config"},
+    {"checkpoint"},
+    {"train", "evaluate", "frame"},
+    {"engine"},
+    {"app"},
+    {"streamlit_app"},
+)
+ALLOWED = {("config", "data")}
+SOURCES = sorted([*(ROOT / "vae").rglob("*.py"), *ROOT.glob("streamlit_app.py")])
+EACH = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def module(path: Path) -> str:
+    """The name that ORDER knows a file by: a package counts as one module."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[1] if parts[0] == "vae" else parts[0]
+
+
+def rank(name: str) -> int:
+    places = [index for index, names in enumerate(ORDER) if name in names]
+    assert places, f"{name} has no place in the order of the imports: give it one"
+    return places[0]
+
+
+def imports(path: Path) -> list[tuple[str, ...]]:
+    """Everything a file imports, anywhere in it, as dotted names split at the dots."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [tuple(alias.name.split(".")) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found += [(*node.module.split("."), alias.name) for alias in node.names]
+    return found
+
+
+@EACH
+def test_imports_point_one_way(path):
+    if path == ROOT / "vae" / "__init__.py":
+        return
+    here = module(path)
+    for name in imports(path):
+        if name[0] == "vae" and here not in ("app", "streamlit_app"):
+            assert len(name) > 1, f"{path} imports the whole package"
+        target = name[1] if name[0] == "vae" and len(name) > 1 else name[0]
+        if name[0] != "vae" and target != "streamlit_app":
+            continue
+        if target not in (here, "vae") and (here, target) not in ALLOWED and not reexported(target):
+            assert rank(target) < rank(here), f"{here} imports {target}"
+
+
+def reexported(name: str) -> bool:
+    """Whether it is a function that `vae` gives away, rather than one of its modules."""
+    return not (ROOT / "vae" / name).is_dir() and not (ROOT / "vae" / f"{name}.py").is_file() and name.islower()
+
+
+@EACH
+def test_only_the_app_imports_streamlit(path):
+    if module(path) not in ("app", "streamlit_app"):
+        assert "streamlit" not in {name[0] for name in imports(path)}
+
+
+@EACH
+def test_nothing_reads_pickles_or_runs_text_or_swallows_every_exception(path):
+    names = {part for name in imports(path) for part in [".".join(name[:2]), name[0]]}
+    assert not names & {"pickle", "dill", "cloudpickle", "joblib", "torch.load", "shelve", "marshal"}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"{path}:{node.lineno} is a bare except"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("eval", "exec"), f"{path}:{node.lineno}"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert (node.value.id, node.attr) != ("torch", "load"), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_names_a_registered_data_set_whose_pictures_it_reads(name):
+    assert RECIPES[name].name == name
+    assert RECIPES[name].model.spec == DATASETS[RECIPES[name].dataset].spec

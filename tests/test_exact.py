@@ -1,0 +1,200 @@
+"""log p(x) of models with two latents against independent quadratures in float64."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vae import data
+from vae.checkpoint import list_pretrained, load_pretrained
+from vae.config import RECIPES
+from vae.distributions import bernoulli
+from vae.exact import Evidence, Grid, log_evidence
+from vae.models import VAE, ModelConfig
+from vae.objective import elbo, importance_bound
+from vae.spec import InputSpec
+
+SPEC = InputSpec(height=6, width=6)
+FLAT = [name for name in list_pretrained() if name in RECIPES and RECIPES[name].model.latents == 2]
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random_model(gain: float, seed: int = 0, spec: InputSpec = SPEC) -> VAE:
+    """A small dense model whose decoder's weights are scaled up by `gain`: the larger, the narrower the posterior."""
+    generator = seeded(seed)
+    model = VAE(ModelConfig(spec, 2, width=16), generator)
+    for parameter in model.decoder.parameters():
+        if parameter.ndim == 1:
+            parameter.data += 0.5 * torch.randn(parameter.shape, generator=generator)
+    model.decoder[1].body[-1].weight.data.normal_(0, 0.3, generator=generator)
+    model.decoder[-2].weight.data *= gain
+    return model.requires_grad_(False)
+
+
+def samples(model: VAE, count: int, seed: int = 1) -> Tensor:
+    """Pictures from p(x), so that the posterior is where the model means it to be."""
+    generator = seeded(seed)
+    means = model.decode(torch.randn(count, 2, generator=generator)).mean
+    return data.binarise(means, generator)
+
+
+def in_float64(model: VAE) -> VAE:
+    twin = VAE(model.config).double()
+    twin.load_state_dict({name: tensor.double() for name, tensor in model.state_dict().items()})
+    return twin.requires_grad_(False)
+
+
+def log_joint(model: VAE, x: Tensor, z: Tensor) -> Tensor:
+    """log p(x, z) for every picture and place, `(b, n)`, without the library's formula."""
+    logits = model.decoder(z.to(next(model.parameters()).dtype)).flatten(1).double()
+    # log sigmoid(l) where a pixel is 1 and log sigmoid(-l) where it is 0
+    likelihood = x.flatten(1).double() @ F.logsigmoid(logits).T + (1 - x.flatten(1).double()) @ F.logsigmoid(-logits).T
+    return likelihood + torch.distributions.Normal(0, 1).log_prob(z).sum(1)
+
+
+def plane(width: float, extent: float = 6.5) -> Tensor:
+    """The corners of square cells, `(n, 2)` in float64: not the midpoints that the library takes."""
+    line = torch.arange(-extent, extent + width / 2, width, dtype=torch.float64)
+    return torch.cartesian_prod(line, line)
+
+
+def by_grid(model: VAE, x: Tensor, width: float) -> Tensor:
+    twin, total = in_float64(model), torch.full((len(x),), -math.inf, dtype=torch.float64)
+    for z in plane(width).split(50_000):
+        total = total.logaddexp(log_joint(twin, x, z).logsumexp(1))
+    return total + 2 * math.log(width)
+
+
+def test_the_evidence_of_a_smooth_model_is_that_of_gauss_hermite_quadrature():
+    model = random_model(gain=0.5)
+    x = samples(model, 6)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(100)
+    z = torch.cartesian_prod(*[torch.from_numpy(nodes)] * 2)
+    log_weight = torch.cartesian_prod(*[torch.from_numpy(weights / weights.sum()).log()] * 2).sum(1)
+    prior = torch.distributions.Normal(0, 1).log_prob(z).sum(1)
+    expected = (log_joint(in_float64(model), x, z) - prior + log_weight).logsumexp(1)
+    torch.testing.assert_close(log_evidence(model, x).double(), expected, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("gain", [3.0, 20.0])
+def test_the_evidence_is_that_of_a_fine_grid_and_the_error_is_stated(gain):
+    model = random_model(gain, seed=3)
+    x = samples(model, 10)
+    evidence = Grid(model).evidence(x)
+    assert ((evidence.log_evidence - by_grid(model, x, 0.02)).abs() < 2e-3).all()
+    assert (evidence.error < 1e-2).all()
+
+
+def test_a_posterior_far_narrower_than_the_coarsest_cell_is_found():
+    model = random_model(20.0, seed=4, spec=InputSpec(height=12, width=12))
+    x = samples(model, 6)
+    z, twin = plane(0.02, 4.0), in_float64(model)
+    joint = torch.cat([log_joint(twin, x, part) for part in z.split(50_000)], 1)
+    posterior = joint.softmax(1)
+    sigma = (posterior @ z.square() - (posterior @ z).square()).sqrt()
+    assert sigma.min() < 0.05  # half of the coarsest cell
+    expected = joint.logsumexp(1) + 2 * math.log(0.02)
+    torch.testing.assert_close(log_evidence(model, x).double(), expected, atol=1e-2, rtol=0)
+
+
+def test_the_evidence_is_the_elbo_plus_the_divergence_of_q_from_the_posterior():
+    model = random_model(0.5, seed=2)
+    x = samples(model, 2)
+    q = model.encode(x)
+    z, twin = plane(0.02), in_float64(model)
+    log_q = q.log_prob(z[:, None].float()).T.double()
+    log_posterior = log_joint(twin, x, z).log_softmax(1) - 2 * math.log(0.02)
+    divergence = (log_q.exp() * (log_q - log_posterior)).sum(1) * 0.02**2
+    torch.testing.assert_close(log_q.exp().sum(1) * 0.02**2, torch.ones(2, dtype=torch.float64), atol=1e-5, rtol=0)
+    many, generator = x.repeat_interleave(60_000, 0), seeded(9)
+    bounds = torch.cat([elbo(model, part, generator=generator) for part in many.split(30_000)]).view(2, -1)
+    assert (bounds.std(1) / math.sqrt(60_000)).max() < 1e-2
+    error = 4 * bounds.std(1) / math.sqrt(60_000) + 1e-3
+    assert ((bounds.mean(1) + divergence - log_evidence(model, x)).abs() < error).all()
+
+
+def test_a_decoder_that_ignores_z_has_its_likelihood_as_the_evidence():
+    model = random_model(0.0)
+    x = samples(model, 8)
+    expected = bernoulli(model.decode(torch.zeros(1, 2)).base_dist.logits.expand(8, -1, -1, -1)).log_prob(x)
+    torch.testing.assert_close(log_evidence(model, x), expected, atol=1e-3, rtol=0)
+
+
+def test_pictures_are_integrated_each_on_its_own_whatever_the_blocks():
+    model = random_model(5.0, seed=5)
+    x, grid = samples(model, 12), Grid(model)
+    together = grid.evidence(x).log_evidence
+    torch.testing.assert_close(grid.evidence(x, block=5).log_evidence, together, atol=1e-3, rtol=0)
+    torch.testing.assert_close(grid.evidence(x[7:8]).log_evidence, together[7:8], atol=1e-3, rtol=0)
+    torch.testing.assert_close(grid.evidence(x.flip(0)).log_evidence, together.flip(0), atol=1e-3, rtol=0)
+
+
+def test_the_evidence_of_every_picture_there_can_be_sums_to_one():
+    model = random_model(2.0, spec=InputSpec(height=2, width=2))
+    every = torch.tensor([[(code >> bit) & 1 for bit in range(4)] for code in range(16)]).float().view(16, 1, 2, 2)
+    assert log_evidence(model, every).logsumexp(0).item() == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize(("latents", "levels"), [(1, 2), (3, 2), (2, 256)])
+def test_other_models_are_refused(latents, levels):
+    model = VAE(ModelConfig(InputSpec(height=6, width=6, levels=levels), latents, width=8))
+    with pytest.raises(ValueError, match=f"two latents and binary pixels.* {latents} latents and {levels} grey"):
+        log_evidence(model, torch.zeros(1, 1, 6, 6))
+
+
+@pytest.fixture(scope="module", params=FLAT)
+def shipped(request) -> tuple[VAE, Tensor, Evidence]:
+    """A model with two latents that ships, 16 random test pictures as it sees them, and log p(x) of each."""
+    model = load_pretrained(request.param, "cpu")
+    x = data.fixed_binarisation(RECIPES[request.param].dataset)
+    x = x[torch.randperm(len(x), generator=seeded())[:16]]
+    return model, x, Grid(model).evidence(x)
+
+
+def test_the_bounds_of_a_shipped_model_are_ordered(shipped):
+    model, x, evidence = shipped
+    with torch.inference_mode():
+        single = torch.stack([elbo(model, x, generator=seeded(i)) for i in range(30)])
+        many = torch.stack([importance_bound(model, x, 50, seeded(100 + i)) for i in range(4)])
+    single_error, many_error = single.std(0) / math.sqrt(30), many.std(0) / math.sqrt(4)
+    assert (evidence.error < 1e-2).all()
+    assert (single.mean(0) <= many.mean(0) + 4 * (single_error.square() + many_error.square()).sqrt()).all()
+    # A bound is above log p(x) by t nats with a probability below exp(-t) (Markov), whatever its spread.
+    assert (many <= evidence.log_evidence + 9).all()
+    assert (many.mean(0) <= evidence.log_evidence + 5 * many_error + 1e-2).all()
+    assert many.mean() <= evidence.log_evidence.mean()
+
+
+def test_the_evidence_of_a_shipped_model_is_that_of_a_fine_grid_where_the_posterior_is(shipped):
+    model, x, evidence = shipped
+    # Squares around the points of a coarse lattice over the whole plane, divided twice where they may matter:
+    # q is no guide, because the posterior of some pictures is elsewhere.
+    lattice, bits = plane(0.1, 6.0), x[:8].flatten(1).double()
+    coarse = torch.cat([log_joint(model, bits, z) for z in lattice.split(4096)], 1)
+    for picture, values, expected in zip(bits.split(1), coarse, evidence.log_evidence, strict=False):
+        z, width = lattice, 0.1
+        for parts, window in ((2, 35), (4, 14)):
+            offsets = ((torch.arange(parts, dtype=torch.float64) + 0.5) / parts - 0.5) * width
+            z = (z[values > values.max() - window][:, None] + torch.cartesian_prod(offsets, offsets)).flatten(0, 1)
+            values = torch.cat([log_joint(model, picture, part)[0] for part in z.split(4096)])
+            width /= parts
+        local = values.logsumexp(0) + 2 * math.log(width)
+        torch.testing.assert_close(local, expected.double(), atol=1e-2, rtol=0)
+
+
+def test_pictures_with_broad_posteriors_are_taken_in_smaller_parts_with_the_same_result(monkeypatch):
+    model = random_model(0.1)
+    x, grid = samples(model, 4), Grid(model)
+    whole = grid.evidence(x)
+    monkeypatch.setattr("vae.exact.PAIRS", 20_000)
+    calls, inner = [], grid._coarse_pairs
+    monkeypatch.setattr(grid, "_coarse_pairs", lambda x: (calls.append(len(x)), inner(x))[1])
+    parts = grid.evidence(x)
+    assert min(calls) == 1 < max(calls)
+    torch.testing.assert_close(parts.log_evidence, whole.log_evidence, atol=1e-3, rtol=0)
