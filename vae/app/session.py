@@ -6,6 +6,7 @@ from PIL import Image
 from torch import Tensor
 
 from vae import checkpoint, data
+from vae.app import look
 
 
 @st.cache_data(show_spinner=False)
@@ -83,9 +84,11 @@ def show_facts(name: str) -> None:
     """The model's held-out numbers, limits and credits, from its card."""
     facts = card(name)
     numbers = facts["numbers"]
-    known = numbers.get("negative_log_evidence")
-    best = f"log p(x) {-known['value']:.1f}" if known else f"IWAE {-numbers['negative_iw']['value']:.1f}"
-    st.caption(f"Test set: ELBO {-numbers['negative_elbo']['value']:.1f}, {best} nats per picture")
+    exact = numbers.get("negative_log_evidence")
+    tightest = (
+        f"log p(x) {look.nats(-exact['value'])}" if exact else f"IWAE {look.nats(-numbers['negative_iw']['value'])}"
+    )
+    st.caption(f"Test set: ELBO {look.nats(-numbers['negative_elbo']['value'])}, {tightest} nats per picture")
     with st.expander("About"):
         for sentence in facts["limits"]:
             st.caption(sentence)
