@@ -180,12 +180,16 @@ def test_what_is_told_of_a_training_is_kept_beside_the_weights(tmp_path):
     assert checkpoint.training_facts(path) == {}
 
 
-def test_pretrained_models_are_the_folders_with_weights_in_alphabetical_order(tmp_path, monkeypatch, pictures):
+def test_pretrained_models_are_the_folders_with_weights_and_a_card_in_alphabetical_order(
+    tmp_path, monkeypatch, pictures
+):
     monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path)
     assert list_pretrained() == []
-    for name in ("b", "a"):
+    for name in ("b", "a", "unmeasured"):
         save(model(), tmp_path / name / checkpoint.WEIGHTS)
-    (tmp_path / "data").mkdir()
+    for name in ("b", "a", "data"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / checkpoint.CARD).write_text("{}")
     assert list_pretrained() == ["a", "b"]
     assert torch.equal(load_pretrained("a", "cpu").encode(pictures).mean, model().encode(pictures).mean)
 

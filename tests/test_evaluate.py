@@ -131,6 +131,13 @@ def test_a_bound_of_more_samples_has_less_noise():
     torch.testing.assert_close(few.log_likelihood[0], single)
 
 
+def test_weights_that_do_not_say_what_they_were_trained_on_are_refused(tmp_path, monkeypatch, capsys):
+    checkpoint.save(checkpoint.load_pretrained(MODELS[0], "cpu"), tmp_path / "mine" / checkpoint.WEIGHTS)
+    monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path)
+    assert evaluate.main(["mine"]) == 1
+    assert "does not say what it was trained on" in capsys.readouterr().err
+
+
 def test_an_unknown_name_is_one_sentence_and_exit_status_1(capsys):
     assert evaluate.main(["nothing"]) == 1
     assert capsys.readouterr().err.count("\n") == 1

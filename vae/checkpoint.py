@@ -77,8 +77,8 @@ def _misfit(config: ModelConfig, tensors: dict[str, Tensor]) -> str | None:
 
 
 def list_pretrained() -> list[str]:
-    """The names of the models that ship, in alphabetical order."""
-    return sorted(folder.parent.name for folder in PRETRAINED.glob(f"*/{WEIGHTS}"))
+    """The names of the models that ship, weights and card, in alphabetical order."""
+    return sorted(card.parent.name for card in PRETRAINED.glob(f"*/{CARD}") if (card.parent / WEIGHTS).is_file())
 
 
 def load_pretrained(name: str, device: str = "auto") -> VAE:

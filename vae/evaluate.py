@@ -194,7 +194,10 @@ def examples(name: str, each: int = 3) -> list[int]:
 def write_card(name: str, pictures: int = PICTURES) -> dict:
     """Measure pretrained/NAME and write its card, encodings and thumbnail sheet beside the weights."""
     folder = checkpoint.PRETRAINED / name
-    model, training = checkpoint.load_pretrained(name), checkpoint.training_facts(folder / checkpoint.WEIGHTS)
+    weights = folder / checkpoint.WEIGHTS
+    model, training = checkpoint.load(weights), checkpoint.training_facts(weights)
+    if "recipe" not in training:
+        raise ValueError(f"{weights} does not say what it was trained on; vae.train writes weights that do")
     dataset = data.DATASETS[training["recipe"]["dataset"]]
     numbers, parts = measure(model, dataset.name, pictures)
     card = {
