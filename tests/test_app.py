@@ -424,7 +424,7 @@ def test_resampling_changes_the_picture_and_neither_x_nor_kl_nor_the_evidence(na
 def test_an_uploaded_picture_is_prepared_and_reconstructed(name, make):
     app = opened(name, RECONSTRUCT)
     example = picture(app, "x")
-    checked(app.file_uploader(key="upload").set_value(make()).run())
+    checked(app.file_uploader(key="upload.0").set_value(make()).run())
     assert not app.error
     assert not np.array_equal(picture(app, "x"), example)
     assert np.ptp(picture(app)) > 50
@@ -443,7 +443,7 @@ def test_the_same_drawing_is_the_same_picture_in_every_format():
     seen = []
     for make in (plain_png, transparent_png, rotated_jpeg, deep_tiff):
         app = opened(NAMES[0], RECONSTRUCT)
-        checked(app.file_uploader(key="upload").set_value(make()).run())
+        checked(app.file_uploader(key="upload.0").set_value(make()).run())
         seen.append(picture(app, "prepared").astype(int))
     for other in seen[1:]:  # centring goes by whole pixels, so noise may tip it by one
         shifted = [np.roll(other, (down, right), (0, 1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
@@ -463,7 +463,7 @@ def test_the_same_drawing_is_the_same_picture_in_every_format():
 def test_a_file_that_is_no_picture_gets_one_sentence_and_the_example_stays(file, reason):
     app = opened(NAMES[0], RECONSTRUCT)
     before = dict(pictures(app))
-    checked(app.file_uploader(key="upload").set_value(file).run())
+    checked(app.file_uploader(key="upload.0").set_value(file).run())
     assert len(app.error) == 1
     sentence = app.error[0].value
     assert reason in sentence
@@ -472,7 +472,7 @@ def test_a_file_that_is_no_picture_gets_one_sentence_and_the_example_stays(file,
     after = dict(pictures(app))
     assert list(after) == list(before)
     assert all(np.array_equal(after[testid], before[testid]) for testid in before)
-    checked(app.file_uploader(key="upload").set_value(plain_png()).run())
+    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
     assert not app.error
     assert not np.array_equal(picture(app, "x"), before["x"])
 
@@ -480,7 +480,7 @@ def test_a_file_that_is_no_picture_gets_one_sentence_and_the_example_stays(file,
 @EVERY_DATASET
 def test_a_switched_step_changes_the_preparation_and_back(name):
     app = opened(name, RECONSTRUCT)
-    checked(app.file_uploader(key="upload").set_value(plain_png()).run())
+    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
     before = picture(app, "prepared")
     (toggle,) = (one for one in app.toggle if one.label == "invert")
     assert toggle.value
@@ -498,7 +498,7 @@ def test_a_switched_step_changes_the_preparation_and_back(name):
 @EVERY_DATASET
 def test_every_switch_of_the_preparation_can_be_thrown(name):
     app = opened(name, RECONSTRUCT)
-    checked(app.file_uploader(key="upload").set_value(plain_png()).run())
+    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
     labels = [toggle.label for toggle in app.toggle]
     assert "invert" in labels
     assert set(labels) <= set(vae.images.SWITCHES[model(name)[0].input_spec.preparation])
@@ -510,26 +510,26 @@ def test_every_switch_of_the_preparation_can_be_thrown(name):
 
 def test_switches_of_one_file_do_not_touch_the_next():
     app = opened(NAMES[0], RECONSTRUCT)
-    checked(app.file_uploader(key="upload").set_value(plain_png()).run())
+    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
     before = picture(app, "prepared")
     (toggle,) = (one for one in app.toggle if one.label == "invert")
     checked(toggle.set_value(False).run())
-    checked(app.file_uploader(key="upload").set_value(plain_png()).run())
+    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
     assert np.array_equal(picture(app, "prepared"), before)
 
 
 def test_taking_the_file_away_brings_the_example_back():
     app = opened(NAMES[0], RECONSTRUCT)
     before = picture(app, "x")
-    checked(app.file_uploader(key="upload").set_value(plain_png()).run())
+    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
     assert not np.array_equal(picture(app, "x"), before)
-    checked(app.file_uploader(key="upload").clear().run())
+    checked(app.file_uploader(key="upload.0").clear().run())
     assert np.array_equal(picture(app, "x"), before)
 
 
 def test_an_upload_stays_when_another_model_is_chosen():
     app = opened(NAMES[0], RECONSTRUCT)
-    checked(app.file_uploader(key="upload").set_value(plain_png()).run())
+    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
     for name in NAMES[::-1]:
         checked(app.sidebar.selectbox(key="model").set_value(name).run())
         expected = vae.images.prepare(plain_png()[1], model(name)[0].input_spec)
@@ -539,7 +539,7 @@ def test_an_upload_stays_when_another_model_is_chosen():
 @pytest.mark.skipif(len(ONE_EACH) < 2, reason="the models that ship are of one data set")
 def test_a_switch_that_another_models_preparation_lacks_does_not_follow_there():
     app = opened(ONE_EACH[0], RECONSTRUCT)
-    checked(app.file_uploader(key="upload").set_value(plain_png()).run())
+    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
     for toggle in app.toggle:
         toggle.set_value(not toggle.value)
     checked(app.run())
@@ -551,7 +551,7 @@ def test_a_switch_that_another_models_preparation_lacks_does_not_follow_there():
 def test_an_upload_survives_a_page_change_and_can_be_put_away():
     app = opened(NAMES[0], RECONSTRUCT)
     example = picture(app, "prepared")
-    checked(app.file_uploader(key="upload").set_value(plain_png()).run())
+    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
     mine = picture(app, "prepared")
     turned(turned(app, EXPLORE), RECONSTRUCT)
     assert np.array_equal(picture(app, "prepared"), mine)

@@ -60,6 +60,15 @@ def test_the_two_commands_stand_in_the_readme():
     assert "pip install -r requirements.txt && pytest" in README
 
 
+def test_the_python_example_runs_as_it_stands(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    code = README.split("```python\n")[1].split("```")[0]
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["picture"].shape == (4, 1, 28, 28)
+    assert names["prepared"].picture.shape == (1, 1, 28, 28)
+
+
 def test_requirements_are_pinned_exactly():
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[a-z-]+==[\d.]+", line) for line in lines)

@@ -12,7 +12,7 @@ _HOMES = {
     "elbo": "vae.objective",
     "importance_bound": "vae.objective",
 }
-_MODULES = ("exact", "images", "latent")
+_MODULES = ("data", "exact", "images", "latent")
 __all__ = [*_MODULES, *_HOMES]
 
 

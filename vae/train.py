@@ -272,7 +272,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m vae.train",
         description="Trains a recipe of vae/config.py. Ctrl-C saves, and --resume goes on from there.",
-        epilog="examples: python -m vae.train mnist-2d    torchrun --nproc_per_node=2 -m vae.train mnist",
+        epilog="examples:\n  python -m vae.train mnist-2d\n  torchrun --nproc_per_node=2 -m vae.train mnist",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("recipe", choices=list(RECIPES), help="the recipe")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where weights and state go (default: runs/RECIPE)")

@@ -100,12 +100,17 @@ def explore(name: str) -> None:
         st.html(
             look.facts(
                 [
-                    ("log p(z)", f"{trip.log_prior:.1f} nats", f"{further:.0f} % of prior samples lie further out"),
-                    ("KL", f"{trip.kl:.1f} nats", "of the picture, encoded again"),
+                    (
+                        "log p(z)",
+                        f"{look.nats(trip.log_prior)} nats",
+                        f"{further:.0f} % of prior samples lie further out",
+                    ),
+                    ("KL", f"{look.nats(trip.kl)} nats", "of the picture, encoded again"),
                     ("drift", f"{trip.drift:.1f} σ", "from z after that round trip"),
                 ]
             )
         )
 
 
+st.caption("Each slider is a latent, sorted by how much it tells; the address is a link to what you see.")
 explore(st.session_state["model"])

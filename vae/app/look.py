@@ -66,15 +66,15 @@ def at_most(left: float, right: float) -> str:
 
 
 def equation(parts: list[tuple[str, str, str]]) -> str:
-    """A row of (operator, number, label under it) that wraps on narrow screens."""
+    """A row of (operator, number, label under it) that wraps on narrow screens, each operator with its number."""
     cells = "".join(
-        f'<span style="font-size:1.5rem;opacity:.5;padding-top:.1rem">{operator}</span>'
-        f'<span><span style="font-size:1.6rem;font-variant-numeric:tabular-nums;white-space:nowrap">{number}</span>'
-        f'<br><span style="font-size:.85rem;opacity:.75">{label}</span></span>'
+        '<span style="display:inline-flex;gap:1rem">'
+        + (f'<span style="font-size:1.5rem;opacity:.5;padding-top:.1rem">{operator}</span>' if operator else "")
+        + f'<span><span style="font-size:1.6rem;font-variant-numeric:tabular-nums;white-space:nowrap">{number}</span>'
+        f'<br><span style="font-size:.85rem;opacity:.75">{label}</span></span></span>'
         for operator, number, label in parts
     )
-    style = "display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:flex-start"
-    return f'<div style="{style}" data-testid="ledger">{cells}</div>'
+    return f'<div style="display:flex;flex-wrap:wrap;gap:.4rem 1rem" data-testid="ledger">{cells}</div>'
 
 
 def facts(entries: list[tuple[str, str, str]]) -> str:

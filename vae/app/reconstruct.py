@@ -34,15 +34,16 @@ def example(name: str) -> tuple[Tensor, Tensor]:
     return data.grey(pictures[index : index + 1]), bits[index : index + 1].float()
 
 
-def keep_upload() -> None:
+def keep_upload(key: str) -> None:
     """The uploader's callback: its file would be gone after a page change, so the session keeps the bytes."""
-    file = st.session_state["upload"]
+    file = st.session_state[key]
     st.session_state["picture"] = None if file is None else (file.file_id, file.getvalue())
 
 
 def upload(spec: InputSpec) -> images.Prepared | None:
     """The visitor's picture, prepared; None, and at most one sentence on the page, where there is none."""
-    st.file_uploader("Your picture", TYPES, max_upload_size=25, key="upload", on_change=keep_upload)
+    key = f"upload.{session.counted('uploader')}"
+    st.file_uploader("Your picture", TYPES, max_upload_size=25, key=key, on_change=keep_upload, args=(key,))
     if not st.session_state.get("picture"):
         return None
     file_id, content = st.session_state["picture"]
@@ -55,8 +56,9 @@ def upload(spec: InputSpec) -> images.Prepared | None:
 
 
 def forget_upload() -> None:
-    """Back to the examples."""
+    """Back to the examples, with a new, empty uploader."""
     st.session_state["picture"] = None
+    session.count_up("uploader")
 
 
 def show_steps(prepared: images.Prepared, preparation: str) -> None:
@@ -78,10 +80,25 @@ def show_steps(prepared: images.Prepared, preparation: str) -> None:
 def show_pictures(record: Frame) -> None:
     """The bits the model reads, what it makes of them, and where the two differ."""
     figures = (
-        (5, look.to_uint8(record.x), "The bits the model reads", "x", f"{look.symbol('x')}, the bits the model reads"),
-        (5, look.to_uint8(record.mean), "The reconstruction", "decoded", f"{look.symbol('x̂')}, its reconstruction"),
+        (
+            5,
+            "none",
+            look.to_uint8(record.x),
+            "The bits the model reads",
+            "x",
+            f"{look.symbol('x')}, the bits the model reads",
+        ),
+        (
+            5,
+            "none",
+            look.to_uint8(record.mean),
+            "The reconstruction",
+            "decoded",
+            f"{look.symbol('x̂')}, its reconstruction",
+        ),
         (
             3,
+            "9rem",
             look.difference(record.x, record.mean),
             "Where the two differ",
             "difference",
@@ -89,8 +106,9 @@ def show_pictures(record: Frame) -> None:
         ),
     )
     cells = "".join(
-        f'<div style="flex:{share} 1 {share * 28}px">{look.picture_html(pixels, alt, testid, caption)}</div>'
-        for share, pixels, alt, testid, caption in figures
+        f'<div style="flex:{share} 1 {share * 28}px;max-width:{most}">'
+        f"{look.picture_html(pixels, alt, testid, caption)}</div>"
+        for share, most, pixels, alt, testid, caption in figures
     )
     st.html(f'<div style="display:flex;flex-wrap:wrap;gap:1.2rem;align-items:flex-end">{cells}</div>')
 
@@ -117,6 +135,7 @@ def show_ledger(record: Frame) -> None:
 
 def page(name: str) -> None:
     """Choose a picture, look at it, read the ledger."""
+    st.caption("A picture, the bits that are drawn from its grey values, and what the model makes of them.")
     choice, result = st.columns([2, 5], gap="large")
     with choice:
         spec = engine().model(name).input_spec

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from vae import checkpoint, data
 from vae.app import look
+from vae.engine import engine
 
 
 @st.cache_data(show_spinner=False)
@@ -65,9 +66,7 @@ def title(name: str) -> str:
 
 def choose_model() -> str:
     """The model picker of the sidebar; the choice is in the URL as ?model=NAME."""
-    names = sorted(
-        checkpoint.list_pretrained(), key=lambda n: (card(n)["data"]["name"] != "mnist", -card(n)["latents"])
-    )
+    names = sorted(engine().models, key=lambda name: (card(name)["data"]["name"] != "mnist", -card(name)["latents"]))
     if "model" not in st.session_state:
         asked = st.query_params.get("model")
         st.session_state["model"] = asked if asked in names else names[0]
