@@ -187,7 +187,8 @@ def test_the_facts_of_explore_are_those_of_the_library(name):
     app = opened(name)
     trip = engine().round_trip(name, torch.tensor(position(app, name)))
     (facts,) = (element.proto.body for element in app.get("html") if 'data-testid="facts"' in element.proto.body)
-    shown = [float(number) for number in re.findall(r">(-?[\d.]+) (?:nats|σ|%)", facts)]
+    found = re.findall(r">([−-]?[\d.]+) (?:nats|σ|%)", facts)
+    shown = [float(number.replace("−", "-")) for number in found]
     assert shown == pytest.approx([trip.log_prior, 100 * trip.further_out, trip.kl, trip.drift], abs=0.51)
     assert shown[::2] == pytest.approx([trip.log_prior, trip.kl], abs=0.051)
 

@@ -293,7 +293,7 @@ def _isolate(array: np.ndarray, trail: _Trail) -> np.ndarray:
 
     # A picture of the model's own size with clean black or white around: from a data set, or made for it.
     black, white = np.mean(ink < 0.01), np.mean(ink > 0.99)
-    ready = ink.shape == (spec.height, spec.width) and max(black, white) > 0.05
+    ready = bool(ink.shape == (spec.height, spec.width) and max(black, white) > 0.05)
     light = bool(white > black) if ready else _is_light(ink)
     invert = trail.decide("invert", light)
     ink = 1 - ink if invert else ink
