@@ -1,4 +1,4 @@
-"""How long until a visitor sees a picture: `python tests/benchmarks/startup.py [runs]`.
+"""How long until a visitor sees a picture: `python -m tests.benchmarks.startup [runs]`.
 
 Starts `streamlit run streamlit_app.py` afresh, waits until it answers, opens each page in a headless Chromium that has
 never seen it, and waits for the decoded picture. Prints medians in seconds.
