@@ -119,6 +119,7 @@ class Run:
         self.steps_per_epoch = len(pictures) // recipe.batch
         self.steps = recipe.epochs * self.steps_per_epoch
         self.step, self.skipped, self.seconds = 0, 0, 0.0
+        self.commit = _commit()
         self._order: tuple[int, Tensor] | None = None
 
     def batch(self) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b d"]]:
@@ -245,7 +246,7 @@ def facts(run: Run) -> dict:
         "processes": run.replica.world,
         "torch": torch.__version__,
         "skipped_steps": run.skipped,
-        "commit": _commit(),
+        "commit": run.commit,
     }
 
 
