@@ -41,7 +41,7 @@ DIGIT, GARMENT = DATASETS["mnist"].spec, DATASETS["fashion-mnist"].spec
 
 # The shipped models, within reach of a laptop's CPU. Two latents are a narrow place: larger steps fall off it.
 CPU_RECIPES = (
-    Recipe("mnist", "mnist", ModelConfig(DIGIT, latents=24, dense_blocks=2), epochs=120),
+    Recipe("mnist", "mnist", ModelConfig(DIGIT, latents=24, dense_blocks=2), epochs=300),
     Recipe("mnist-2d", "mnist", ModelConfig(DIGIT, latents=2, dense_blocks=3), epochs=60, learning_rate=4e-4),
     Recipe("fashion", "fashion-mnist", ModelConfig(GARMENT, latents=24, dense_blocks=2), epochs=45),
     Recipe("fashion-2d", "fashion-mnist", ModelConfig(GARMENT, latents=2, dense_blocks=3), 24, learning_rate=4e-4),
