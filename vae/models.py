@@ -6,6 +6,7 @@ picture is folded to a quarter of its size at once (pixel_unshuffle), wide 3 x 3
 picture, ten times cheaper a step.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,8 @@ class ModelConfig:
     """Everything that determines a model's shape.
 
     `width` and `dense_blocks` are those of the dense parts; `channels` (at half and at quarter size) and
-    `conv_blocks` (at each) those of the convolutions, which only network "conv" has.
+    `conv_blocks` (at each) those of the convolutions, which only network "conv" has. `octaves` is the number of
+    frequencies at which the decoder is also told the sines and cosines of z.
     """
 
     spec: InputSpec
@@ -32,6 +34,7 @@ class ModelConfig:
     dense_blocks: int = 1
     channels: tuple[int, int] = (64, 128)
     conv_blocks: int = 1
+    octaves: int = 0
 
     def __post_init__(self):
         if self.network not in NETWORKS:
@@ -42,6 +45,8 @@ class ModelConfig:
             raise ValueError(f"width and channels must be at least 1, not {self.width} and {self.channels}")
         if not (0 <= self.dense_blocks <= 64 and 0 <= self.conv_blocks <= 64):
             raise ValueError(f"a part has 0 to 64 blocks, not {self.dense_blocks} and {self.conv_blocks}")
+        if not 0 <= self.octaves <= 16:
+            raise ValueError(f"z is told at 0 to 16 frequencies, not {self.octaves}")
         if self.network == "conv" and (self.spec.height % 4 or self.spec.width % 4):
             raise ValueError(f"a conv model needs sides divisible by 4, not {self.spec.height} x {self.spec.width}")
 
@@ -73,6 +78,30 @@ class ConvBlock(nn.Module):
         return x + self.body(x)
 
 
+class FourierFeatures(nn.Module):
+    """z with sin(w z) and cos(w z) of each latent, w = pi / 4, pi / 2, pi, ...: (b, d) -> (b, d (1 + 2 octaves)).
+
+    A network of few inputs learns fine detail slowly; two latents that must tell ten thousands of pictures apart are
+    such inputs. Tancik et al., Fourier Features Let Networks Learn High Frequency Functions (2020).
+    """
+
+    def __init__(self, octaves: int):
+        super().__init__()
+        self.frequencies = [math.pi / 4 * 2**k for k in range(octaves)]
+
+    def forward(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b features"]:
+        waves = [wave(w * z) for w in self.frequencies for wave in (torch.sin, torch.cos)]
+        return torch.cat([z, *waves], dim=1)
+
+
+def _from_latents(config: ModelConfig) -> list[nn.Module]:
+    """What a decoder begins with: z, or its Fourier features, to the width of the dense blocks."""
+    if not config.octaves:
+        return [nn.Linear(config.latents, config.width)]
+    features = config.latents * (1 + 2 * config.octaves)
+    return [FourierFeatures(config.octaves), nn.Linear(features, config.width)]
+
+
 def _trunk(config: ModelConfig) -> list[nn.Module]:
     return [*(DenseBlock(config.width) for _ in range(config.dense_blocks)), nn.SiLU()]
 
@@ -87,7 +116,7 @@ def dense_networks(config: ModelConfig, outputs: int) -> tuple[nn.Module, nn.Mod
         nn.Linear(config.width, 2 * config.latents),
     )
     decoder = nn.Sequential(
-        nn.Linear(config.latents, config.width),
+        *_from_latents(config),
         *_trunk(config),
         nn.Linear(config.width, outputs * config.spec.pixels),
         nn.Unflatten(1, (outputs * channels, height, width)),
@@ -119,7 +148,7 @@ def conv_networks(config: ModelConfig, outputs: int) -> tuple[nn.Module, nn.Modu
         nn.Linear(config.width, 2 * config.latents),
     )
     decoder = nn.Sequential(
-        nn.Linear(config.latents, config.width),
+        *_from_latents(config),
         *_trunk(config),
         nn.Linear(config.width, flat),
         nn.Unflatten(1, cells),
