@@ -39,4 +39,8 @@ if __name__ == "__main__":
     session.choose_model()
     page.run()
 else:
-    app = st.App(__file__, lifespan=lifespan)
+    from starlette.routing import WebSocketRoute
+
+    from vae.app import live
+
+    app = st.App(__file__, lifespan=lifespan, routes=[WebSocketRoute(live.path(), live.live)])

@@ -1,13 +1,23 @@
-"""Serving: the shipped models in memory, and the one thread in which torch runs.
+"""Serving: the shipped models in memory, and the persistent threads in which torch runs.
 
-A fresh thread pays up to 64 ms for its first torch call, and Streamlit starts one after every idle moment; so all
-pages hand their work to this thread and wait for the result.
+A fresh thread pays up to 64 ms for its first torch call, and Streamlit starts one after every idle moment; so no page
+calls torch itself. Two threads share the work, because one record with its quadrature takes longer than a hand that
+moves may wait:
+
+- "live" answers what a hand is waiting for. Requests of one kind that wait at the same moment become one batch,
+  whoever they come from; large requests are cut into pieces, and pieces take turns with the small ones.
+- "records" computes whole records, one after another.
 """
 
+import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from threading import Lock
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache, partial
+from statistics import median
+from threading import Condition, Lock, Thread
 from typing import TypeVar
 
 import torch
@@ -16,19 +26,130 @@ from torch import Tensor
 
 from vae import checkpoint
 from vae.exact import Grid
-from vae.frame import Frame, RoundTrip, frame, round_trip
+from vae.frame import Frame, Places, frame, places, sketch
 from vae.models import VAE
 
 Result = TypeVar("Result")
+ROWS = 64  # pictures in one batch: a few milliseconds on a slow core
+WORTH = 1.2  # how many times as fast a lower precision must be before it serves
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What decodes pictures without numbers, and the milliseconds that one and `ROWS` of them took at start-up."""
+
+    name: str
+    one: float
+    batch: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """A request: the rows of each tensor, and where their results go."""
+
+    function: Callable
+    tensors: tuple[Tensor, ...]
+    future: Future
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+
+class Batcher:
+    """One thread that runs `function(*tensors)` over rows, and together what waits together for the same function.
+
+    A function takes tensors of equally many rows and gives a tensor, or a tuple of tensors, of as many rows.
+    """
+
+    def __init__(self, name: str):
+        self._waiting: dict[bool, deque[_Rows]] = {False: deque(), True: deque()}  # by whether they are pieces
+        self._changed = Condition()
+        self._pieces_next = False
+        Thread(target=self._serve, name=name, daemon=True).start()
+
+    def submit(self, function: Callable, *tensors: Tensor) -> Future:
+        """The future result; ValueError for more than `ROWS` rows: cut them with `submit_all`."""
+        if not 0 < len(tensors[0]) <= ROWS:
+            raise ValueError(f"a request has 1 to {ROWS} rows, not {len(tensors[0])}")
+        return self._put(False, function, tensors)
+
+    def submit_all(self, function: Callable, *tensors: Tensor) -> list[Future]:
+        """The same for any number of rows, in pieces that let small requests pass in between."""
+        return [self._put(True, function, rows) for rows in zip(*(t.split(ROWS) for t in tensors), strict=True)]
+
+    def _put(self, piece: bool, function: Callable, tensors: tuple[Tensor, ...]) -> Future:
+        future: Future = Future()
+        with self._changed:
+            self._waiting[piece].append(_Rows(function, tensors, future))
+            self._changed.notify()
+        return future
+
+    def _serve(self) -> None:
+        while True:
+            self._run(self._take())
+
+    def _take(self) -> list[_Rows]:
+        """The oldest request and those like it, up to `ROWS` rows; pieces and small requests in turn."""
+        with self._changed:
+            self._changed.wait_for(lambda: any(self._waiting.values()))
+            pieces = bool(self._waiting[True]) and (self._pieces_next or not self._waiting[False])
+            self._pieces_next = not pieces
+            queue = self._waiting[pieces]
+            batch, rows, others = [queue.popleft()], 0, deque()
+            rows = len(batch[0])
+            while queue:
+                request = queue.popleft()
+                if request.function == batch[0].function and rows + len(request) <= ROWS:
+                    batch.append(request)
+                    rows += len(request)
+                else:
+                    others.append(request)
+            self._waiting[pieces] = others
+            return batch
+
+    @staticmethod
+    def _run(batch: list[_Rows]) -> None:
+        batch = [request for request in batch if request.future.set_running_or_notify_cancel()]
+        if not batch:
+            return
+        sizes = [len(request) for request in batch]
+        try:
+            tensors = [torch.cat(parts) for parts in zip(*(request.tensors for request in batch), strict=True)]
+            result = batch[0].function(*tensors)
+        except Exception as error:  # it is the callers', and the thread serves on
+            for request in batch:
+                request.future.set_exception(error)
+            return
+        if isinstance(result, Tensor):
+            answers = result.split(sizes)
+        else:
+            answers = [type(result)(*parts) for parts in zip(*(field.split(sizes) for field in result), strict=True)]
+        for request, answer in zip(batch, answers, strict=True):
+            request.future.set_result(answer)
 
 
 class Engine:
     """The models that ship, loaded once; every method may be called from any thread."""
 
     def __init__(self, device: str = "auto"):
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="vae-engine")
-        self.models: dict[str, VAE] = self._run(self._load, device)
+        self._records = ThreadPoolExecutor(1, thread_name_prefix="vae-records")
+        self._live = Batcher("vae-live")
+        self.models: dict[str, VAE] = {
+            name: checkpoint.load_pretrained(name, device) for name in checkpoint.list_pretrained()
+        }
+        self.precisions: dict[str, Precision] = {}
+        self._decoders: dict[str, Callable] = {}
+        self._places: dict[tuple[str, bool], Callable] = {}
+        self._sketches: dict[str, Callable] = {}
         self._grids: dict[str, Grid] = {}
+        for name, model in self.models.items():
+            self.precisions[name], serving = self._records.submit(_fastest, model).result()
+            self._decoders[name] = partial(_pictures, serving)
+            self._places[name, False], self._places[name, True] = partial(places, model), partial(places, model)
+            self._sketches[name] = partial(sketch, model)
+            self.places(
+                name, torch.zeros(1, model.latents)
+            )  # the first call of each kernel in a thread is the slow one
 
     def model(self, name: str) -> VAE:
         """A model by its name; ValueError names what there is."""
@@ -38,15 +159,30 @@ class Engine:
 
     def frame(self, name: str, x: Float[Tensor, "1 c h w"], seed: int = 0) -> Frame:
         """Everything about one picture under the model `name`."""
-        return self._run(self._frame, name, x, seed)
+        return self._records.submit(self._frame, name, x, seed).result()
 
-    def round_trip(self, name: str, z: Float[Tensor, " d"]) -> RoundTrip:
-        """What the model `name` makes of z."""
-        return self._run(round_trip, self.model(name), z)
+    def ask_places(self, name: str, z: Float[Tensor, "b d"], x: Float[Tensor, "b c h w"] | None = None) -> Future:
+        """The future `Places`: what the model makes of each z, and of each x at its z."""
+        self.model(name)
+        return self._live.submit(self._places[name, x is not None], z, *([] if x is None else [x]))
 
-    def decode(self, name: str, z: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
-        """The mean pictures of p(x|z)."""
-        return self._run(self._decode, name, z)
+    def places(self, name: str, z: Float[Tensor, "b d"], x: Float[Tensor, "b c h w"] | None = None) -> Places:
+        """The same, waited for."""
+        return self.ask_places(name, z, x).result()
+
+    def ask_sketch(self, name: str, x: Float[Tensor, "b c h w"]) -> Future:
+        """The future `Sketch` of pictures that are being drawn."""
+        self.model(name)
+        return self._live.submit(self._sketches[name], x)
+
+    def ask_pictures(self, name: str, z: Float[Tensor, "n d"]) -> list[Future]:
+        """The future mean pictures of p(x|z), in pieces."""
+        self.model(name)
+        return self._live.submit_all(self._decoders[name], z)
+
+    def pictures(self, name: str, z: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
+        """The same, waited for."""
+        return torch.cat([piece.result() for piece in self.ask_pictures(name, z)])
 
     def _frame(self, name: str, x: Tensor, seed: int) -> Frame:
         model = self.model(name)
@@ -54,22 +190,32 @@ class Engine:
             self._grids[name] = Grid(model)
         return frame(model, x, seed, self._grids.get(name))
 
-    @torch.inference_mode()
-    def _decode(self, name: str, z: Tensor) -> Tensor:
-        model = self.model(name)
-        return model.decode(z.to(next(model.parameters()).device)).mean.cpu()
 
-    def _run(self, function: Callable[..., Result], *arguments) -> Result:
-        return self._worker.submit(function, *arguments).result()
+@torch.inference_mode()
+def _pictures(model: VAE, z: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
+    weight = next(model.parameters())
+    return model.decode(z.to(weight.device, weight.dtype)).mean.float().cpu()
 
-    @staticmethod
-    def _load(device: str) -> dict[str, VAE]:
-        models = {name: checkpoint.load_pretrained(name, device) for name in checkpoint.list_pretrained()}
-        with torch.inference_mode():
-            for model in models.values():  # the first call of each kernel is the slow one
-                z = torch.zeros(1, model.latents, device=next(model.parameters()).device)
-                model.encode(model.decode(z).mean)
-        return models
+
+def _fastest(model: VAE) -> tuple[Precision, VAE]:
+    """The model in the precision that decodes a batch fastest. Numbers need float32; a picture has 256 levels."""
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        candidate = model if dtype == torch.float32 else deepcopy(model).to(dtype)
+        milliseconds = [_milliseconds(candidate, rows) for rows in (1, ROWS)]
+        found.append((Precision(str(dtype).removeprefix("torch."), *milliseconds), candidate))
+    full, half = found
+    return half if half[0].batch * WORTH < full[0].batch else full
+
+
+def _milliseconds(model: VAE, rows: int) -> float:
+    """The median of a few calls; what arrives on the CPU has been computed, on a GPU too."""
+    z, seconds = torch.zeros(rows, model.latents), []
+    for _ in range(8):
+        start = time.perf_counter()
+        _pictures(model, z)
+        seconds.append(time.perf_counter() - start)
+    return 1000 * median(seconds[2:])
 
 
 _building = Lock()

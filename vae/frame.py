@@ -1,17 +1,20 @@
 """One picture through one model, with every number about it: the record that pages read."""
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Independent
 
-from vae.distributions import bits_per_dimension, kl_per_dimension, rsample
+from vae.distributions import bits_per_dimension, kl_per_dimension, normal, rsample
 from vae.exact import Grid
 from vae.models import VAE
 from vae.objective import importance_bound
 
-SAMPLES, IW_SAMPLES = 256, 1000
+SAMPLES, IW_SAMPLES, SKETCH_SAMPLES = 256, 1000, 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,38 +83,93 @@ def frame(model: VAE, x: Float[Tensor, "1 c h w"], seed: int = 0, grid: Grid | N
     )
 
 
-@dataclass(frozen=True, eq=False)
-class RoundTrip:
-    """What the model makes of a place z in its latent space.
+class Places(NamedTuple):
+    """What the model makes of places z in its latent space, row by row; nats, on the CPU.
 
-    `mean` is E[x|z]. A picture drawn from p(x|z) is encoded again: `kl` is its KL(q || p(z)) in nats, and `drift` how
-    far its posterior mean lies from z: root mean square over the latents, in posterior standard deviations.
-    `log_prior` is log p(z) in nats; `further_out` the share of prior samples of lower density than z.
+    `mean` is E[x|z]. A picture drawn from p(x|z) is encoded again: `round_trip_kl` is its KL(q || p(z)) per dimension,
+    and `drift` how far its posterior mean lies from z: root mean square over the latents, in posterior standard
+    deviations. `log_prior` is log p(z); `further_out` the share of prior samples of lower density than z.
+
+    About an input x at its z, NaN where there is none: `log_likelihood` = log p(x|z), `log_posterior` = log q(z|x),
+    `distance` = sum_d ((z_d - mu_d(x)) / sigma_d(x))^2, which is d on average over z ~ q(z|x).
     """
 
-    mean: Float[Tensor, "c h w"]
-    kl: float
-    drift: float
-    log_prior: float
-    further_out: float
+    mean: Float[Tensor, "b c h w"]
+    log_prior: Float[Tensor, " b"]
+    further_out: Float[Tensor, " b"]
+    drift: Float[Tensor, " b"]
+    log_likelihood: Float[Tensor, " b"]
+    log_posterior: Float[Tensor, " b"]
+    distance: Float[Tensor, " b"]
+    round_trip_kl: Float[Tensor, "b d"]
 
 
 @torch.inference_mode()
-def round_trip(model: VAE, z: Float[Tensor, " d"], seed: int = 0) -> RoundTrip:
-    """Decode z, draw a picture with the uniform noise of `seed`, encode it again."""
+def places(model: VAE, z: Float[Tensor, "b d"], x: Float[Tensor, "b c h w"] | None = None, seed: int = 0) -> Places:
+    """Decode each z, draw a picture from it, encode that again; compare with the inputs `x`, where given.
+
+    All rows are drawn with the same uniform noise, that of `seed`, so that no row depends on its company.
+    """
     device = next(model.parameters()).device
-    z = z.to(device)[None]
+    z, d = z.to(device), model.latents
     likelihood = model.decode(z)
-    mean = likelihood.mean
-    generator = torch.Generator(device).manual_seed(seed)
-    drawn = mean
+    drawn = mean = likelihood.mean
     if model.input_spec.levels == 2:
-        drawn = torch.rand(mean.shape, generator=generator, device=device).lt(mean).float()
-    q = model.encode(drawn)
-    return RoundTrip(
-        mean=mean[0].cpu(),
-        kl=float(kl_per_dimension(q, model.prior).sum()),
-        drift=float(((q.mean - z) / q.stddev).square().mean().sqrt()),
-        log_prior=float(model.prior.log_prob(z)),
-        further_out=float(torch.special.gammaincc(torch.tensor(model.latents / 2), z.cpu().square().sum() / 2)),
+        generator = torch.Generator(device).manual_seed(seed)
+        drawn = torch.rand(mean.shape[1:], generator=generator, device=device).lt(mean).float()
+    x = None if x is None else x.to(device)
+    again, given = _two(model.encode(drawn if x is None else torch.cat([drawn, x])), len(z))
+    unknown = z.new_full((len(z),), math.nan)
+    result = Places(
+        mean=mean,
+        log_prior=model.prior.log_prob(z),
+        further_out=torch.special.gammaincc(z.new_tensor(d / 2), z.square().sum(1) / 2),
+        drift=((again.mean - z) / again.stddev).square().mean(1).sqrt(),
+        log_likelihood=unknown if x is None else likelihood.log_prob(x),
+        log_posterior=unknown if x is None else given.log_prob(z),
+        distance=unknown if x is None else ((z - given.mean) / given.stddev).square().sum(1),
+        round_trip_kl=kl_per_dimension(again, model.prior),
     )
+    return Places(*(field.cpu() for field in result))
+
+
+def _two(q: Independent, rows: int) -> tuple[Independent, Independent]:
+    """The posteriors of the first `rows` pictures and those of the rest, encoded in one pass."""
+    mu, sigma = q.mean, q.stddev
+    return normal(mu[:rows], sigma[:rows]), normal(mu[rows:], sigma[rows:])
+
+
+class Sketch(NamedTuple):
+    """What can be known of pictures while they are being drawn, row by row; nats, on the CPU.
+
+    `mean` is E[x|z = mu]; `reconstruction` is E_q[log p(x|z)] over `SKETCH_SAMPLES` draws with its standard error.
+    """
+
+    mean: Float[Tensor, "b c h w"]
+    mu: Float[Tensor, "b d"]
+    sigma: Float[Tensor, "b d"]
+    kl_per_dimension: Float[Tensor, "b d"]
+    reconstruction: Float[Tensor, " b"]
+    reconstruction_error: Float[Tensor, " b"]
+
+
+@torch.inference_mode()
+def sketch(model: VAE, x: Float[Tensor, "b c h w"], seed: int = 0) -> Sketch:
+    """Encode pictures and decode them; all rows are sampled with the same noise, that of `seed`."""
+    device = next(model.parameters()).device
+    x = x.to(device)
+    q = model.encode(x)
+    noise = torch.randn(
+        (SKETCH_SAMPLES, 1, model.latents), generator=torch.Generator(device).manual_seed(seed), device=device
+    )
+    z = (q.mean + q.stddev * noise).flatten(0, 1)
+    draws = model.decode(z).log_prob(x.repeat(SKETCH_SAMPLES, 1, 1, 1)).unflatten(0, (SKETCH_SAMPLES, len(x)))
+    result = Sketch(
+        mean=model.decode(q.mean).mean,
+        mu=q.mean,
+        sigma=q.stddev,
+        kl_per_dimension=kl_per_dimension(q, model.prior),
+        reconstruction=draws.mean(0),
+        reconstruction_error=draws.std(0) / SKETCH_SAMPLES**0.5,
+    )
+    return Sketch(*(field.cpu() for field in result))

@@ -1,116 +1,100 @@
 """Explore: move the latents and see what the model makes of them."""
 
-import random
+import base64
 
 import streamlit as st
 import torch
+from torch import Tensor
 
-from vae.app import look, session
+from vae.app import inputs, live, session
+from vae.app.components import explorer
 from vae.engine import engine
 
-SHOWN = 6
-
-
-def key(name: str, dimension: int) -> str:
-    """The session-state key of a slider."""
-    return f"{name}.z{dimension}"
-
-
-def move_to(name: str, z: list[float]) -> None:
-    """Set all sliders, each within its range."""
-    for dimension, (value, far) in enumerate(zip(z, session.reach(name), strict=True)):
-        st.session_state[key(name, dimension)] = min(far, max(-far, round(value, 2)))
-
-
-def move_to_chosen(name: str) -> None:
-    """The callback of the presets."""
-    chosen = st.session_state[f"{name}.preset"]
-    if chosen is not None:
-        move_to(name, session.typical(name)[chosen])
-
-
-def let_go(name: str) -> None:
-    """A slider was moved: no preset is chosen any more, so that one click on it brings it back."""
-    st.session_state[f"{name}.preset"] = None
-
-
-def move_to_sample(name: str) -> None:
-    """A draw from the prior."""
-    st.session_state[f"{name}.preset"] = None
-    move_to(name, [random.gauss() for _ in range(engine().model(name).latents)])
-
-
-def move_to_origin(name: str) -> None:
-    """The most probable z of the prior."""
-    st.session_state[f"{name}.preset"] = None
-    move_to(name, [0.0] * engine().model(name).latents)
+SHOWN = 6  # sliders before "more"
 
 
 def from_url(name: str) -> list[float] | None:
     """The z of a shared link, or None where there is none that fits the model."""
     try:
-        z = [float(value) for value in st.query_params.get("z", "").split(",")]
+        return inputs.as_place(name, [float(value) for value in st.query_params.get("z", "").split(",")])
     except ValueError:
         return None
-    fits = len(z) == engine().model(name).latents and all(abs(value) <= 1e3 for value in z)
-    return z if fits else None
 
 
-def slider(name: str, dimension: int, kl: float) -> None:
-    """One latent, labelled with the KL it carries on average."""
-    far = session.reach(name)[dimension]
-    label = f"z{dimension}, {kl:.2f} nats"
-    where = key(name, dimension)
-    st.slider(label, -far, far, step=0.01, key=where, on_change=let_go, args=(name,), persist_state="session")
+def encoded(name: str, x: Tensor) -> tuple[Tensor, Tensor]:
+    """(mu, sigma) of one picture."""
+    found = engine().ask_sketch(name, x).result()
+    return found.mu[0], found.sigma[0]
+
+
+def presets(name: str, given: inputs.Input) -> list[tuple[dict, Tensor]]:
+    """The pictures to start from, with their posteriors: one of each class, and the current input."""
+    dataset, (mu, sigma) = inputs.dataset_of(name), session.encodings(name)
+    found = []
+    for class_name, index in zip(dataset.class_names, session.typical(name), strict=True):
+        example = inputs.find(name, f"i{index}")
+        about = {"id": example.id, "label": class_name, "name": example.name}
+        found.append((about | {"mu": mu[index].tolist(), "sigma": sigma[index].tolist()}, example.x))
+    if given.id not in [about["id"] for about, _ in found]:
+        own = {"id": given.id, "label": given.name.split(":")[0].capitalize(), "name": given.name}
+        mu, sigma = encoded(name, given.x)
+        found.append((own | {"mu": mu.tolist(), "sigma": sigma.tolist()}, given.x))
+    return found
+
+
+def moved() -> None:
+    """The component's callback: a hand has let go, or asks here because the socket is away."""
+    name, value = st.session_state["model"], st.session_state["explore"]["place"]
+    z = inputs.as_place(name, value.get("z"))
+    if z is None or inputs.find(name, str(value.get("given"))) is None:
+        return
+    st.session_state[f"z.{name}"] = z
+    inputs.choose(name, value["given"])
+    st.session_state["turn"] = value.get("turn")
 
 
 @st.fragment
 def explore(name: str) -> None:
-    """The picture, the presets and the sliders; only this part runs again when a slider is released."""
-    kl = session.card(name)["numbers"]["kl_per_dimension"]
-    order = sorted(range(len(kl)), key=lambda dimension: -kl[dimension])
-    active = session.card(name)["numbers"]["active_units"]
-    if key(name, 0) not in st.session_state:
-        linked = from_url(name)
-        if linked is None:
-            st.session_state[f"{name}.preset"] = next(iter(session.typical(name)))
-            move_to_chosen(name)
-        else:
-            move_to(name, linked)
-    picture, controls = st.columns([5, 4], gap="large")
-    with controls:
-        classes = list(session.typical(name))
-        st.pills("Start from", classes, key=f"{name}.preset", on_change=move_to_chosen, args=(name,), wrap=True)
-        with st.container(horizontal=True):
-            st.button("Sample the prior", icon=":material/casino:", on_click=move_to_sample, args=(name,))
-            st.button("Origin", icon=":material/restart_alt:", on_click=move_to_origin, args=(name,))
-        for dimension in order[:SHOWN]:
-            slider(name, dimension, kl[dimension])
-        for text, rest in (("more", order[SHOWN:active]), ("silent", order[max(active, SHOWN) :])):
-            if rest:
-                with st.expander(f"{len(rest)} {text}"):
-                    for dimension in rest:
-                        slider(name, dimension, kl[dimension])
-    z = [st.session_state[key(name, dimension)] for dimension in range(len(kl))]
-    trip = engine().round_trip(name, torch.tensor(z))
+    """The picture, the presets, and sliders or plane; only this part runs again when a hand lets go."""
+    numbers, spec = session.card(name)["numbers"], engine().model(name).input_spec
+    given = inputs.current(name)
+    starts = presets(name, given)
+    key = f"z.{name}"
+    if key not in st.session_state:
+        mu = next(about["mu"] for about, _ in starts if about["id"] == given.id)
+        st.session_state[key] = from_url(name) or inputs.as_place(name, mu)
+    z = st.session_state[key]
+    kl = numbers["kl_per_dimension"]
+    answer = live.place_body(engine().places(name, torch.tensor([z]), given.x))
+    levels = b"".join(x.mul(spec.levels - 1).round().to(torch.uint8).numpy().tobytes() for _, x in starts)
+    explorer(
+        key="explore",
+        data={
+            "path": live.path(),
+            "token": session.live_token(),
+            "rev": name,
+            "turn": st.session_state.get("turn"),
+            "model": list(engine().models).index(name),
+            "latents": len(z),
+            "shape": list(spec.shape),
+            "pixels": spec.pixels,
+            "grey": spec.levels,
+            "z": z,
+            "given": given.id,
+            "kl": kl,
+            "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
+            "active": numbers["active_units"],
+            "shown": SHOWN,
+            "reach": session.reach(name),
+            "components": session.components(name),
+            "presets": [about for about, _ in starts],
+            "levels": base64.b64encode(levels).decode(),
+            "answer": base64.b64encode(bytes(live.HEADER.size) + answer).decode(),
+        },
+        on_place_change=moved,
+    )
     st.query_params["z"] = ",".join(f"{value:g}" for value in z)
-    further = 100 * trip.further_out
-    with picture:
-        st.html(look.picture_html(look.to_uint8(trip.mean), "The picture decoded from the latents", "decoded"))
-        st.html(
-            look.facts(
-                [
-                    (
-                        "log p(z)",
-                        f"{look.nats(trip.log_prior)} nats",
-                        f"{further:.0f} % of prior samples lie further out",
-                    ),
-                    ("KL", f"{look.nats(trip.kl)} nats", "of the picture, encoded again"),
-                    ("drift", f"{trip.drift:.1f} σ", "from z after that round trip"),
-                ]
-            )
-        )
+    st.query_params["x"] = inputs.link(given)
 
 
-st.caption("Each slider is a latent, sorted by how much it tells; the address is a link to what you see.")
 explore(st.session_state["model"])

@@ -1,69 +1,109 @@
 """Reconstruct: your picture through the model, with the ledger of what it costs."""
 
-import streamlit as st
-import torch
-from torch import Tensor
+import base64
 
-from vae import data, images
-from vae.app import charts, look, session
+import streamlit as st
+
+from vae import images
+from vae.app import charts, inputs, live, look, session
+from vae.app.components import pad
 from vae.engine import engine
 from vae.frame import IW_SAMPLES, SAMPLES, Frame
-from vae.spec import InputSpec
 
 TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
+SOURCES = ["Examples", "Upload", "Draw"]
 
 
-def example(name: str) -> tuple[Tensor, Tensor]:
-    """(grey, bits) of the chosen example from the test set."""
-    facts = session.card(name)
-    dataset = data.DATASETS[facts["data"]["name"]]
-    pictures, labels, bits = session.test_set(dataset.name)
+def source() -> str:
+    """Where the picture comes from; at first where the current input came from."""
+    if "source" not in st.session_state:
+        chosen = inputs.current(st.session_state["model"]).id
+        st.session_state["source"] = {"upload": SOURCES[1], "drawing": SOURCES[2]}.get(chosen, SOURCES[0])
+    options = {"label_visibility": "collapsed", "required": True, "persist_state": "session"}
+    return st.segmented_control("Picture", SOURCES, key="source", on_change=turn_to_source, **options)
+
+
+def turn_to_source() -> None:
+    """The callback of the choice: what was there before is the current input again."""
+    name = st.session_state["model"]
+    of = {SOURCES[1]: "upload", SOURCES[2]: "drawing"}.get(st.session_state["source"])
+    inputs.choose(name, of or st.session_state.get(f"example.{inputs.dataset_of(name).name}", ""))
+
+
+def example(name: str) -> inputs.Input:
+    """The chosen example from the test set, or the picture that came with a link."""
+    facts, dataset = session.card(name), inputs.dataset_of(name)
+    labels = session.test_set(dataset.name)[1]
+
+    def of_class(turn: int = 0) -> None:
+        chosen = dataset.class_names.index(st.session_state[f"{dataset.name}.class"])
+        own = [index for index in facts["examples"] if labels[index] == chosen]
+        st.session_state[f"{dataset.name}.turn"] = turn
+        inputs.choose(name, f"i{own[turn % len(own)]}")
+
+    key = f"{dataset.name}.class"
+    found = inputs.current(name)
+    if key not in st.session_state:
+        label = labels[int(found.id[1:])] if found.id[0] == "i" else 2
+        st.session_state[key] = dataset.class_names[label]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.pills(
-            "or an example",
-            dataset.class_names,
-            default=dataset.class_names[2],
-            required=True,
-            key=f"{dataset.name}.class",
-            wrap=True,
-            persist_state="session",
-        )
-        st.button("Another", icon=":material/refresh:", on_click=session.count_up, args=("turn",))
-    own = [index for index in facts["examples"] if dataset.class_names[labels[index]] == chosen]
-    index = own[session.counted("turn") % len(own)]
-    return data.grey(pictures[index : index + 1]), bits[index : index + 1].float()
+        options = {"label_visibility": "collapsed", "required": True, "wrap": True, "persist_state": "session"}
+        st.pills("An example", dataset.class_names, key=key, on_change=of_class, **options)
+        turn = st.session_state.get(f"{dataset.name}.turn", 0)
+        st.button("Another", icon=":material/refresh:", on_click=of_class, args=(turn + 1,))
+    st.session_state[f"example.{dataset.name}"] = found.id
+    return found
 
 
 def keep_upload(key: str) -> None:
     """The uploader's callback: its file would be gone after a page change, so the session keeps the bytes."""
     file = st.session_state[key]
-    st.session_state["picture"] = None if file is None else (file.file_id, file.getvalue())
+    st.session_state["upload"] = None if file is None else (file.file_id, file.getvalue())
+    inputs.choose(st.session_state["model"], "upload")
 
 
-def upload(spec: InputSpec) -> images.Prepared | None:
-    """The visitor's picture, prepared; None, and at most one sentence on the page, where there is none."""
+def upload(name: str) -> inputs.Input:
+    """The visitor's picture, prepared; an example, and at most one sentence on the page, where there is none."""
     key = f"upload.{session.counted('uploader')}"
     st.file_uploader("Your picture", TYPES, max_upload_size=25, key=key, on_change=keep_upload, args=(key,))
-    if not st.session_state.get("picture"):
-        return None
-    file_id, content = st.session_state["picture"]
-    st.button("Back to the examples", icon=":material/undo:", on_click=forget_upload)
     try:
-        return images.prepare(content, spec, session.switches(file_id, spec.preparation))
+        inputs.uploaded(name)
     except images.ImageError as error:
         st.error(str(error), icon=":material/broken_image:")
-        return None
+    return inputs.current(name)
 
 
-def forget_upload() -> None:
-    """Back to the examples, with a new, empty uploader."""
-    st.session_state["picture"] = None
-    session.count_up("uploader")
+def draw(name: str) -> inputs.Input | None:
+    """The drawing pad with what the model makes of it; the drawing, once there is one that can be read."""
+    numbers, spec = session.card(name)["numbers"], engine().model(name).input_spec
+    kl, canvas = numbers["kl_per_dimension"], st.session_state.get("drawing") or b""
+    pad(
+        key="pad",
+        data={
+            "path": live.path(),
+            "token": session.live_token(),
+            "rev": name,
+            "model": list(engine().models).index(name),
+            "latents": len(kl),
+            "shape": list(spec.shape),
+            "pixels": spec.pixels,
+            "grey": spec.levels,
+            "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
+            "canvas": base64.b64encode(canvas).decode(),
+        },
+        on_drawing_change=keep_drawing,
+    )
+    return inputs.find(name, "drawing")
+
+
+def keep_drawing() -> None:
+    """The pad's callback: the pen was lifted."""
+    inputs.keep_drawing(st.session_state["model"], st.session_state["pad"].get("drawing"))
 
 
 def show_steps(prepared: images.Prepared, preparation: str) -> None:
     """Every step of the preparation with the picture after it; the optional ones can be switched."""
-    file_id, _ = st.session_state["picture"]
+    file_id, _ = st.session_state["upload"]
     done = sum(step.applied for step in prepared.steps)
     with st.expander(f"Prepared in {done} steps", icon=":material/auto_fix_high:"):
         columns = st.columns(4)
@@ -133,28 +173,41 @@ def show_ledger(record: Frame) -> None:
     )
 
 
+def move_latents(name: str, record: Frame) -> None:
+    """The button's callback: Explore goes on from this picture's encoding."""
+    st.session_state[f"z.{name}"] = inputs.as_place(name, record.mu.tolist())
+
+
 def page(name: str) -> None:
     """Choose a picture, look at it, read the ledger."""
-    st.caption("A picture, the bits that are drawn from its grey values, and what the model makes of them.")
-    choice, result = st.columns([2, 5], gap="large")
-    with choice:
-        spec = engine().model(name).input_spec
-        prepared = upload(spec)
-        if prepared is None:
-            grey, bits = example(name)
-        else:
-            noise = torch.Generator().manual_seed(data.BINARISATION_SEED)
-            grey, bits = prepared.picture, data.binarise(prepared.picture, noise)
-        pixels = look.to_uint8(grey[0])
-        st.html(look.picture_html(pixels, "The prepared picture", "prepared", "the picture, prepared", width="9rem"))
-    record = engine().frame(name, bits, session.counted("seed"))
+    chosen = source()
+    if chosen == "Draw":
+        given, result = draw(name), st.container()
+        if given is None:
+            st.caption("Draw one thing, as large as you like.")
+            return
+    else:
+        choice, result = st.columns([2, 5], gap="large")
+        with choice:
+            given = upload(name) if chosen == "Upload" else example(name)
+            pixels = look.to_uint8(given.picture[0])
+            caption = f"{given.name}, prepared"
+            st.html(look.picture_html(pixels, "The prepared picture", "prepared", caption, width="9rem"))
+    record = engine().frame(name, given.x, session.counted("seed"))
     with result:
-        show_pictures(record)
+        if chosen != "Draw":
+            show_pictures(record)
         show_ledger(record)
-        st.button("Resample z", icon=":material/casino:", on_click=session.count_up, args=("seed",))
-        st.plotly_chart(charts.kl_bars(record.kl_per_dimension), key="kl", config={"displayModeBar": False})
-    if prepared is not None:
-        show_steps(prepared, spec.preparation)
+        with st.container(horizontal=True):
+            if chosen != "Draw":
+                st.button("Resample z", icon=":material/casino:", on_click=session.count_up, args=("seed",))
+            if st.button("Move its latents", icon=":material/tune:", on_click=move_latents, args=(name, record)):
+                st.switch_page("vae/app/explore.py")
+        if chosen != "Draw":
+            st.plotly_chart(charts.kl_bars(record.kl_per_dimension), key="kl", config={"displayModeBar": False})
+    if given.id == "upload":
+        show_steps(given.prepared, engine().model(name).input_spec.preparation)
+    st.query_params["x"] = inputs.link(given)
 
 
 page(st.session_state["model"])

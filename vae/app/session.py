@@ -6,7 +6,7 @@ from PIL import Image
 from torch import Tensor
 
 from vae import checkpoint, data
-from vae.app import look
+from vae.app import live, look
 from vae.engine import engine
 
 
@@ -30,23 +30,38 @@ def encodings(name: str) -> tuple[Tensor, Tensor]:
 
 
 @st.cache_data(show_spinner=False)
-def typical(name: str) -> dict[str, list[float]]:
-    """For each class the encoding with the closest company of its own class (a mean may lie where no picture does)."""
+def typical(name: str) -> list[int]:
+    """For each class a test picture that looks and lies like many of its class.
+
+    Of the tenth with the closest company in latent space, the one nearest to the class's mean picture. The mean of the
+    encodings would not do: it may lie where no picture does.
+    """
     dataset = data.DATASETS[card(name)["data"]["name"]]
     mu, _ = encodings(name)
-    labels = test_set(dataset.name)[1]
-    found = {}
-    for label, class_name in enumerate(dataset.class_names):
-        own = mu[labels == label]
-        found[class_name] = own[torch.cdist(own, own).kthvalue(50).values.argmin()].tolist()
+    pictures, labels, _ = test_set(dataset.name)
+    found = []
+    for label in range(len(dataset.class_names)):
+        (rows,) = (labels == label).nonzero(as_tuple=True)
+        crowded = torch.cdist(mu[rows], mu[rows]).kthvalue(50).values.argsort()[: len(rows) // 10]
+        own = pictures[rows].flatten(1).float()
+        found.append(int(rows[crowded[(own[crowded] - own.mean(0)).square().sum(1).argmin()]]))
     return found
+
+
+@st.cache_data(show_spinner=False)
+def components(name: str) -> dict:
+    """The first two principal directions of the aggregate posterior's means, (2, d), and how far they reach."""
+    mu, _ = encodings(name)
+    directions = torch.linalg.eigh(torch.cov(mu.T)).eigenvectors[:, -2:].flip(1).T
+    far = torch.quantile((mu @ directions.T).abs(), 0.998)
+    return {"directions": directions.tolist(), "reach": max(2.5, float(torch.ceil(far * 2) / 2))}
 
 
 @st.cache_data(show_spinner=False)
 def reach(name: str) -> list[float]:
     """For each latent how far a slider goes: where nearly all of the aggregate posterior lies, at least 2.5."""
     mu, sigma = encodings(name)
-    far = torch.quantile(mu.abs() + 2 * sigma, 0.998, dim=0)
+    far = torch.quantile(mu.abs() + sigma, 0.99, dim=0)
     return [max(2.5, float(torch.ceil(value * 2) / 2)) for value in far]
 
 
@@ -56,6 +71,12 @@ def icon() -> Image.Image:
     name = checkpoint.list_pretrained()[0]
     with Image.open(checkpoint.PRETRAINED / name / checkpoint.THUMBNAILS) as sheet:
         return sheet.crop((0, 0, 28, 28))
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=live.end_session)
+def live_token() -> str:
+    """What this session's sockets say who they are by; worth nothing once the session is over."""
+    return live.open_session()
 
 
 def title(name: str) -> str:

@@ -1,0 +1,62 @@
+// What the instruments share: elements, pictures, numbers and symbols.
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== false) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// Draw c x h x w bytes, pixel by pixel; CSS makes them large.
+function paint(canvas, pixels, [channels, height, width]) {
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
+  }
+  const image = new ImageData(width, height);
+  const plane = width * height;
+  for (let i = 0; i < plane; i++) {
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = pixels[i + (channels === 3 ? c * plane : 0)];
+    image.data[4 * i + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+function fromBase64(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+function nats(value, digits = 1) {
+  return Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : "–";
+}
+
+// One instrument for each place on the page where Streamlit mounts the component.
+function mounted(make) {
+  const instruments = new WeakMap();
+  return function (component) {
+    const parent = component.parentElement;
+    if (!instruments.has(parent)) instruments.set(parent, make(parent));
+    instruments.get(parent).update(component);
+    return () => {
+      instruments.get(parent)?.end();
+      instruments.delete(parent);
+    };
+  };
+}
+
+// "log p(<z>)" -> text with the symbol in its colour
+function markup(text) {
+  const span = element("span", { class: "label" });
+  for (const part of text.split(/(<\w+>)/)) {
+    const symbol = part.match(/^<(\w+)>$/)?.[1];
+    span.append(symbol ? element("b", { class: symbol }, { mu: "μ", sigma: "σ", xhat: "x̂" }[symbol] ?? symbol) : part);
+  }
+  return span;
+}
+
+function subscript(index) {
+  return [...String(index)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
+}

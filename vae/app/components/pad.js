@@ -1,0 +1,204 @@
+// The drawing pad: what is drawn is prepared, encoded and decoded while it is being drawn.
+
+const SIDE = 140; // pixels of the pad, 5 for each of MNIST's
+const BRUSH = 12;
+const PEN_STEP = 3; // of an arrow key
+
+class Pad {
+  constructor(parent) {
+    this.root = parent.appendChild(element("div", { class: "lab" }));
+    this.rev = null;
+    this.live = new Live((ready) => this.connected(ready));
+  }
+
+  end() {
+    this.live.close();
+    clearTimeout(this.silent);
+  }
+
+  update(component) {
+    this.component = component;
+    const { data } = component;
+    this.live.connect(data.path, data.token);
+    if (data.rev === this.rev) return;
+    this.rev = data.rev;
+    this.data = data;
+    this.build();
+    if (data.canvas) {
+      const grey = fromBase64(data.canvas);
+      this.base = new ImageData(SIDE, SIDE);
+      grey.forEach((value, i) => this.base.data.set([value, value, value, 255], 4 * i));
+      this.redraw();
+      this.ask();
+    }
+  }
+
+  connected(ready) {
+    clearTimeout(this.silent);
+    if (ready) this.status.textContent = "";
+    else this.silent = setTimeout(() => (this.status.textContent = "reconnecting; the drawing is read when the pen is lifted"), 600);
+  }
+
+  build() {
+    this.pad = element("canvas", {
+      class: "pad", width: SIDE, height: SIDE, tabindex: 0, "data-testid": "pad", role: "application",
+      "aria-label": "Drawing pad: arrow keys move the pen, Space lowers and lifts it",
+      onpointerdown: (event) => this.down(event),
+      onpointermove: (event) => this.move(event),
+      onpointerup: () => this.up(),
+      onpointercancel: () => this.up(),
+      onkeydown: (event) => this.key(event),
+    });
+    this.pen = this.pad.getContext("2d", { willReadFrequently: true });
+    this.strokes = [];
+    this.base = null;
+    this.at = [SIDE / 2, SIDE / 4];
+    const shown = (testid, label) => {
+      const canvas = element("canvas", { class: "picture", "data-testid": testid, role: "img", "aria-label": label });
+      paint(canvas, new Uint8Array(this.data.pixels), this.data.shape);
+      return canvas;
+    };
+    this.bits = shown("x", "The bits the model reads of the drawing");
+    this.mean = shown("decoded", "What the model makes of the drawing");
+    this.bars = element("div", { class: "bars", role: "img", "aria-label": "KL of each latent", title: "KL of each latent" });
+    this.bars.append(...this.data.order.map(() => element("i", { style: "height:0" })));
+    this.numbers = element("span", { "data-testid": "sketch" });
+    this.status = element("div", { class: "status", role: "status" });
+    const figure = (canvas, ...caption) => element("figure", {}, canvas, element("figcaption", {}, ...caption));
+    this.root.replaceChildren(
+      element(
+        "div",
+        { class: "drawn" },
+        figure(
+          this.pad,
+          element("span", { class: "row" }, element("button", { onclick: () => this.undo() }, "Undo"), element("button", { onclick: () => this.clear() }, "Clear")),
+        ),
+        figure(this.bits, markup("<x>, the bits that are read"), this.bars),
+        figure(this.mean, markup("<xhat> at z = <mu>"), element("br"), this.numbers),
+      ),
+      this.status,
+    );
+    this.redraw();
+  }
+
+  // ---- drawing ----
+
+  point(event) {
+    const box = this.pad.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
+  }
+
+  down(event) {
+    this.pad.setPointerCapture(event.pointerId);
+    this.begin(this.point(event));
+  }
+
+  begin(point) {
+    this.drawing = [point];
+    this.strokes.push(this.drawing);
+    this.redraw();
+    this.ask();
+  }
+
+  move(event) {
+    if (!this.drawing) return;
+    const events = event.getCoalescedEvents?.() ?? [];
+    this.drawing.push(...(events.length ? events : [event]).map((one) => this.point(one)));
+    this.redraw();
+    this.ask();
+  }
+
+  up() {
+    if (!this.drawing) return;
+    this.drawing = null;
+    this.commit();
+  }
+
+  key(event) {
+    const by = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (event.key === " ") this.drawing ? this.up() : this.begin([...this.at]);
+    else if (event.key === "Backspace") this.undo();
+    else if (by) {
+      this.at = this.at.map((value, i) => Math.min(SIDE - 1, Math.max(0, value + by[i] * PEN_STEP)));
+      this.drawing?.push([...this.at]);
+      this.redraw();
+      if (this.drawing) this.ask();
+    } else return;
+    event.preventDefault();
+  }
+
+  undo() {
+    if (!this.strokes.pop()) this.base = null;
+    this.redraw();
+    this.commit();
+  }
+
+  clear() {
+    this.strokes = [];
+    this.base = null;
+    this.redraw();
+    this.commit();
+  }
+
+  redraw() {
+    const { pen } = this;
+    pen.fillStyle = "#000";
+    pen.fillRect(0, 0, SIDE, SIDE);
+    if (this.base) pen.putImageData(this.base, 0, 0);
+    pen.lineCap = pen.lineJoin = "round";
+    for (const points of this.strokes) {
+      pen.beginPath();
+      pen.moveTo(...points[0]);
+      // through the middles, with the points as handles: smooth however few they are
+      for (let i = 1; i + 1 < points.length; i++)
+        pen.quadraticCurveTo(...points[i], ...points[i].map((value, axis) => (value + points[i + 1][axis]) / 2));
+      pen.lineTo(...points.at(-1));
+      for (const [width, shade] of [[BRUSH + 3, "#ffffff60"], [BRUSH, "#fff"]]) {
+        pen.lineWidth = width;
+        pen.strokeStyle = shade;
+        pen.stroke();
+      }
+    }
+  }
+
+  grey() {
+    const { data } = this.pen.getImageData(0, 0, SIDE, SIDE);
+    return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i]);
+  }
+
+  // ---- asking ----
+
+  ask() {
+    const grey = this.grey();
+    const body = new Uint8Array(4 + grey.length);
+    new DataView(body.buffer).setUint16(0, SIDE, true);
+    new DataView(body.buffer).setUint16(2, SIDE, true);
+    body.set(grey, 4);
+    this.live.ask(Kind.DRAWING, this.data.model, body, (buffer, kind) => this.answered(buffer, kind));
+  }
+
+  answered(buffer, kind) {
+    if (kind === Kind.SENTENCE) return;
+    const { latents, pixels: size, shape, grey, order } = this.data;
+    const { numbers, pixels } = parts(buffer, 2 + 3 * latents);
+    paint(this.bits, pixels.subarray(size, 2 * size).map((level) => (255 * level) / (grey - 1)), shape);
+    paint(this.mean, pixels.subarray(2 * size), shape);
+    this.mean.dataset.drawn = Number(this.mean.dataset.drawn ?? 0) + 1;
+    const kl = numbers.subarray(2 + 2 * latents);
+    const most = Math.max(1, ...kl);
+    order.forEach((index, i) => (this.bars.children[i].style.height = `${(100 * kl[index]) / most}%`));
+    const total = kl.reduce((sum, value) => sum + value, 0);
+    this.numbers.textContent = `ELBO ${nats(numbers[0] - total)} = ${nats(numbers[0])} − ${nats(total)} nats`;
+  }
+
+  commit() {
+    this.ask();
+    const grey = this.grey();
+    const empty = grey.every((value) => value === 0);
+    let text = "";
+    for (const value of grey) text += String.fromCharCode(value);
+    this.component.setStateValue("drawing", empty ? "" : btoa(text));
+  }
+}
+
+export default mounted((parent) => new Pad(parent));

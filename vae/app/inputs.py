@@ -1,0 +1,139 @@
+"""The current input: the one picture that all pages are about, where it came from, and how a link says it.
+
+It is known by its id: "i7" is the test set's picture 7, "upload" and "drawing" are the visitor's own, and "b..." is a
+picture that came with a link, as bits. Each data set has its own current input.
+"""
+
+import base64
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vae import data, images
+from vae.app import live, session
+from vae.engine import engine
+from vae.spec import InputSpec
+
+PAD = 140  # pixels on a side of the drawing pad
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """A picture in [0, 1] as it was prepared, the x that the model reads of it, and how it was prepared, if it was."""
+
+    id: str
+    name: str
+    picture: Float[Tensor, "1 c h w"]
+    x: Float[Tensor, "1 c h w"]
+    prepared: images.Prepared | None = None
+
+
+def dataset_of(name: str) -> data.Dataset:
+    """The data set that a model was trained on."""
+    return data.DATASETS[session.card(name)["data"]["name"]]
+
+
+def current(name: str) -> Input:
+    """The current input of a model's data set; an example of its third class where there is none that it can read."""
+    chosen = st.session_state.get(f"input.{dataset_of(name).name}") or st.query_params.get("x", "")
+    return find(name, chosen) or find(name, f"i{session.typical(name)[2]}")
+
+
+def choose(name: str, identity: str) -> None:
+    """Make another picture the current input of a model's data set."""
+    st.session_state[f"input.{dataset_of(name).name}"] = identity
+
+
+def find(name: str, identity: str) -> Input | None:
+    """The input with an id; None where there is none, or it cannot be prepared for this model."""
+    spec = engine().model(name).input_spec
+    if identity in ("upload", "drawing"):
+        try:
+            return uploaded(name) if identity == "upload" else drawn(name)
+        except images.ImageError:
+            return None
+    if identity[:1] == "i" and identity[1:].isdecimal() and len(identity) < 8:
+        return _example(name, int(identity[1:]))
+    if identity[:1] == "b" and spec.levels == 2:
+        return _from_bits(identity, spec)
+    return None
+
+
+def uploaded(name: str) -> Input | None:
+    """The visitor's file, prepared for a model; None where there is none. Raises ImageError."""
+    if not st.session_state.get("upload"):
+        return None
+    file_id, content = st.session_state["upload"]
+    spec = engine().model(name).input_spec
+    switches = session.switches(file_id, spec.preparation)
+    key = (file_id, spec, tuple(sorted(switches.items())))
+    kept = st.session_state.get("prepared")
+    if kept is None or kept[0] != key:  # a photo takes half a second, and every page asks for it
+        kept = st.session_state["prepared"] = (key, images.prepare(content, spec, switches))
+    return _prepared("upload", "your picture", kept[1], spec)
+
+
+def drawn(name: str) -> Input | None:
+    """The visitor's drawing, prepared for a model; None where there is none. Raises ImageError."""
+    if not st.session_state.get("drawing"):
+        return None
+    canvas = np.frombuffer(st.session_state["drawing"], np.uint8).reshape(PAD, PAD)
+    spec = engine().model(name).input_spec
+    return _prepared("drawing", "your drawing", images.prepare_array(canvas, spec), spec)
+
+
+def keep_drawing(name: str, text: object) -> None:
+    """A new drawing from the pad, as base64 of its grey bytes; anything else clears it."""
+    try:
+        canvas = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except ValueError:
+        canvas = b""
+    st.session_state["drawing"] = canvas if len(canvas) == PAD * PAD else None
+    choose(name, "drawing")
+
+
+def link(found: Input) -> str:
+    """What `find` knows the input by in another session: the id of an example, else its bits."""
+    if found.id[0] in "ib":
+        return found.id
+    bits = np.packbits(found.x.numpy().astype(bool))
+    return "b" + base64.urlsafe_b64encode(bits).decode().rstrip("=")
+
+
+def as_place(name: str, values: object) -> list[float] | None:
+    """d numbers within the sliders' reach, to 1/1000; None where that is not what they are."""
+    far = session.reach(name)
+    if not isinstance(values, list) or len(values) != len(far):
+        return None
+    if not all(isinstance(value, int | float) and abs(value) <= 1e3 for value in values):  # NaN fails this too
+        return None
+    return [round(min(most, max(-most, value)), 3) + 0.0 for value, most in zip(values, far, strict=True)]
+
+
+def _prepared(identity: str, name: str, prepared: images.Prepared, spec: InputSpec) -> Input:
+    return Input(identity, name, prepared.picture, live.binarised(prepared.picture, spec), prepared)
+
+
+def _example(name: str, index: int) -> Input | None:
+    dataset = dataset_of(name)
+    pictures, labels, bits = session.test_set(dataset.name)
+    if index >= len(pictures):
+        return None
+    word = f"test picture {index}: {dataset.class_names[labels[index]]}"
+    return Input(f"i{index}", word, data.grey(pictures[index : index + 1]), bits[index : index + 1].float())
+
+
+def _from_bits(identity: str, spec: InputSpec) -> Input | None:
+    try:
+        packed = base64.b64decode(identity[1:] + "=" * (-len(identity[1:]) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    if len(packed) != -(-spec.pixels // 8):
+        return None
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=spec.pixels)
+    x = torch.from_numpy(bits.astype(np.float32)).view(1, *spec.shape)
+    return Input(identity, "a picture from a link", x, x)

@@ -1,0 +1,377 @@
+"""The live path: a websocket in Streamlit's process, past its script runs, from the hand to the engine and back.
+
+Messages are binary and little-endian, and begin with 8 bytes:
+
+    u8 version = 1 | u8 kind | u16 model | u32 sequence
+
+`model` is the index in the engine's list of models; an answer repeats the request's header. d latents, c x h x w
+pixels of that model. "levels" are a pixel's values 0 .. levels - 1: bits for a binary model.
+
+    kind          body of the request                  body of the answer
+    0 HELLO       32 characters: the session's token   empty
+    1 INPUT       u8 levels[c h w], or empty           none: it is the x of the PLACEs that follow, or there is none
+    2 PLACE       f32 z[d]                             f32 numbers[6 + d], u8 mean[c h w]
+    3 PICTURES    f32 z[n, d], n <= 1024               u8 means[n, c h w]
+    4 DRAWING     u16 w, u16 h <= 256, u8 grey[h w]    f32 numbers[2 + 3 d], u8 prepared, levels, mean, [c h w] each
+    5 SENTENCE    -                                    UTF-8: why the DRAWING cannot be prepared
+
+PLACE's numbers are `vae.frame.Places`: log_prior, further_out, drift, log_likelihood, log_posterior, distance,
+round_trip_kl[d]; NaN where there is no x. DRAWING's are `vae.frame.Sketch`: reconstruction, reconstruction_error,
+mu[d], sigma[d], kl_per_dimension[d]. Means and the prepared picture are bytes, 255 for 1.
+
+HELLO comes first. Of PLACEs (PICTURES, DRAWINGs) that wait, only the newest is answered, so neither a fast hand nor a
+slow client makes a queue. A message that breaks the rules closes its own socket, with a code of `Close` and a reason.
+"""
+
+import asyncio
+import contextlib
+import math
+import secrets
+import struct
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import IntEnum
+from urllib.parse import urlsplit
+
+import numpy as np
+import streamlit as st
+import torch
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from torch import Tensor
+
+from vae import data, images
+from vae.engine import Engine, engine
+from vae.frame import Places, Sketch
+from vae.spec import InputSpec
+
+VERSION = 1
+HEADER = struct.Struct("<BBHI")
+TOKEN_LENGTH = 32
+MOST_PICTURES, MOST_SIDE = 1024, 256
+FARTHEST = 100.0  # |z| of any latent
+PATIENCE = 10.0  # seconds for HELLO, and for a client to take an answer
+SOCKETS, SOCKETS_EACH = 1024, 4  # open at once, in all and of one session
+RATE, BURST = 300.0, 1200.0  # answers a second of one session, and how many may come at once
+MOST_BYTES = HEADER.size + max(4 + MOST_SIDE**2, 4 * 64 * MOST_PICTURES)
+
+
+class Kind(IntEnum):
+    """What a message is."""
+
+    HELLO, INPUT, PLACE, PICTURES, DRAWING, SENTENCE = range(6)
+
+
+class Close(IntEnum):
+    """Why a socket was closed."""
+
+    MALFORMED = 4400
+    TOKEN = 4401
+    ORIGIN = 4403
+    MODEL = 4404
+    SLOW = 4408
+    TOO_LARGE = 4413
+    NOT_A_PLACE = 4422
+    TOO_MANY = 4429
+    BROKEN = 4500
+
+
+class Refused(Exception):
+    """A message, or a client, that breaks the rules."""
+
+    def __init__(self, code: Close, reason: str):
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A message that was checked: `values` are z (n, d), x (1, c, h, w), a grey canvas (h, w), or None."""
+
+    kind: Kind
+    name: str
+    header: bytes
+    values: Tensor | np.ndarray | None
+
+
+# ---- sessions ----
+
+
+@dataclass(eq=False)
+class _Session:
+    """What one visitor may use up, over all their sockets."""
+
+    allowance: float = BURST
+    since: float = field(default_factory=time.monotonic)
+    stops: set[Callable[[], None]] = field(default_factory=set)
+
+    def spend(self, amount: float) -> None:
+        now = time.monotonic()
+        self.allowance = min(BURST, self.allowance + RATE * (now - self.since)) - amount
+        self.since = now
+        if self.allowance < 0:
+            raise Refused(Close.TOO_MANY, f"more than {RATE:.0f} requests a second")
+
+
+_sessions: dict[str, _Session] = {}
+
+
+def open_session() -> str:
+    """A new token."""
+    token = secrets.token_hex(TOKEN_LENGTH // 2)
+    _sessions[token] = _Session()
+    return token
+
+
+def end_session(token: str) -> None:
+    """The token is worth nothing from now on, and its sockets are closed; from any thread."""
+    session = _sessions.pop(token, _Session())
+    for stop in list(session.stops):
+        stop()
+
+
+# ---- the protocol ----
+
+
+def parse(message: bytes, models: Engine) -> Request:
+    """The request in a message that follows a HELLO; Refused says what is wrong with it."""
+    kind, model = _header(message)
+    if kind not in (Kind.INPUT, Kind.PLACE, Kind.PICTURES, Kind.DRAWING):
+        raise Refused(Close.MALFORMED, f"a request is not of kind {kind}")
+    names = list(models.models)
+    if model >= len(names):
+        raise Refused(Close.MODEL, f"there is no model {model}")
+    name, body = names[model], message[HEADER.size :]
+    spec, latents = models.models[name].input_spec, models.models[name].latents
+    read = {
+        Kind.INPUT: lambda: _input(body, spec),
+        Kind.PLACE: lambda: _latents(body, latents, 1),
+        Kind.PICTURES: lambda: _latents(body, latents, MOST_PICTURES),
+        Kind.DRAWING: lambda: _canvas(body),
+    }
+    return Request(Kind(kind), name, message[: HEADER.size], read[kind]())
+
+
+def _header(message: bytes) -> tuple[int, int]:
+    if len(message) < HEADER.size:
+        raise Refused(Close.MALFORMED, f"a message has at least {HEADER.size} bytes")
+    if len(message) > MOST_BYTES:
+        raise Refused(Close.TOO_LARGE, f"a message has at most {MOST_BYTES} bytes")
+    version, kind, model, _ = HEADER.unpack_from(message)
+    if version != VERSION:
+        raise Refused(Close.MALFORMED, f"this is version {VERSION}, not {version}")
+    return kind, model
+
+
+def _latents(body: bytes, latents: int, most: int) -> Tensor:
+    rows, rest = divmod(len(body), 4 * latents)
+    if rest or not rows:
+        raise Refused(Close.MALFORMED, f"a place has {latents} latents")
+    if rows > most:
+        raise Refused(Close.TOO_LARGE, f"at most {most} places at once")
+    z = torch.from_numpy(np.frombuffer(body, "<f4").astype(np.float32)).view(rows, latents)
+    if not bool((z.abs() <= FARTHEST).all()):
+        raise Refused(Close.NOT_A_PLACE, f"latents are numbers from {-FARTHEST:g} to {FARTHEST:g}")
+    return z
+
+
+def _input(body: bytes, spec: InputSpec) -> Tensor | None:
+    if not body:
+        return None
+    if len(body) != spec.pixels:
+        raise Refused(Close.MALFORMED, f"an input has {spec.pixels} values")
+    levels = np.frombuffer(body, np.uint8)
+    if levels.max() >= spec.levels:
+        raise Refused(Close.NOT_A_PLACE, f"a pixel has {spec.levels} levels")
+    return torch.from_numpy(levels.astype(np.float32) / np.float32(spec.levels - 1)).view(1, *spec.shape)
+
+
+def _canvas(body: bytes) -> np.ndarray:
+    if len(body) < 4:
+        raise Refused(Close.MALFORMED, "a drawing begins with its width and height")
+    width, height = struct.unpack_from("<HH", body)
+    if not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE):
+        raise Refused(Close.TOO_LARGE, f"a drawing has 1 to {MOST_SIDE} pixels a side")
+    if len(body) != 4 + width * height:
+        raise Refused(Close.MALFORMED, f"a drawing of {width} x {height} has {width * height} values")
+    return np.frombuffer(body, np.uint8, offset=4).reshape(height, width)
+
+
+def place_body(found: Places) -> bytes:
+    """The answer to PLACE: the first row's numbers and picture."""
+    numbers = [found.log_prior, found.further_out, found.drift, found.log_likelihood, found.log_posterior]
+    return _floats(*numbers, found.distance, found.round_trip_kl[0]) + _bytes(found.mean[0])
+
+
+def drawing_body(prepared: Tensor, x: Tensor, found: Sketch, levels: int) -> bytes:
+    """The answer to DRAWING."""
+    numbers = [found.reconstruction, found.reconstruction_error, found.mu[0], found.sigma[0], found.kl_per_dimension[0]]
+    bits = x.mul(levels - 1).round().to(torch.uint8).numpy().tobytes()
+    return _floats(*numbers) + _bytes(prepared) + bits + _bytes(found.mean[0])
+
+
+def _floats(*parts: Tensor) -> bytes:
+    return torch.cat([part.flatten() for part in parts]).numpy().astype("<f4").tobytes()
+
+
+def _bytes(pictures: Tensor) -> bytes:
+    return pictures.clamp(0, 1).mul(255).round().to(torch.uint8).numpy().tobytes()
+
+
+def binarised(picture: Tensor, spec: InputSpec) -> Tensor:
+    """The x that a model reads of a prepared picture: bits drawn with one fixed noise where it wants bits."""
+    if spec.levels != 2:
+        return picture
+    return data.binarise(picture, torch.Generator().manual_seed(data.BINARISATION_SEED))
+
+
+_preparing = ThreadPoolExecutor(1, thread_name_prefix="vae-prepare")
+
+
+def _prepare(canvas: np.ndarray, spec: InputSpec) -> tuple[Tensor, Tensor]:
+    picture = images.prepare_array(canvas, spec).picture
+    return picture, binarised(picture, spec)
+
+
+async def answer(request: Request, x: Tensor | None, models: Engine) -> bytes:
+    """The whole answering message."""
+    if request.kind == Kind.PLACE:
+        return request.header + place_body(
+            await asyncio.wrap_future(models.ask_places(request.name, request.values, x))
+        )
+    if request.kind == Kind.PICTURES:
+        pieces = [asyncio.wrap_future(piece) for piece in models.ask_pictures(request.name, request.values)]
+        return request.header + b"".join([_bytes(piece) for piece in await asyncio.gather(*pieces)])
+    spec = models.model(request.name).input_spec
+    try:
+        loop = asyncio.get_running_loop()
+        prepared, x = await loop.run_in_executor(_preparing, _prepare, request.values, spec)
+    except images.ImageError as error:
+        version, _, model, sequence = HEADER.unpack(request.header)
+        return HEADER.pack(version, Kind.SENTENCE, model, sequence) + str(error).encode()
+    found = await asyncio.wrap_future(models.ask_sketch(request.name, x))
+    return request.header + drawing_body(prepared, x, found, spec.levels)
+
+
+def cost(request: Request) -> float:
+    """What a request takes of the session's allowance, in PLACEs."""
+    return {Kind.INPUT: 0.2, Kind.DRAWING: 2.0}.get(request.kind, math.ceil(len(request.values) / 16))
+
+
+# ---- the socket ----
+
+_open: set[WebSocket] = set()
+
+
+def path() -> str:
+    """Where the route is; below the base path, where the app is mounted at one."""
+    base = (st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}/live" if base else "/live"
+
+
+def allowed_origin(socket: WebSocket) -> bool:
+    """Whether the page that opened the socket came from this server, or from an origin that its owner allows."""
+    origin = socket.headers.get("origin", "")
+    hosts = {socket.headers.get("host"), socket.headers.get("x-forwarded-host")}
+    return bool(origin) and (urlsplit(origin).netloc in hosts or origin in st.get_option("server.corsAllowedOrigins"))
+
+
+async def live(socket: WebSocket) -> None:
+    """The route: one socket from HELLO to its end."""
+    await socket.accept()
+    try:
+        if not allowed_origin(socket):
+            raise Refused(Close.ORIGIN, "this page is not from here")
+        if len(_open) >= SOCKETS:
+            raise Refused(Close.TOO_MANY, "too many visitors at once")
+        _open.add(socket)
+        await _Connection(socket, await _hello(socket)).serve()
+    except Refused as refusal:
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it may have gone by itself
+            await socket.close(refusal.code, refusal.reason)
+    except WebSocketDisconnect:
+        pass
+    except Exception:
+        await socket.close(Close.BROKEN, "something went wrong here")
+        raise
+    finally:
+        _open.discard(socket)
+
+
+async def _hello(socket: WebSocket) -> _Session:
+    try:
+        message = await asyncio.wait_for(_receive(socket), PATIENCE)
+    except TimeoutError:
+        raise Refused(Close.SLOW, "no HELLO came") from None
+    kind, _ = _header(message)
+    if kind != Kind.HELLO or len(message) != HEADER.size + TOKEN_LENGTH:
+        raise Refused(Close.MALFORMED, "the first message is HELLO with a token")
+    session = _sessions.get(message[HEADER.size :].decode("ascii", "replace"))
+    if session is None:
+        raise Refused(Close.TOKEN, "this session is over")
+    if len(session.stops) >= SOCKETS_EACH:
+        raise Refused(Close.TOO_MANY, f"a session has at most {SOCKETS_EACH} sockets")
+    await socket.send_bytes(message[: HEADER.size])
+    return session
+
+
+async def _receive(socket: WebSocket) -> bytes:
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1000))
+    if message.get("bytes") is None:
+        raise Refused(Close.MALFORMED, "messages are binary")
+    return message["bytes"]
+
+
+class _Connection:
+    """A socket after its HELLO: one task reads and keeps the newest request of each kind, another answers them."""
+
+    def __init__(self, socket: WebSocket, session: _Session):
+        self.socket, self.session = socket, session
+        self.inputs: dict[str, Tensor | None] = {}
+        self.waiting: dict[Kind, tuple[Request, Tensor | None]] = {}
+        self.came = asyncio.Event()
+
+    async def serve(self) -> None:
+        over = asyncio.get_running_loop().create_future()
+        loop = over.get_loop()
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(lambda: over.done() or over.set_exception(Refused(Close.TOKEN, "it is over")))
+
+        self.session.stops.add(stop)
+        tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._write()), over}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self.session.stops.discard(stop)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self) -> None:
+        models = engine()
+        while True:
+            request = parse(await _receive(self.socket), models)
+            self.session.spend(cost(request))
+            if request.kind == Kind.INPUT:
+                self.inputs[request.name] = request.values
+            else:
+                self.waiting[request.kind] = request, self.inputs.get(request.name)
+                self.came.set()
+
+    async def _write(self) -> None:
+        while True:
+            await self.came.wait()
+            self.came.clear()
+            while self.waiting:
+                request, x = self.waiting.pop(next(iter(self.waiting)))
+                try:
+                    message = await answer(request, x, engine())
+                    await asyncio.wait_for(self.socket.send_bytes(message), PATIENCE)
+                except TimeoutError:
+                    raise Refused(Close.SLOW, "the answers are not taken") from None
