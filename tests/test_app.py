@@ -2,10 +2,10 @@
 
 import base64
 import io
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,16 +15,17 @@ from streamlit.testing.v1 import AppTest
 
 import vae
 from vae import checkpoint, data
-from vae.app import look, session
+from vae.app import inputs, live, look, session
 from vae.engine import engine
 from vae.exact import Grid
-from vae.frame import Frame, frame
+from vae.frame import Frame, Places, frame, places
 
 NAMES = vae.list_pretrained()
 TWO_LATENTS = [name for name in NAMES if checkpoint.load_card(name)["latents"] == 2]
 EXPLORE, RECONSTRUCT = "vae/app/explore.py", "vae/app/reconstruct.py"
 # One model for each data set, and so for each kind of preparation.
 ONE_EACH = list({checkpoint.load_card(name)["data"]["name"]: name for name in NAMES[::-1]}.values())
+PLACE_NUMBERS = [field for field in Places._fields if field != "mean"]
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
 EVERY_DATASET = pytest.mark.parametrize("name", ONE_EACH)
 
@@ -51,9 +52,38 @@ def latents(name: str) -> int:
     return checkpoint.load_card(name)["latents"]
 
 
+def explorer(app: AppTest) -> dict:
+    """What Python tells Explore's component."""
+    (element,) = app.get("bidi_component")
+    return json.loads(element.proto.json)
+
+
 def position(app: AppTest, name: str) -> list[float]:
-    """Where the sliders of a model stand."""
-    return [app.session_state[f"{name}.z{dimension}"] for dimension in range(latents(name))]
+    """Where the latents of a model stand."""
+    return app.session_state[f"z.{name}"]
+
+
+def moved(app: AppTest, name: str, z: list[float], given: str | None = None) -> AppTest:
+    """As after a hand let go; that the component says so is tested in a browser."""
+    app.session_state[f"z.{name}"] = z
+    if given is not None:
+        app.session_state[f"input.{checkpoint.load_card(name)['data']['name']}"] = given
+    return checked(app.run())
+
+
+def answered(app: AppTest, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(numbers, picture) that the component starts with."""
+    content = base64.b64decode(explorer(app)["answer"])[live.HEADER.size :]
+    numbers = 4 * (6 + latents(name))
+    spec = model(name)[0].input_spec
+    picture = np.frombuffer(content[numbers:], np.uint8).reshape(spec.shape).transpose(1, 2, 0).squeeze(-1)
+    return np.frombuffer(content[:numbers], "<f4"), picture
+
+
+def place(name: str, z: list[float], identity: str) -> Places:
+    """The library's own account of a z and an example."""
+    x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[int(identity[1:])][None]
+    return places(model(name)[0], torch.tensor([z]), x)
 
 
 def pictures(app: AppTest) -> Iterator[tuple[str, np.ndarray]]:
@@ -136,7 +166,7 @@ def plain_png() -> tuple[str, bytes, str]:
 def test_every_page_shows_a_decoded_picture_of_every_model(name, path):
     app = opened(name, path)
     assert app.session_state["model"] == name
-    decoded = picture(app)
+    decoded = answered(app, name)[1] if path == EXPLORE else picture(app)
     assert decoded.shape[:2] == (model(name)[0].input_spec.height, model(name)[0].input_spec.width)
     assert np.ptp(decoded) > 100
 
@@ -152,8 +182,8 @@ def test_every_shipped_model_can_be_chosen_in_the_sidebar():
     for name in NAMES[::-1]:
         checked(app.sidebar.selectbox(key="model").set_value(name).run())
         assert app.query_params["model"] == name
-        trip = engine().round_trip(name, torch.tensor(position(app, name)))
-        assert np.array_equal(picture(app), look.to_uint8(trip.mean))
+        assert explorer(app)["rev"] == name
+        assert list(engine().models)[explorer(app)["model"]] == name
 
 
 def test_a_model_chosen_in_the_sidebar_starts_at_its_own_preset_not_at_the_other_models_z(monkeypatch, tmp_path):
@@ -168,7 +198,8 @@ def test_a_model_chosen_in_the_sidebar_starts_at_its_own_preset_not_at_the_other
     app = opened(name, z=",".join(["0.5"] * latents(name)))
     assert position(app, name) == [0.5] * latents(name)
     checked(app.sidebar.selectbox(key="model").set_value("twin").run())
-    assert position(app, "twin") == pytest.approx(next(iter(session.typical("twin").values())), abs=0.0051)
+    mu = checkpoint.load_encodings("twin")[0][session.typical("twin")[2]]
+    assert position(app, "twin") == pytest.approx(mu.tolist(), abs=0.00051)
     assert app.query_params["z"] != ",".join(["0.5"] * latents(name))
 
 
@@ -176,84 +207,73 @@ def test_a_model_chosen_in_the_sidebar_starts_at_its_own_preset_not_at_the_other
 
 
 @EVERY_MODEL
-def test_the_picture_of_explore_is_the_decoded_z_of_the_sliders(name):
+def test_the_first_picture_and_its_numbers_are_the_librarys_for_exactly_this_z_and_x(name):
     app = opened(name)
-    trip = engine().round_trip(name, torch.tensor(position(app, name)))
-    assert np.array_equal(picture(app), look.to_uint8(trip.mean))
+    for z in (position(app, name), [0.0] * latents(name), link(name)):
+        moved(app, name, z)
+        assert explorer(app)["z"] == z
+        numbers, shown = answered(app, name)
+        expected = place(name, z, explorer(app)["given"])
+        assert np.abs(shown.astype(int) - look.to_uint8(expected.mean[0])).max() <= 1
+        parts = [getattr(expected, field) for field in PLACE_NUMBERS]
+        assert numbers == pytest.approx(torch.cat([part.flatten() for part in parts]).numpy(), rel=1e-4, abs=1e-4)
 
 
 @EVERY_MODEL
-def test_the_facts_of_explore_are_those_of_the_library(name):
-    app = opened(name)
-    trip = engine().round_trip(name, torch.tensor(position(app, name)))
-    (facts,) = (element.proto.body for element in app.get("html") if 'data-testid="facts"' in element.proto.body)
-    found = re.findall(r">([−-]?[\d.]+) (?:nats|σ|%)", facts)
-    shown = [float(number.replace("−", "-")) for number in found]
-    assert shown == pytest.approx([trip.log_prior, 100 * trip.further_out, trip.kl, trip.drift], abs=0.51)
-    assert shown[::2] == pytest.approx([trip.log_prior, trip.kl], abs=0.051)
-
-
-@EVERY_MODEL
-def test_there_is_one_slider_for_each_latent_and_the_most_informative_come_first(name):
-    sliders = opened(name).main.slider
-    order = [int(slider.key.removeprefix(f"{name}.z")) for slider in sliders]
+def test_the_latents_are_told_with_the_most_informative_first(name):
+    told = explorer(opened(name))
     kl = checkpoint.load_card(name)["numbers"]["kl_per_dimension"]
-    assert sorted(order) == list(range(latents(name)))
-    assert [kl[dimension] for dimension in order] == sorted(kl, reverse=True)
+    assert sorted(told["order"]) == list(range(latents(name)))
+    assert [kl[dimension] for dimension in told["order"]] == sorted(kl, reverse=True)
+    assert told["kl"] == kl
 
 
 @EVERY_MODEL
-def test_a_moved_slider_changes_the_picture_and_nothing_but_its_own_latent(name):
-    app = opened(name)
-    before, z = picture(app), position(app, name)
-    slider = app.main.slider[0]
-    there = slider.max if slider.value < 0 else slider.min
-    checked(slider.set_value(there).run())
-    assert np.abs(picture(app).astype(int) - before).max() > 50
-    z[int(slider.key.removeprefix(f"{name}.z"))] = there
-    assert position(app, name) == z
-    assert app.query_params["z"] == ",".join(f"{value:g}" for value in z)
+def test_each_preset_is_a_test_picture_of_its_class_with_its_posterior(name):
+    told = explorer(opened(name))
+    dataset = data.DATASETS[checkpoint.load_card(name)["data"]["name"]]
+    labels, bits = data.load(dataset.name, "test").labels, data.fixed_binarisation(dataset.name)
+    assert [preset["label"] for preset in told["presets"]] == list(dataset.class_names)
+    levels = np.frombuffer(base64.b64decode(told["levels"]), np.uint8).reshape(len(told["presets"]), -1)
+    for preset, x in zip(told["presets"], levels, strict=True):
+        index = int(preset["id"].removeprefix("i"))
+        assert dataset.class_names[labels[index]] == preset["label"]
+        assert np.array_equal(bits[index].flatten().numpy(), x)
+        q = model(name)[0].encode(bits[index : index + 1])
+        assert preset["mu"] == pytest.approx(q.mean[0].tolist(), abs=2e-3)
+        assert preset["sigma"] == pytest.approx(q.stddev[0].tolist(), abs=2e-3)
 
 
 @EVERY_MODEL
-def test_sampling_the_prior_moves_every_latent_every_time(name):
-    app = opened(name)
-    seen = [position(app, name)]
-    for _ in range(2):
-        checked(button(app, "Sample the prior").click().run())
-        seen.append(position(app, name))
-    for before, after in pairwise(seen):
-        assert sum(a != b for a, b in zip(before, after, strict=True)) >= len(before) / 2
+def test_the_principal_directions_are_those_of_numpys_singular_vectors(name):
+    told = explorer(opened(name))["components"]
+    mu = checkpoint.load_encodings(name)[0].double().numpy()
+    expected = np.linalg.svd(mu - mu.mean(0), full_matrices=False)[2][:2]
+    assert np.abs(np.array(told["directions"]) @ expected.T) == pytest.approx(np.eye(2), abs=1e-2)
+
+
+WRONG_PLACES = [None, 3, "z", {}, {"z": None}, {"z": []}, {"z": ["a"]}, {"z": [float("nan")]}, {"z": [1e300]}]
+
+
+@pytest.mark.parametrize("value", WRONG_PLACES, ids=str)
+def test_what_a_component_should_not_say_moves_nothing(value, monkeypatch):
+    state = {}
+    monkeypatch.setattr("vae.app.inputs.st.session_state", state)
+    for name in NAMES:
+        if isinstance(value, dict) and value.get("z"):
+            value = value | {"z": [value["z"][0]] * latents(name), "given": "i0"}
+        inputs.keep_place(name, value)
+        inputs.keep_place(name, {"z": [0.0] * latents(name), "given": "no such input"})
+    assert state == {}
 
 
 @EVERY_MODEL
-def test_origin_sets_every_latent_to_zero(name):
-    app = opened(name)
-    checked(button(app, "Origin").click().run())
-    assert position(app, name) == [0.0] * latents(name)
-    assert np.array_equal(picture(app), look.to_uint8(engine().decode(name, torch.zeros(1, latents(name)))[0]))
-
-
-@EVERY_MODEL
-def test_each_preset_moves_the_sliders_to_a_typical_picture_of_its_class(name):
-    app = opened(name)
-    presets = session.typical(name)
-    assert list(presets) == list(data.DATASETS[checkpoint.load_card(name)["data"]["name"]].class_names)
-    for chosen in (list(presets)[-1], list(presets)[3], next(iter(presets))):
-        checked(app.button_group(key=f"{name}.preset").set_value(chosen).run())
-        assert position(app, name) == pytest.approx(presets[chosen], abs=0.0051)
-
-
-@EVERY_MODEL
-def test_a_moved_slider_lets_go_of_the_preset_so_that_one_click_brings_it_back(name):
-    app = opened(name)
-    (chosen, preset), *_ = session.typical(name).items()
-    assert app.button_group(key=f"{name}.preset").value == chosen
-    slider = app.main.slider[0]
-    checked(slider.set_value(slider.max if slider.value < 0 else slider.min).run())
-    assert app.button_group(key=f"{name}.preset").value is None
-    checked(app.button_group(key=f"{name}.preset").set_value(chosen).run())
-    assert position(app, name) == pytest.approx(preset, abs=0.0051)
+def test_a_place_that_the_component_says_is_kept_to_a_thousandth_and_within_reach(name, monkeypatch):
+    state = {}
+    monkeypatch.setattr("vae.app.inputs.st.session_state", state)
+    inputs.keep_place(name, {"z": [0.12345] * (latents(name) - 1) + [99], "given": "i7", "turn": "1.2"})
+    assert state[f"z.{name}"] == [0.123] * (latents(name) - 1) + [session.reach(name)[-1]]
+    assert state[f"input.{checkpoint.load_card(name)['data']['name']}"] == "i7"
 
 
 def button(app: AppTest, label: str):
@@ -270,20 +290,40 @@ def link(name: str) -> list[float]:
 
 
 @EVERY_MODEL
-def test_a_permalink_opens_exactly_its_z(name):
-    app = opened(name, z=",".join(str(value) for value in link(name)))
+def test_a_permalink_opens_exactly_its_z_and_its_x(name):
+    app = opened(name, z=",".join(str(value) for value in link(name)), x="i123")
     assert app.session_state["model"] == name
     assert position(app, name) == link(name)
-    assert np.array_equal(picture(app), look.to_uint8(engine().round_trip(name, torch.tensor(link(name))).mean))
+    assert explorer(app)["given"] == "i123"
+    assert (
+        np.abs(answered(app, name)[1].astype(int) - look.to_uint8(place(name, link(name), "i123").mean[0])).max() <= 1
+    )
 
 
 @EVERY_MODEL
-def test_the_url_of_a_visit_opens_the_same_picture_for_another_visitor(name):
-    app = opened(name)
-    checked(button(app, "Sample the prior").click().run())
-    other = opened(name, z=app.query_params["z"])
+def test_the_url_of_a_visit_opens_the_same_place_and_input_for_another_visitor(name):
+    app = moved(opened(name), name, link(name), "i42")
+    other = opened(name, z=app.query_params["z"], x=app.query_params["x"])
     assert position(other, name) == position(app, name)
-    assert np.array_equal(picture(other), picture(app))
+    assert all(np.array_equal(a, b) for a, b in zip(answered(other, name), answered(app, name), strict=True))
+
+
+@EVERY_DATASET
+def test_a_link_says_an_uploaded_picture_by_its_bits(name):
+    app = opened(name, RECONSTRUCT)
+    uploaded(app, plain_png())
+    other = opened(name, RECONSTRUCT, x=app.query_params["x"])
+    assert np.array_equal(picture(other, "x"), picture(app, "x"))
+    assert ledger(other) == ledger(app)
+
+
+@EVERY_DATASET
+@pytest.mark.parametrize(
+    "broken", ["", "i", "i-1", "i99999", "i9999999", "b", "bAAAA", "b%%%", "b" + "A" * 9000, "upload"]
+)
+def test_an_x_in_the_url_that_means_nothing_is_ignored(name, broken):
+    app = opened(name, x=broken)
+    assert explorer(app)["given"] == explorer(opened(name))["given"]
 
 
 BROKEN = ["", "abc", "nan", "inf", "-inf", "1e300", "-1e9", "1;2", "<script>", "__import__('os')", "9" * 9000]
@@ -319,25 +359,33 @@ def test_an_unknown_model_in_the_url_is_ignored(broken):
 
 
 @EVERY_MODEL
-def test_sliders_stay_where_they_are_through_a_page_change(name):
-    app = opened(name)
-    slider = app.main.slider[0]
-    checked(slider.set_value(round(slider.max / 2, 2)).run())
-    before, shown = position(app, name), picture(app)
+def test_place_and_input_stay_through_a_page_change(name):
+    app = moved(opened(name), name, link(name), "i42")
+    before = explorer(app)
     turned(turned(app, RECONSTRUCT), EXPLORE)
     assert app.session_state["model"] == name
-    assert position(app, name) == before
-    assert np.array_equal(picture(app), shown)
+    assert explorer(app) | {"token": before["token"]} == before
 
 
 @pytest.mark.skipif(len(NAMES) < 2, reason="one model ships")
-def test_sliders_stay_where_they_are_while_another_model_is_looked_at():
-    app = opened(NAMES[0])
-    checked(button(app, "Sample the prior").click().run())
-    before = position(app, NAMES[0])
+def test_a_place_stays_while_another_model_is_looked_at():
+    app = moved(opened(NAMES[0]), NAMES[0], link(NAMES[0]))
     for name in (NAMES[1], NAMES[0]):
         checked(app.sidebar.selectbox(key="model").set_value(name).run())
-    assert position(app, NAMES[0]) == before
+    assert position(app, NAMES[0]) == link(NAMES[0])
+
+
+@EVERY_DATASET
+def test_explore_goes_on_from_the_picture_of_reconstruct(name):
+    app = opened(name, RECONSTRUCT)
+    uploaded(app, plain_png())
+    record = direct(app, name, 0)
+    checked(button(app, "Move its latents").click().run())
+    assert explorer(app)["given"] == "upload"
+    assert position(app, name) == inputs.as_place(name, record.mu.tolist())
+    own = explorer(app)["presets"][-1]
+    assert own["id"] == "upload"
+    assert own["mu"] == pytest.approx(record.mu.tolist(), abs=1e-4)
 
 
 @EVERY_DATASET
@@ -354,6 +402,11 @@ def test_the_example_survives_a_page_change(name):
 # ---- Reconstruct ----
 
 
+def uploaded(app: AppTest, file: tuple[str, bytes, str]) -> None:
+    checked(app.segmented_control(key="source").set_value("Upload").run())
+    checked(app.file_uploader(key="upload.0").set_value(file).run())
+
+
 @EVERY_DATASET
 def test_the_examples_are_the_pictures_of_the_card(name):
     app = opened(name, RECONSTRUCT)
@@ -361,10 +414,10 @@ def test_the_examples_are_the_pictures_of_the_card(name):
     known = [bits.tobytes() for bits in data.fixed_binarisation(card["data"]["name"])[card["examples"]].numpy()]
     seen = set()
     for _ in range(3):
+        checked(button(app, "Another").click().run())
         bits = picture(app, "x") / np.float32(255)
         assert bits.tobytes() in known
         seen.add(bits.tobytes())
-        checked(button(app, "Another").click().run())
     assert len(seen) > 1
 
 
@@ -425,7 +478,7 @@ def test_resampling_changes_the_picture_and_neither_x_nor_kl_nor_the_evidence(na
 def test_an_uploaded_picture_is_prepared_and_reconstructed(name, make):
     app = opened(name, RECONSTRUCT)
     example = picture(app, "x")
-    checked(app.file_uploader(key="upload.0").set_value(make()).run())
+    uploaded(app, make())
     assert not app.error
     assert not np.array_equal(picture(app, "x"), example)
     assert np.ptp(picture(app)) > 50
@@ -444,7 +497,7 @@ def test_the_same_drawing_is_the_same_picture_in_every_format():
     seen = []
     for make in (plain_png, transparent_png, rotated_jpeg, deep_tiff):
         app = opened(NAMES[0], RECONSTRUCT)
-        checked(app.file_uploader(key="upload.0").set_value(make()).run())
+        uploaded(app, make())
         seen.append(picture(app, "prepared").astype(int))
     for other in seen[1:]:  # centring goes by whole pixels, so noise may tip it by one
         shifted = [np.roll(other, (down, right), (0, 1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
@@ -464,7 +517,7 @@ def test_the_same_drawing_is_the_same_picture_in_every_format():
 def test_a_file_that_is_no_picture_gets_one_sentence_and_the_example_stays(file, reason):
     app = opened(NAMES[0], RECONSTRUCT)
     before = dict(pictures(app))
-    checked(app.file_uploader(key="upload.0").set_value(file).run())
+    uploaded(app, file)
     assert len(app.error) == 1
     sentence = app.error[0].value
     assert reason in sentence
@@ -473,7 +526,7 @@ def test_a_file_that_is_no_picture_gets_one_sentence_and_the_example_stays(file,
     after = dict(pictures(app))
     assert list(after) == list(before)
     assert all(np.array_equal(after[testid], before[testid]) for testid in before)
-    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
+    uploaded(app, plain_png())
     assert not app.error
     assert not np.array_equal(picture(app, "x"), before["x"])
 
@@ -481,7 +534,7 @@ def test_a_file_that_is_no_picture_gets_one_sentence_and_the_example_stays(file,
 @EVERY_DATASET
 def test_a_switched_step_changes_the_preparation_and_back(name):
     app = opened(name, RECONSTRUCT)
-    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
+    uploaded(app, plain_png())
     before = picture(app, "prepared")
     (toggle,) = (one for one in app.toggle if one.label == "invert")
     assert toggle.value
@@ -499,7 +552,7 @@ def test_a_switched_step_changes_the_preparation_and_back(name):
 @EVERY_DATASET
 def test_every_switch_of_the_preparation_can_be_thrown(name):
     app = opened(name, RECONSTRUCT)
-    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
+    uploaded(app, plain_png())
     labels = [toggle.label for toggle in app.toggle]
     assert "invert" in labels
     assert set(labels) <= set(vae.images.SWITCHES[model(name)[0].input_spec.preparation])
@@ -511,18 +564,18 @@ def test_every_switch_of_the_preparation_can_be_thrown(name):
 
 def test_switches_of_one_file_do_not_touch_the_next():
     app = opened(NAMES[0], RECONSTRUCT)
-    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
+    uploaded(app, plain_png())
     before = picture(app, "prepared")
     (toggle,) = (one for one in app.toggle if one.label == "invert")
     checked(toggle.set_value(False).run())
-    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
+    uploaded(app, plain_png())
     assert np.array_equal(picture(app, "prepared"), before)
 
 
 def test_taking_the_file_away_brings_the_example_back():
     app = opened(NAMES[0], RECONSTRUCT)
     before = picture(app, "x")
-    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
+    uploaded(app, plain_png())
     assert not np.array_equal(picture(app, "x"), before)
     checked(app.file_uploader(key="upload.0").clear().run())
     assert np.array_equal(picture(app, "x"), before)
@@ -530,7 +583,7 @@ def test_taking_the_file_away_brings_the_example_back():
 
 def test_an_upload_stays_when_another_model_is_chosen():
     app = opened(NAMES[0], RECONSTRUCT)
-    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
+    uploaded(app, plain_png())
     for name in NAMES[::-1]:
         checked(app.sidebar.selectbox(key="model").set_value(name).run())
         expected = vae.images.prepare(plain_png()[1], model(name)[0].input_spec)
@@ -540,7 +593,7 @@ def test_an_upload_stays_when_another_model_is_chosen():
 @pytest.mark.skipif(len(ONE_EACH) < 2, reason="the models that ship are of one data set")
 def test_a_switch_that_another_models_preparation_lacks_does_not_follow_there():
     app = opened(ONE_EACH[0], RECONSTRUCT)
-    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
+    uploaded(app, plain_png())
     for toggle in app.toggle:
         toggle.set_value(not toggle.value)
     checked(app.run())
@@ -552,12 +605,11 @@ def test_a_switch_that_another_models_preparation_lacks_does_not_follow_there():
 def test_an_upload_survives_a_page_change_and_can_be_put_away():
     app = opened(NAMES[0], RECONSTRUCT)
     example = picture(app, "prepared")
-    checked(app.file_uploader(key="upload.0").set_value(plain_png()).run())
+    uploaded(app, plain_png())
     mine = picture(app, "prepared")
     turned(turned(app, EXPLORE), RECONSTRUCT)
     assert np.array_equal(picture(app, "prepared"), mine)
-    (back,) = (button for button in app.button if button.label == "Back to the examples")
-    checked(back.click().run())
+    checked(app.segmented_control(key="source").set_value("Examples").run())
     assert np.array_equal(picture(app, "prepared"), example)
 
 

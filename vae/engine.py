@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from statistics import median
 from threading import Condition, Lock, Thread
 from typing import TypeVar
@@ -53,6 +53,20 @@ class _Rows:
 
     def __len__(self) -> int:
         return len(self.tensors[0])
+
+    def is_like(self, other: "_Rows") -> bool:
+        return self.function == other.function and len(self.tensors) == len(other.tensors)
+
+
+@dataclass(frozen=True)
+class _With:
+    """A function of the library with its model; equal to another one of the same two."""
+
+    function: Callable
+    model: VAE
+
+    def __call__(self, *tensors: Tensor):
+        return self.function(self.model, *tensors)
 
 
 class Batcher:
@@ -99,7 +113,7 @@ class Batcher:
             rows = len(batch[0])
             while queue:
                 request = queue.popleft()
-                if request.function == batch[0].function and rows + len(request) <= ROWS:
+                if request.is_like(batch[0]) and rows + len(request) <= ROWS:
                     batch.append(request)
                     rows += len(request)
                 else:
@@ -138,15 +152,10 @@ class Engine:
             name: checkpoint.load_pretrained(name, device) for name in checkpoint.list_pretrained()
         }
         self.precisions: dict[str, Precision] = {}
-        self._decoders: dict[str, Callable] = {}
-        self._places: dict[tuple[str, bool], Callable] = {}
-        self._sketches: dict[str, Callable] = {}
+        self._decoders: dict[str, VAE] = {}
         self._grids: dict[str, Grid] = {}
         for name, model in self.models.items():
-            self.precisions[name], serving = self._records.submit(_fastest, model).result()
-            self._decoders[name] = partial(_pictures, serving)
-            self._places[name, False], self._places[name, True] = partial(places, model), partial(places, model)
-            self._sketches[name] = partial(sketch, model)
+            self.precisions[name], self._decoders[name] = self._records.submit(_fastest, model).result()
             self.places(
                 name, torch.zeros(1, model.latents)
             )  # the first call of each kernel in a thread is the slow one
@@ -163,8 +172,7 @@ class Engine:
 
     def ask_places(self, name: str, z: Float[Tensor, "b d"], x: Float[Tensor, "b c h w"] | None = None) -> Future:
         """The future `Places`: what the model makes of each z, and of each x at its z."""
-        self.model(name)
-        return self._live.submit(self._places[name, x is not None], z, *([] if x is None else [x]))
+        return self._live.submit(_With(places, self.model(name)), z, *([] if x is None else [x]))
 
     def places(self, name: str, z: Float[Tensor, "b d"], x: Float[Tensor, "b c h w"] | None = None) -> Places:
         """The same, waited for."""
@@ -172,13 +180,12 @@ class Engine:
 
     def ask_sketch(self, name: str, x: Float[Tensor, "b c h w"]) -> Future:
         """The future `Sketch` of pictures that are being drawn."""
-        self.model(name)
-        return self._live.submit(self._sketches[name], x)
+        return self._live.submit(_With(sketch, self.model(name)), x)
 
     def ask_pictures(self, name: str, z: Float[Tensor, "n d"]) -> list[Future]:
         """The future mean pictures of p(x|z), in pieces."""
-        self.model(name)
-        return self._live.submit_all(self._decoders[name], z)
+        self.model(name)  # or ValueError
+        return self._live.submit_all(_With(_pictures, self._decoders[name]), z)
 
     def pictures(self, name: str, z: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
         """The same, waited for."""

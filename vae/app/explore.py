@@ -44,13 +44,7 @@ def presets(name: str, given: inputs.Input) -> list[tuple[dict, Tensor]]:
 
 def moved() -> None:
     """The component's callback: a hand has let go, or asks here because the socket is away."""
-    name, value = st.session_state["model"], st.session_state["explore"]["place"]
-    z = inputs.as_place(name, value.get("z"))
-    if z is None or inputs.find(name, str(value.get("given"))) is None:
-        return
-    st.session_state[f"z.{name}"] = z
-    inputs.choose(name, value["given"])
-    st.session_state["turn"] = value.get("turn")
+    inputs.keep_place(st.session_state["model"], st.session_state["explore"].get("place"))
 
 
 @st.fragment

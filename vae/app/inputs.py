@@ -1,7 +1,7 @@
 """The current input: the one picture that all pages are about, where it came from, and how a link says it.
 
 It is known by its id: "i7" is the test set's picture 7, "upload" and "drawing" are the visitor's own, and "b..." is a
-picture that came with a link, as bits. Each data set has its own current input.
+picture that came with a link, as bits.
 """
 
 import base64
@@ -38,14 +38,19 @@ def dataset_of(name: str) -> data.Dataset:
 
 
 def current(name: str) -> Input:
-    """The current input of a model's data set; an example of its third class where there is none that it can read."""
-    chosen = st.session_state.get(f"input.{dataset_of(name).name}") or st.query_params.get("x", "")
+    """The current input of a model; an example of the third class where there is none that it can read."""
+    if "own" not in st.session_state:  # a first look: what the link says
+        choose(name, st.query_params.get("x", ""))
+    chosen = st.session_state["own"] or st.session_state.get(f"input.{dataset_of(name).name}", "")
     return find(name, chosen) or find(name, f"i{session.typical(name)[2]}")
 
 
 def choose(name: str, identity: str) -> None:
-    """Make another picture the current input of a model's data set."""
-    st.session_state[f"input.{dataset_of(name).name}"] = identity
+    """Make another picture the current input: the visitor's own for every model, others for a model's data set."""
+    own = identity in ("upload", "drawing")
+    st.session_state["own"] = identity if own else None
+    if not own:
+        st.session_state[f"input.{dataset_of(name).name}"] = identity
 
 
 def find(name: str, identity: str) -> Input | None:
@@ -112,6 +117,17 @@ def as_place(name: str, values: object) -> list[float] | None:
     if not all(isinstance(value, int | float) and abs(value) <= 1e3 for value in values):  # NaN fails this too
         return None
     return [round(min(most, max(-most, value)), 3) + 0.0 for value, most in zip(values, far, strict=True)]
+
+
+def keep_place(name: str, value: object) -> None:
+    """What Explore's component says when a hand lets go: z, the input it is about, and which answer it awaits."""
+    if not isinstance(value, dict):
+        return
+    z, given = as_place(name, value.get("z")), str(value.get("given"))
+    if z is not None and find(name, given) is not None:
+        st.session_state[f"z.{name}"] = z
+        st.session_state["turn"] = value.get("turn")
+        choose(name, given)
 
 
 def _prepared(identity: str, name: str, prepared: images.Prepared, spec: InputSpec) -> Input:

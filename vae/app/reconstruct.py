@@ -26,8 +26,8 @@ def source() -> str:
 def turn_to_source() -> None:
     """The callback of the choice: what was there before is the current input again."""
     name = st.session_state["model"]
-    of = {SOURCES[1]: "upload", SOURCES[2]: "drawing"}.get(st.session_state["source"])
-    inputs.choose(name, of or st.session_state.get(f"example.{inputs.dataset_of(name).name}", ""))
+    example = st.session_state.get(f"input.{inputs.dataset_of(name).name}", "")
+    inputs.choose(name, {SOURCES[1]: "upload", SOURCES[2]: "drawing"}.get(st.session_state["source"], example))
 
 
 def example(name: str) -> inputs.Input:
@@ -51,7 +51,6 @@ def example(name: str) -> inputs.Input:
         st.pills("An example", dataset.class_names, key=key, on_change=of_class, **options)
         turn = st.session_state.get(f"{dataset.name}.turn", 0)
         st.button("Another", icon=":material/refresh:", on_click=of_class, args=(turn + 1,))
-    st.session_state[f"example.{dataset.name}"] = found.id
     return found
 
 
