@@ -39,8 +39,8 @@ class Recipe:
 
 DIGIT, GARMENT = DATASETS["mnist"].spec, DATASETS["fashion-mnist"].spec
 
-# The shipped models, within reach of a laptop's CPU. Two latents need Fourier features: without them the decoder was
-# 6 nats worse after 9 epochs, and fell apart at this learning rate.
+# The shipped models, within reach of a laptop's CPU. With two latents, Fourier features gained 1.6 nats after 9 epochs
+# at a learning rate of 4e-4 and let it rise to 1e-3, which gained 4.5 more.
 CPU_RECIPES = (
     Recipe("mnist", "mnist", ModelConfig(DIGIT, 24, dense_blocks=2), epochs=300),
     Recipe("mnist-2d", "mnist", ModelConfig(DIGIT, 2, width=384, dense_blocks=3, octaves=4), 120, learning_rate=1e-3),
