@@ -17,8 +17,8 @@ from vae.spec import InputSpec
 CONFIG = ModelConfig(InputSpec(height=8, width=8), 2, width=8, channels=(4, 8))
 
 
-def model(network: str = "dense") -> VAE:
-    config = ModelConfig(CONFIG.spec, 2, network, width=8, channels=(4, 8))
+def model(network: str = "dense", octaves: int = 0) -> VAE:
+    config = ModelConfig(CONFIG.spec, 2, network, width=8, channels=(4, 8), octaves=octaves)
     built = VAE(config, torch.Generator().manual_seed(0))
     return built.to(memory_format=torch.channels_last)
 
@@ -28,9 +28,10 @@ def pictures() -> torch.Tensor:
     return torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(1)).round()
 
 
+@pytest.mark.parametrize("octaves", [0, 3])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_loaded_model_gives_bit_for_bit_what_the_saved_one_gave(network, tmp_path, pictures):
-    saved = model(network)
+def test_a_loaded_model_gives_bit_for_bit_what_the_saved_one_gave(network, octaves, tmp_path, pictures):
+    saved = model(network, octaves)
     save(saved, tmp_path / "deep" / "model.safetensors")
     loaded = load(tmp_path / "deep" / "model.safetensors", "cpu")
     assert loaded.config == saved.config
@@ -40,6 +41,17 @@ def test_a_loaded_model_gives_bit_for_bit_what_the_saved_one_gave(network, tmp_p
         assert torch.equal(q.stddev, p.stddev)
         assert torch.equal(saved.decode(q.mean).mean, loaded.decode(p.mean).mean)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["model.safetensors"]
+
+
+def test_a_file_from_before_there_were_octaves_gives_bit_for_bit_what_its_model_gave(tmp_path, pictures):
+    saved, path = model(), tmp_path / "model.safetensors"
+    config = json.loads(config_to_json(saved.config))
+    del config["octaves"]
+    save_file(saved.state_dict(), path, {"config": json.dumps(config)})
+    loaded = load(path, "cpu")
+    q = loaded.encode(pictures)
+    assert torch.equal(q.mean, saved.encode(pictures).mean)
+    assert torch.equal(loaded.decode(q.mean).mean, saved.decode(q.mean).mean)
 
 
 def test_a_loaded_model_is_frozen_and_in_eval_mode(tmp_path):
@@ -108,6 +120,10 @@ def write_with_other_shapes(path):
     save_file(model().state_dict(), path, {"config": config_to_json(wider)})
 
 
+def write_with_other_octaves(path):
+    save_file(model(octaves=3).state_dict(), path, {"config": config_to_json(model(octaves=2).config)})
+
+
 def write_with_missing_weight(path):
     state = model().state_dict()
     state.popitem()
@@ -138,6 +154,7 @@ BAD = {
     "no configuration": (write_without_config, "carries no model configuration"),
     "unknown key": (write_with_unknown_key, "colour"),
     "other shapes": (write_with_other_shapes, "do not fit"),
+    "other octaves": (write_with_other_octaves, "do not fit"),
     "gigantic": (write_with_gigantic_model, "do not fit"),
     "absurd": (write_with_absurd_model, "do not fit"),
     "weight missing": (write_with_missing_weight, "do not fit"),

@@ -12,7 +12,7 @@ from vae.spec import PREPARATIONS, InputSpec
 
 EACH = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 CONFIGS = [
-    ModelConfig(InputSpec(3, 8, 12, 256, preparation), 5, network, width=7, dense_blocks=2, channels=(4, 6))
+    ModelConfig(InputSpec(3, 8, 12, 256, preparation), 5, network, width=7, dense_blocks=2, channels=(4, 6), octaves=3)
     for network in NETWORKS
     for preparation in PREPARATIONS
 ]
@@ -49,6 +49,13 @@ def changed(**values) -> str:
     return json.dumps({name: value for name, value in fields.items() if value is not None})
 
 
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_configuration_written_before_there_were_octaves_has_none(config):
+    old = json.loads(config_to_json(config))
+    del old["octaves"]
+    assert config_from_json(json.dumps(old)) == replace(config, octaves=0)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -80,6 +87,11 @@ def changed(**values) -> str:
         changed(width="wide"),
         changed(dense_blocks=-1),
         changed(conv_blocks=0.5),
+        changed(octaves=-1),
+        changed(octaves=17),
+        changed(octaves=1.5),
+        changed(octaves=True),
+        changed(octaves="4"),
         changed(channels=[8]),
         changed(channels=[8, 0]),
         changed(channels=[8, 16, 32]),

@@ -1,22 +1,41 @@
-"""The engine against direct calls of the library, from one thread and from many."""
+"""The batching thread against plain calls, and the engine against the library, from one thread and from many."""
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 import torch
+from torch import Tensor
 
 import vae
 from vae import checkpoint, data
 from vae import engine as serve
-from vae.engine import Engine, engine
+from vae import frame as library
+from vae.engine import ROWS, WORTH, Batcher, Engine, engine
 from vae.exact import Grid
-from vae.frame import frame, round_trip
-from vae.models import VAE
+from vae.models import VAE, ModelConfig
+from vae.spec import InputSpec
 
 NAMES = vae.list_pretrained()
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
+PATIENCE = 60  # seconds until a future that never comes fails its test
+
+
+class Moments(NamedTuple):
+    double: Tensor
+    total: Tensor
+
+
+@pytest.fixture
+def batcher() -> Batcher:
+    return Batcher("vae-test")
 
 
 @pytest.fixture
@@ -24,10 +43,261 @@ def serving() -> Engine:
     return engine()
 
 
-def places(name: str, count: int) -> torch.Tensor:
+@contextmanager
+def held(batcher: Batcher) -> Iterator[None]:
+    """The thread stands still inside, so that all that is submitted there waits together."""
+    standing, go_on = threading.Event(), threading.Event()
+
+    def stand(rows: Tensor) -> Tensor:
+        standing.set()
+        assert go_on.wait(PATIENCE)
+        return rows
+
+    first = batcher.submit(stand, torch.zeros(1))
+    assert standing.wait(PATIENCE)
+    try:
+        yield
+    finally:
+        go_on.set()
+    first.result(PATIENCE)
+
+
+def doubling(log: list, label: str = "") -> Callable[[Tensor], Tensor]:
+    """A new function, and so of its own kind, that notes its label and the number of rows in `log`."""
+
+    def double(rows: Tensor) -> Tensor:
+        log.append((label, len(rows)))
+        return 2 * rows
+
+    return double
+
+
+def numbers(*sizes: int) -> list[Tensor]:
+    """For each size so many rows of three; no two numbers are equal."""
+    return list(torch.arange(3.0 * sum(sizes)).unflatten(0, (-1, 3)).split(sizes))
+
+
+def test_equal_requests_that_wait_together_are_one_batch_and_each_caller_gets_its_rows(batcher):
+    log, requests = [], numbers(1, 3, 2)
+    double = doubling(log)
+    with held(batcher):
+        futures = [batcher.submit(double, rows) for rows in requests]
+    for future, rows in zip(futures, requests, strict=True):
+        assert torch.equal(future.result(PATIENCE), 2 * rows)
+    assert log == [("", 6)]
+
+
+def test_a_named_tuple_is_split_field_by_field(batcher):
+    def moments(rows: Tensor) -> Moments:
+        return Moments(2 * rows, rows.sum(1))
+
+    requests = numbers(2, 1)
+    with held(batcher):
+        futures = [batcher.submit(moments, rows) for rows in requests]
+    for future, rows in zip(futures, requests, strict=True):
+        found = future.result(PATIENCE)
+        assert type(found) is Moments
+        assert torch.equal(found.double, 2 * rows)
+        assert torch.equal(found.total, rows.sum(1))
+
+
+def test_several_tensors_go_row_by_row_together(batcher):
+    log = []
+
+    def difference(a: Tensor, b: Tensor | None = None) -> Tensor:
+        log.append((len(a), b is not None))
+        return a if b is None else a - b
+
+    requests = numbers(2, 1, 2)
+    with held(batcher):
+        with_b = [batcher.submit(difference, rows, rows.flip(0)) for rows in requests]
+        without = [batcher.submit(difference, rows) for rows in requests]
+    for rows, one, other in zip(requests, with_b, without, strict=True):
+        assert torch.equal(one.result(PATIENCE), rows - rows.flip(0))
+        assert torch.equal(other.result(PATIENCE), rows)
+    assert log == [(5, True), (5, False)]
+
+
+def test_a_batch_has_at_most_so_many_rows_and_begins_with_the_oldest_request(batcher):
+    log, requests = [], numbers(40, 40, 20, ROWS, 4)
+    double = doubling(log)
+    with held(batcher):
+        futures = [batcher.submit(double, rows) for rows in requests]
+    for future, rows in zip(futures, requests, strict=True):
+        assert torch.equal(future.result(PATIENCE), 2 * rows)
+    assert ROWS == 64
+    assert log == [("", 40 + 20 + 4), ("", 40), ("", ROWS)]
+
+
+def test_different_functions_are_different_batches_in_the_order_of_their_oldest_requests(batcher):
+    log, (row,) = [], numbers(1)
+    functions = [doubling(log, label) for label in "abc"]
+    with held(batcher):
+        futures = [batcher.submit(functions[number], row) for number in (0, 1, 0, 2, 1, 0)]
+    for future in futures:
+        future.result(PATIENCE)
+    assert log == [("a", 3), ("b", 2), ("c", 1)]
+
+
+def test_a_flood_of_one_function_does_not_starve_another(batcher):
+    log = []
+    other = doubling(log, "other")
+
+    def flood(rows: Tensor) -> Tensor:
+        log.append(("flood", len(rows)))
+        if len(log) < 50:
+            batcher.submit(flood, rows)
+        return rows
+
+    with held(batcher):
+        for _ in range(3):
+            batcher.submit(flood, torch.zeros(ROWS))
+        future = batcher.submit(other, torch.zeros(1))
+    future.result(PATIENCE)
+    assert log.index(("other", 1)) == 3
+
+
+@pytest.mark.parametrize(("pieces", "small"), [(6, 3), (3, 6)])
+def test_pieces_and_small_requests_take_turns(batcher, pieces, small):
+    log = []
+    with held(batcher):
+        futures = batcher.submit_all(doubling(log, "piece"), torch.zeros(pieces * ROWS))
+        futures += [batcher.submit(doubling(log, "small"), torch.zeros(1)) for _ in range(small)]
+    for future in futures:
+        future.result(PATIENCE)
+    labels = [label for label, _ in log]
+    assert (labels.count("piece"), labels.count("small")) == (pieces, small)
+    assert all(a != b for a, b in pairwise(labels[: 2 * min(pieces, small)]))
+
+
+def test_a_small_request_that_comes_while_pieces_run_passes_those_that_wait(batcher):
+    log, late = [], []
+    small = doubling(log, "small")
+
+    def piece(rows: Tensor) -> Tensor:
+        log.append(("piece", len(rows)))
+        if len(log) == 2:
+            late.append(batcher.submit(small, rows[:1]))
+        return rows
+
+    with held(batcher):
+        futures = batcher.submit_all(piece, torch.zeros(5 * ROWS))
+    for future in futures:
+        future.result(PATIENCE)
+    late[0].result(PATIENCE)
+    assert [label for label, _ in log] == ["piece", "piece", "small", "piece", "piece", "piece"]
+
+
+@pytest.mark.parametrize("rows", [1, ROWS, ROWS + 1, 3 * ROWS + 5])
+def test_any_number_of_rows_is_cut_into_pieces_in_order(batcher, rows):
+    (a,), log = numbers(rows), []
+
+    def add(a: Tensor, b: Tensor) -> Tensor:
+        log.append(len(a))
+        return a + b
+
+    pieces = batcher.submit_all(add, a, a.flip(0))
+    assert torch.equal(torch.cat([piece.result(PATIENCE) for piece in pieces]), a + a.flip(0))
+    assert sum(log) == rows
+    assert max(log) <= ROWS
+
+
+def test_an_exception_reaches_all_callers_of_its_batch_and_no_other(batcher):
+    broken, (row,) = [True], numbers(1)
+    double = doubling([])
+
+    def fail(rows: Tensor) -> Tensor:
+        if broken:
+            raise ArithmeticError("of the batch")
+        return rows
+
+    with held(batcher):
+        failing, fine = [batcher.submit(fail, row) for _ in range(2)], batcher.submit(double, row)
+    for future in failing:
+        with pytest.raises(ArithmeticError, match="of the batch"):
+            future.result(PATIENCE)
+    assert torch.equal(fine.result(PATIENCE), 2 * row)
+    broken.clear()
+    assert torch.equal(batcher.submit(fail, row).result(PATIENCE), row)
+
+
+def test_rows_that_do_not_fit_together_fail_and_the_next_request_is_served(batcher):
+    double = doubling([])
+    with held(batcher):
+        futures = [batcher.submit(double, torch.zeros(1, columns)) for columns in (2, 3)]
+    for future in futures:
+        with pytest.raises(RuntimeError, match="Sizes of tensors must match"):
+            future.result(PATIENCE)
+    assert batcher.submit(double, torch.ones(1, 3)).result(PATIENCE).sum() == 6
+
+
+def test_what_is_cancelled_while_it_waits_is_left_out(batcher):
+    log, requests = [], numbers(1, 2, 4)
+    double, never = doubling(log, "some"), doubling(log, "none")
+    with held(batcher):
+        futures = [batcher.submit(double, rows) for rows in requests]
+        others = [batcher.submit(never, rows) for rows in requests]
+        assert all(future.cancel() for future in (futures[1], *others))
+    assert torch.equal(futures[0].result(PATIENCE), 2 * requests[0])
+    assert torch.equal(futures[2].result(PATIENCE), 2 * requests[2])
+    with pytest.raises(CancelledError):
+        futures[1].result(PATIENCE)
+    batcher.submit(double, requests[0]).result(PATIENCE)
+    assert log == [("some", 1 + 4), ("some", 1)]
+
+
+@pytest.mark.parametrize("rows", [0, ROWS + 1, 1000])
+def test_no_rows_and_too_many_are_refused(batcher, rows):
+    with pytest.raises(ValueError, match=f"1 to {ROWS} rows, not {rows}"):
+        batcher.submit(doubling([]), torch.zeros(rows, 3))
+    assert len(batcher.submit(doubling([]), torch.zeros(ROWS, 3)).result(PATIENCE)) == ROWS
+
+
+def test_everything_runs_in_the_one_thread_of_the_given_name(batcher):
+    threads = []
+
+    def watched(rows: Tensor) -> Tensor:
+        threads.append(threading.current_thread())
+        return rows
+
+    with ThreadPoolExecutor(4) as visitors:
+        for future in visitors.map(lambda _: batcher.submit(watched, torch.zeros(1)), range(20)):
+            future.result(PATIENCE)
+    for future in batcher.submit_all(watched, torch.zeros(3 * ROWS)):
+        future.result(PATIENCE)
+    assert len(set(threads)) == 1
+    assert threads[0].name == "vae-test"
+
+
+def spots(name: str, count: int) -> Tensor:
+    """Draws from the prior."""
     return torch.randn(
         (count, checkpoint.load_card(name)["latents"]), generator=torch.Generator().manual_seed(len(name))
     )
+
+
+def examples(name: str, count: int) -> Tensor:
+    """Test pictures that the model's card names, over and over."""
+    card = checkpoint.load_card(name)
+    chosen = [card["examples"][number % len(card["examples"])] for number in range(count)]
+    return data.fixed_binarisation(card["data"]["name"])[chosen]
+
+
+def close(found: tuple, expected: tuple, but: tuple[str, ...] = ()) -> None:
+    """Each field to within rounding, which differs with the size of the batch."""
+    assert type(found) is type(expected)
+    for field in set(found._fields) - set(but):
+        torch.testing.assert_close(
+            getattr(found, field), getattr(expected, field), rtol=1e-4, atol=1e-4, equal_nan=True
+        )
+
+
+def tolerance(serving: Engine, name: str) -> float:
+    """How far pictures may be from those in float32."""
+    return 1e-5 if serving.precisions[name].name == "float32" else 0.1
+
+
+DRAWN = ("drift", "round_trip_kl")  # of a drawn picture, in which rounding can turn a pixel over
 
 
 def test_it_serves_the_models_that_ship(serving):
@@ -36,10 +306,9 @@ def test_it_serves_the_models_that_ship(serving):
 
 @EVERY_MODEL
 def test_a_record_is_that_of_a_direct_call(serving, name):
-    card, model = checkpoint.load_card(name), vae.load_pretrained(name)
-    x = data.fixed_binarisation(card["data"]["name"])[card["examples"][0]][None]
+    model, x = vae.load_pretrained(name), examples(name, 1)
     seen = serving.frame(name, x, seed=4)
-    expected = frame(model, x, 4, Grid(model) if model.latents == 2 else None)
+    expected = library.frame(model, x, 4, Grid(model) if model.latents == 2 else None)
     for field in ("x", "mu", "sigma", "eps", "z", "mean", "kl_per_dimension"):
         torch.testing.assert_close(getattr(seen, field), getattr(expected, field), rtol=1e-5, atol=1e-5)
     numbers = ("reconstruction", "reconstruction_error", "kl", "elbo", "iwae", "bits_per_dimension")
@@ -49,77 +318,169 @@ def test_a_record_is_that_of_a_direct_call(serving, name):
 
 
 @EVERY_MODEL
-def test_a_round_trip_and_a_decoded_batch_are_those_of_direct_calls(serving, name):
-    model, z = vae.load_pretrained(name), places(name, 5)
-    trip, expected = serving.round_trip(name, z[0]), round_trip(model, z[0])
-    torch.testing.assert_close(trip.mean, expected.mean, rtol=0, atol=1e-5)
-    for number in ("kl", "drift", "log_prior", "further_out"):
-        assert getattr(trip, number) == pytest.approx(getattr(expected, number), rel=1e-4)
-    torch.testing.assert_close(serving.decode(name, z), model.decode(z).mean, rtol=0, atol=1e-5)
+def test_places_and_sketches_are_those_of_direct_calls(serving, name):
+    model, z, x = vae.load_pretrained(name), spots(name, 5), examples(name, 5)
+    close(serving.places(name, z), library.places(model, z))
+    close(serving.ask_places(name, z, x).result(PATIENCE), library.places(model, z, x))
+    close(serving.ask_sketch(name, x).result(PATIENCE), library.sketch(model, x))
+
+
+@EVERY_MODEL
+def test_pictures_are_the_decoded_means_and_come_in_pieces(serving, name):
+    z = spots(name, 2 * ROWS + 7)
+    expected = vae.load_pretrained(name).decode(z).mean.cpu()
+    torch.testing.assert_close(serving.pictures(name, z), expected, rtol=0, atol=tolerance(serving, name))
+    assert [len(piece.result(PATIENCE)) for piece in serving.ask_pictures(name, z)] == [ROWS, ROWS, 7]
 
 
 def test_many_threads_at_once_get_their_own_results(serving):
-    jobs = [(name, z) for name in NAMES for z in places(name, 40)]
+    jobs = [(name, *pair) for name in NAMES for pair in zip(spots(name, 24), examples(name, 24), strict=True)]
     start = threading.Barrier(8)
 
     def ask(share: list) -> list:
-        start.wait(30)
-        return [serving.round_trip(name, z) for name, z in share]
+        start.wait(PATIENCE)
+        return [
+            (
+                serving.places(name, z[None]),
+                serving.places(name, z[None], x[None]),
+                serving.ask_sketch(name, x[None]).result(PATIENCE),
+                serving.pictures(name, z[None]),
+            )
+            for name, z, x in share
+        ]
 
     with ThreadPoolExecutor(8) as visitors:
         answers = list(visitors.map(ask, [jobs[number::8] for number in range(8)]))
     for number, share in enumerate(answers):
-        for (name, z), trip in zip(jobs[number::8], share, strict=True):
-            expected = round_trip(serving.models[name], z)
-            torch.testing.assert_close(trip.mean, expected.mean, rtol=0, atol=1e-5)
-            assert trip.log_prior == pytest.approx(expected.log_prior, rel=1e-5)
+        for (name, z, x), (place, given, sketch, picture) in zip(jobs[number::8], share, strict=True):
+            model = serving.models[name]
+            close(place, library.places(model, z[None]), but=DRAWN)
+            close(given, library.places(model, z[None], x[None]), but=DRAWN)
+            close(sketch, library.sketch(model, x[None]))
+            torch.testing.assert_close(picture, place.mean, rtol=0, atol=tolerance(serving, name))
 
 
-def test_all_work_runs_in_one_thread_that_is_not_the_callers(serving, monkeypatch):
-    threads, decode = [], VAE.decode
+def test_torch_runs_in_two_threads_that_are_not_the_callers(serving, monkeypatch):
+    threads, networks = set(), {"encode": VAE.encode, "decode": VAE.decode}
 
-    def watched(self, z):
-        threads.append(threading.get_ident())
-        return decode(self, z)
+    def watched(kind: str) -> Callable:
+        def call(self: VAE, rows: Tensor):
+            threads.add((kind, threading.current_thread()))
+            return networks[kind](self, rows)
 
-    monkeypatch.setattr(VAE, "decode", watched)
+        return call
 
-    def visit(name: str) -> None:
-        z, shape = places(name, 1), serving.models[name].input_spec.shape
-        serving.decode(name, z)
-        serving.round_trip(name, z[0])
-        serving.frame(name, torch.zeros(1, *shape))
+    for kind in networks:
+        monkeypatch.setattr(VAE, kind, watched(kind))
 
-    for name in NAMES:
-        visitor = threading.Thread(target=visit, args=(name,))
-        visitor.start()
-        visitor.join()
-    visit(NAMES[0])
-    assert len(threads) >= 3 * (len(NAMES) + 1)
-    assert len(set(threads)) == 1
-    assert threading.get_ident() not in threads
+    def visit(name: str) -> threading.Thread:
+        z, x = spots(name, 1), examples(name, 1)
+        serving.pictures(name, z)
+        serving.places(name, z, x)
+        serving.ask_sketch(name, x).result(PATIENCE)
+        serving.frame(name, x)
+        return threading.current_thread()
+
+    with ThreadPoolExecutor(3) as pool:
+        visitors = {visit(NAMES[0]), *pool.map(visit, NAMES)}
+    assert len({thread for _, thread in threads}) == 2
+    assert {(kind, thread.name) for kind, thread in threads} == {
+        (kind, name) for kind in networks for name in ("vae-live", "vae-records_0")
+    }
+    assert visitors.isdisjoint(thread for _, thread in threads)
 
 
 def test_an_exception_reaches_its_caller_and_the_next_one_is_served(serving, monkeypatch):
-    z = places(NAMES[0], 1)[0]
+    z, x = spots(NAMES[0], 1), examples(NAMES[0], 1)
 
-    def fail(*arguments):
-        raise ArithmeticError("of the job")
+    def fail(self, z):
+        raise ArithmeticError("of the decoder")
 
-    with monkeypatch.context() as broken:
-        broken.setattr("vae.engine.round_trip", fail)
-        with pytest.raises(ArithmeticError, match="of the job"):
-            serving.round_trip(NAMES[0], z)
-    assert serving.round_trip(NAMES[0], z).mean.shape == serving.models[NAMES[0]].input_spec.shape
+    calls = (
+        lambda: serving.places(NAMES[0], z, x).mean,
+        lambda: serving.ask_sketch(NAMES[0], x).result(PATIENCE).mean,
+        lambda: serving.pictures(NAMES[0], z),
+        lambda: serving.frame(NAMES[0], x).mean,
+    )
+    for call in calls:
+        with monkeypatch.context() as broken:
+            broken.setattr(VAE, "decode", fail)
+            with pytest.raises(ArithmeticError, match="of the decoder"):
+                call()
+        assert call().isfinite().all()
 
 
 def test_an_unknown_model_is_named_in_the_error(serving):
-    z = places(NAMES[0], 1)
-    x = torch.zeros(1, *serving.models[NAMES[0]].input_spec.shape)
-    for call in (serving.decode, serving.frame, lambda name, z: serving.round_trip(name, z[0])):
-        with pytest.raises(ValueError, match="no-such-model"):
-            call("no-such-model", x if call == serving.frame else z)
-    assert serving.decode(NAMES[0], z).isfinite().all()
+    z, x = spots(NAMES[0], 1), examples(NAMES[0], 1)
+    calls = [(call, z) for call in (serving.ask_places, serving.places, serving.ask_pictures, serving.pictures)]
+    for call, rows in [*calls, (serving.ask_sketch, x), (serving.frame, x)]:
+        with pytest.raises(ValueError, match="no model 'no-such-model'") as refusal:
+            call("no-such-model", rows)
+        assert str(refusal.value).endswith(f"there are: {', '.join(NAMES)}")
+    assert serving.places(NAMES[0], z).mean.isfinite().all()
+
+
+def test_each_model_states_the_precision_of_its_pictures_and_their_time(serving):
+    assert list(serving.precisions) == NAMES
+    for precision in serving.precisions.values():
+        assert precision.name in ("float32", "bfloat16")
+        assert precision.one > 0
+        assert precision.batch > 0
+
+
+BARELY = 10 / WORTH  # milliseconds that are just worth it against 10
+
+
+@pytest.mark.parametrize(
+    ("full", "half", "chosen"),
+    [
+        ((1.0, 10.0), (1.0, 12.0), "float32"),
+        ((1.0, 10.0), (1.0, 10.0), "float32"),
+        ((9.0, 10.0), (1.0, BARELY + 0.1), "float32"),
+        ((1.0, 10.0), (9.0, BARELY - 0.1), "bfloat16"),
+    ],
+)
+def test_bfloat16_serves_only_where_a_batch_is_decoded_that_much_faster(monkeypatch, full, half, chosen):
+    model = VAE(ModelConfig(InputSpec(), 2, width=8))
+    times = {torch.float32: full, torch.bfloat16: half}
+    monkeypatch.setattr(serve, "_milliseconds", lambda model, rows: times[next(model.parameters()).dtype][rows == ROWS])
+    precision, serving = serve._fastest(model)
+    assert (precision.name, precision.one, precision.batch) == (chosen, *(full if chosen == "float32" else half))
+    assert next(serving.parameters()).dtype == getattr(torch, chosen)
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert (serving is model) == (chosen == "float32")
+
+
+def test_the_time_of_a_call_is_its_median_without_the_first_ones(monkeypatch):
+    now, calls = [0.0], []
+    durations = iter([5.0, 2.0, 0.003, 0.003, 0.003, 0.001, 0.004, 9.0])
+
+    def decode(model: VAE, z: Tensor) -> None:
+        calls.append(z.shape)
+        now[0] += next(durations)
+
+    monkeypatch.setattr(serve, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(serve, "_pictures", decode)
+    assert serve._milliseconds(VAE(ModelConfig(InputSpec(), 3, width=8)), 7) == pytest.approx(3)
+    assert set(calls) == {(7, 3)}
+
+
+def test_where_bfloat16_is_faster_it_decodes_pictures_and_nothing_that_has_numbers(monkeypatch):
+    def quick_in_bfloat16(model: VAE, rows: int) -> float:
+        return 1.0 if next(model.parameters()).dtype == torch.bfloat16 else 2.0
+
+    monkeypatch.setattr(serve, "_milliseconds", quick_in_bfloat16)
+    quick = Engine("cpu")
+    for name in NAMES:
+        model, z, x = vae.load_pretrained(name, "cpu"), spots(name, 100), examples(name, 3)
+        assert quick.precisions[name] == serve.Precision("bfloat16", 1.0, 1.0)
+        levels = 255 * (quick.pictures(name, z) - model.decode(z).mean).abs()
+        assert levels.max() > 0.01  # it is not float32
+        assert levels.flatten().quantile(0.99) < 2
+        assert levels.mean((1, 2, 3)).max() < 2
+        close(quick.places(name, z[:3], x), library.places(model, z[:3], x), but=DRAWN)
+        close(quick.ask_sketch(name, x).result(PATIENCE), library.sketch(model, x))
+        assert {weight.dtype for weight in quick.models[name].parameters()} == {torch.float32}  # of records too
 
 
 def test_visitors_who_come_at_once_build_one_engine(monkeypatch):
@@ -130,12 +491,9 @@ def test_visitors_who_come_at_once_build_one_engine(monkeypatch):
         built.append(self)
 
     monkeypatch.setattr(Engine, "__init__", slowly)
-    serve._engine.cache_clear()
-    try:
-        with ThreadPoolExecutor(4) as visitors:
-            assert len(set(visitors.map(lambda _: engine(), range(4)))) == len(built) == 1
-    finally:
-        serve._engine.cache_clear()
+    monkeypatch.setattr(serve, "_engine", cache(serve._engine.__wrapped__))
+    with ThreadPoolExecutor(4) as visitors:
+        assert len(set(visitors.map(lambda _: engine(), range(4)))) == len(built) == 1
 
 
 def test_every_thread_gets_the_same_engine():

@@ -1,7 +1,6 @@
-"""The record of a picture against torch.distributions, scipy and draws made here, under every pretrained model."""
+"""Records, places and sketches against torch.distributions, scipy and draws made here, under every model."""
 
 import math
-from dataclasses import fields
 from functools import cache
 
 import pytest
@@ -14,7 +13,9 @@ from torch.distributions import Independent, Normal, kl_divergence
 import vae
 from vae import checkpoint, data
 from vae.exact import Grid
-from vae.frame import IW_SAMPLES, SAMPLES, Frame, RoundTrip, frame, round_trip
+from vae.frame import IW_SAMPLES, SAMPLES, SKETCH_SAMPLES, Frame, Places, Sketch, frame, places, sketch
+from vae.models import VAE, ModelConfig
+from vae.spec import InputSpec
 
 EVERY_MODEL = pytest.mark.parametrize("name", vae.list_pretrained())
 TWO_LATENTS = [name for name in vae.list_pretrained() if checkpoint.load_card(name)["latents"] == 2]
@@ -57,13 +58,15 @@ def own_draws(name: str, draws: int = 2000) -> tuple[Tensor, Tensor]:
     return likelihood, likelihood + p.log_prob(z) - q.log_prob(z)
 
 
-def differing(one: Frame | RoundTrip, other: Frame | RoundTrip) -> set[str]:
+def differing(one: Frame | Places | Sketch, other: Frame | Places | Sketch) -> set[str]:
     """The names of the fields whose values are not bitwise the same."""
-    pairs = {field.name: (getattr(one, field.name), getattr(other, field.name)) for field in fields(one)}
+    one, other = (record._asdict() if isinstance(record, tuple) else vars(record) for record in (one, other))
     return {
         name
-        for name, (a, b) in pairs.items()
-        if not (torch.equal(a, b) if isinstance(a, Tensor) else type(a) is type(b) and a == b)
+        for name, a in one.items()
+        if not (
+            torch.equal(a, other[name]) if isinstance(a, Tensor) else type(a) is type(other[name]) and a == other[name]
+        )
     }
 
 
@@ -170,70 +173,231 @@ def test_another_seed_gives_other_noise_and_nothing_else_of_the_posterior(name):
 
 
 @EVERY_MODEL
-def test_a_record_leaves_the_global_generator_alone(name):
+def test_the_global_generator_is_left_alone(name):
     before = torch.get_rng_state()
     frame(model(name), picture(name))
-    round_trip(model(name), torch.zeros(model(name).latents))
+    places(model(name), spots(name), pictures(name))
+    sketch(model(name), pictures(name))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def places(name: str) -> list[Tensor]:
-    """The origin, a draw from the prior, and one place far out."""
-    drawn = torch.randn(model(name).latents, generator=torch.Generator().manual_seed(5))
-    return [torch.zeros_like(drawn), drawn, 1.7 * drawn]
+@cache
+def spots(name: str) -> Tensor:
+    """The origin, two draws from the prior, a place further out and one far from all pictures."""
+    drawn = torch.randn((2, model(name).latents), generator=torch.Generator().manual_seed(5))
+    return torch.cat([torch.zeros_like(drawn[:1]), drawn, 1.7 * drawn[:1], torch.full_like(drawn[:1], 8.0)])
+
+
+@cache
+def pictures(name: str) -> Tensor:
+    return torch.cat([picture(name, number) for number in range(5)])
+
+
+@cache
+def seen_places(name: str, given: bool = False) -> Places:
+    """Those of the five spots; with `given`, of the five pictures there too."""
+    return places(model(name), spots(name), pictures(name) if given else None, SEED)
+
+
+@cache
+def posterior(name: str) -> Normal:
+    """q(z|x) of the five pictures, in double precision."""
+    with torch.inference_mode():
+        q = model(name).encode(pictures(name))
+    return Normal(q.mean.double(), q.stddev.double())
+
+
+def nll(name: str, z: Tensor, x: Tensor) -> Tensor:
+    """-log p(x|z) by cross entropy, in double precision."""
+    with torch.inference_mode():
+        logits = model(name).decode(z).base_dist.logits.double()
+    return F.binary_cross_entropy_with_logits(logits, x.double(), reduction="none").sum((1, 2, 3))
 
 
 @EVERY_MODEL
-def test_a_round_trip_shows_the_decoded_mean(name):
-    for z in places(name):
-        shown = round_trip(model(name), z).mean
-        torch.testing.assert_close(shown, model(name).decode(z[None]).mean[0], rtol=0, atol=1e-6)
+def test_a_place_shows_the_decoded_mean(name):
+    shown = seen_places(name).mean
+    torch.testing.assert_close(shown, model(name).decode(spots(name)).mean, rtol=0, atol=1e-6)
 
 
 @EVERY_MODEL
-def test_a_round_trip_states_the_priors_log_density(name):
-    for z in places(name):
-        expected = float(Normal(0.0, 1.0).log_prob(z.double()).sum())
-        assert round_trip(model(name), z).log_prior == pytest.approx(expected, abs=1e-3)
+def test_a_place_states_the_priors_log_density(name):
+    expected = Normal(0.0, 1.0).log_prob(spots(name).double()).sum(1)
+    torch.testing.assert_close(seen_places(name).log_prior.double(), expected, rtol=1e-6, atol=1e-4)
 
 
 @EVERY_MODEL
 def test_the_share_of_prior_samples_further_out_is_the_tail_of_chi_squared(name):
-    for z in places(name):
-        expected = stats.chi2.sf(float(z.double().square().sum()), len(z))
-        assert round_trip(model(name), z).further_out == pytest.approx(expected, abs=1e-5)
+    z = spots(name).double()
+    expected = stats.chi2.sf(z.square().sum(1).numpy(), z.shape[1])
+    assert seen_places(name).further_out.tolist() == pytest.approx(list(expected), abs=1e-5)
 
 
 @EVERY_MODEL
-def test_kl_and_drift_are_those_of_a_picture_drawn_from_the_likelihood(name):
-    """The drawn picture is not in the record, so the numbers must lie among those of pictures drawn here."""
-    z = record(name).mu
+def test_the_round_trip_is_that_of_the_picture_drawn_with_the_noise_of_the_seed(name):
+    seen, z = seen_places(name), spots(name).double()
+    noise = torch.rand(seen.mean.shape[1:], generator=torch.Generator().manual_seed(SEED))
     with torch.inference_mode():
-        mean = model(name).decode(z[None]).mean
+        q = model(name).encode((noise < seen.mean).float())
+    again = Normal(q.mean.double(), q.stddev.double())
+    expected = kl_divergence(again, Normal(0.0, 1.0))
+    torch.testing.assert_close(seen.round_trip_kl.double(), expected, rtol=1e-4, atol=1e-4)
+    drift = ((again.mean - z) / again.stddev).pow(2).mean(1).sqrt()
+    torch.testing.assert_close(seen.drift.double(), drift, rtol=1e-4, atol=1e-4)
+
+
+@EVERY_MODEL
+def test_the_round_trip_is_one_of_those_of_pictures_drawn_from_the_likelihood(name):
+    z = record(name).mu[None]
+    with torch.inference_mode():
+        mean = model(name).decode(z).mean
         drawn = torch.bernoulli(mean.expand(500, -1, -1, -1), generator=torch.Generator().manual_seed(8))
         q = model(name).encode(drawn)
     kl = kl_divergence(Normal(q.mean, q.stddev), Normal(0.0, 1.0)).sum(1)
     drift = ((q.mean - z) / q.stddev).pow(2).mean(1).sqrt()
     for seed in range(3):
-        trip = round_trip(model(name), z, seed)
-        assert kl.min() - 0.5 <= trip.kl <= kl.max() + 0.5
-        assert 0.8 * drift.min() <= trip.drift <= 1.2 * drift.max()
+        seen = places(model(name), z, seed=seed)
+        assert kl.min() - 0.5 <= seen.round_trip_kl.sum() <= kl.max() + 0.5
+        assert 0.8 * drift.min() <= seen.drift <= 1.2 * drift.max()
+
+
+def test_with_many_levels_the_round_trip_is_that_of_the_mean():
+    many = VAE(ModelConfig(InputSpec(levels=256, preparation="crop"), 3, width=16), torch.Generator().manual_seed(0))
+    z = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+    seen = places(many, z)
+    q = many.encode(many.decode(z).mean)
+    torch.testing.assert_close(seen.round_trip_kl, kl_divergence(Normal(q.mean, q.stddev), Normal(0.0, 1.0)))
+    torch.testing.assert_close(seen.drift, ((q.mean - z) / q.stddev).pow(2).mean(1).sqrt())
 
 
 @EVERY_MODEL
 def test_a_place_far_from_all_pictures_drifts_much_more(name):
-    near = round_trip(model(name), record(name).mu).drift
-    far = round_trip(model(name), torch.full((model(name).latents,), 8.0)).drift
+    near, far = places(model(name), torch.stack([record(name).mu, spots(name)[-1]])).drift
     assert far > 3 * near
 
 
 @EVERY_MODEL
-def test_the_same_place_and_seed_give_bitwise_the_same_round_trip(name):
-    z = places(name)[1]
-    assert differing(round_trip(model(name), z, SEED), round_trip(model(name), z, SEED)) == set()
+def test_the_likelihood_of_an_input_is_its_cross_entropy_at_the_place(name):
+    expected = -nll(name, spots(name), pictures(name))
+    torch.testing.assert_close(seen_places(name, True).log_likelihood.double(), expected, rtol=1e-5, atol=1e-3)
 
 
 @EVERY_MODEL
-def test_another_seed_draws_another_picture_from_the_same_place(name):
-    z = places(name)[1]
-    assert differing(round_trip(model(name), z, 1), round_trip(model(name), z, 2)) == {"kl", "drift"}
+def test_the_posterior_density_at_the_place_is_that_of_torch(name):
+    expected = posterior(name).log_prob(spots(name)).sum(1)
+    torch.testing.assert_close(seen_places(name, True).log_posterior.double(), expected, rtol=1e-4, atol=1e-3)
+
+
+@EVERY_MODEL
+def test_the_distance_is_the_sum_of_squares_in_posterior_standard_deviations(name):
+    mu, sigma = posterior(name).mean, posterior(name).stddev
+    expected = ((spots(name) - mu) ** 2 / sigma**2).sum(1)
+    torch.testing.assert_close(seen_places(name, True).distance.double(), expected, rtol=1e-4, atol=1e-3)
+
+
+@EVERY_MODEL
+def test_the_distance_is_the_number_of_latents_on_average_over_the_posterior(name):
+    seen, d, draws = record(name), model(name).latents, 1000
+    z = seen.mu + seen.sigma * torch.randn((draws, d), generator=torch.Generator().manual_seed(6))
+    distance = places(model(name), z, picture(name).expand(draws, -1, -1, -1)).distance
+    assert abs(float(distance.mean()) - d) < 4 * (2 * d / draws) ** 0.5
+
+
+@EVERY_MODEL
+def test_without_an_input_nothing_is_said_of_one_and_the_rest_is_the_same(name):
+    for field, value in seen_places(name)._asdict().items():
+        if field in ("log_likelihood", "log_posterior", "distance"):
+            assert value.shape == (5,)
+            assert value.isnan().all()
+        else:
+            torch.testing.assert_close(value, getattr(seen_places(name, True), field), rtol=1e-4, atol=1e-4)
+
+
+@EVERY_MODEL
+@pytest.mark.parametrize("given", [False, True])
+def test_a_place_does_not_depend_on_its_company(name, given):
+    together = seen_places(name, given)
+    alone = [
+        places(model(name), z[None], x[None] if given else None, SEED)
+        for z, x in zip(spots(name), pictures(name), strict=True)
+    ]
+    # Rounding differs with the number of rows, and a pixel may be drawn differently where it decides.
+    noise = torch.rand(together.mean.shape[1:], generator=torch.Generator().manual_seed(SEED))
+    clear = (together.mean - noise).abs().amin((1, 2, 3)) > 1e-6
+    assert clear.sum() >= 3
+    for field, parts in zip(Places._fields, zip(*alone, strict=True), strict=True):
+        rows = clear if field in ("drift", "round_trip_kl") else torch.ones(5, dtype=torch.bool)
+        expected = getattr(together, field)[rows]
+        torch.testing.assert_close(torch.cat(parts)[rows], expected, rtol=1e-4, atol=1e-4, equal_nan=not given)
+
+
+@EVERY_MODEL
+def test_the_same_places_and_seed_give_bitwise_the_same(name):
+    assert differing(places(model(name), spots(name), pictures(name), SEED), seen_places(name, True)) == set()
+
+
+@EVERY_MODEL
+def test_another_seed_draws_other_pictures_from_the_same_places(name):
+    other = places(model(name), spots(name), pictures(name), SEED + 1)
+    assert differing(other, seen_places(name, True)) == {"drift", "round_trip_kl"}
+
+
+@cache
+def seen_sketch(name: str) -> Sketch:
+    return sketch(model(name), pictures(name), SEED)
+
+
+@cache
+def drawn_nll(name: str) -> Tensor:
+    """-log p(x|z) of the five pictures (columns) at 400 draws from the posterior of each."""
+    generator = torch.Generator().manual_seed(7)
+    return torch.stack(
+        [
+            nll(
+                name, (mu + sigma * torch.randn((400, len(mu)), generator=generator)).float(), x.expand(400, -1, -1, -1)
+            )
+            for mu, sigma, x in zip(posterior(name).mean, posterior(name).stddev, pictures(name), strict=True)
+        ],
+        dim=1,
+    )
+
+
+@EVERY_MODEL
+def test_a_sketch_holds_the_posterior_and_the_picture_decoded_from_its_mean(name):
+    seen = seen_sketch(name)
+    torch.testing.assert_close(seen.mu.double(), posterior(name).mean, rtol=0, atol=1e-5)
+    torch.testing.assert_close(seen.sigma.double(), posterior(name).stddev, rtol=1e-5, atol=0)
+    torch.testing.assert_close(seen.mean, model(name).decode(seen.mu).mean, rtol=0, atol=1e-6)
+
+
+@EVERY_MODEL
+def test_the_kl_of_a_sketch_is_that_of_torch(name):
+    expected = kl_divergence(posterior(name), Normal(0.0, 1.0))
+    torch.testing.assert_close(seen_sketch(name).kl_per_dimension.double(), expected, rtol=1e-4, atol=1e-4)
+
+
+@EVERY_MODEL
+def test_the_reconstruction_term_of_a_sketch_is_the_mean_over_other_draws_too(name):
+    seen, own = seen_sketch(name), -drawn_nll(name)
+    error = (seen.reconstruction_error.double().square() + own.var(0) / len(own)).sqrt()
+    assert ((seen.reconstruction - own.mean(0)).abs() < 5 * error).all()
+
+
+@EVERY_MODEL
+def test_the_stated_error_of_a_sketch_is_the_standard_error_of_its_draws(name):
+    expected = drawn_nll(name).std(0) / SKETCH_SAMPLES**0.5
+    assert seen_sketch(name).reconstruction_error.tolist() == pytest.approx(expected.tolist(), rel=0.5)
+
+
+@EVERY_MODEL
+def test_a_sketch_does_not_depend_on_its_company(name):
+    alone = [sketch(model(name), x[None], SEED) for x in pictures(name)]
+    for together, parts in zip(seen_sketch(name), zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(torch.cat(parts), together, rtol=1e-4, atol=1e-4)
+
+
+@EVERY_MODEL
+def test_the_seed_determines_a_sketch_bitwise_and_only_its_draws(name):
+    assert differing(sketch(model(name), pictures(name), SEED), seen_sketch(name)) == set()
+    other = sketch(model(name), pictures(name), SEED + 1)
+    assert differing(other, seen_sketch(name)) == {"reconstruction", "reconstruction_error"}

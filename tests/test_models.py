@@ -1,14 +1,16 @@
 """Every network and likelihood: shapes, finite numbers, seeds, and that it can learn."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from jaxtyping import TypeCheckError
 
 from vae import data
 from vae.distributions import bernoulli
-from vae.models import NETWORKS, VAE, ModelConfig
+from vae.models import NETWORKS, VAE, FourierFeatures, ModelConfig
 from vae.objective import elbo, loss, terms
 from vae.spec import InputSpec
 
@@ -24,6 +26,12 @@ EACH = pytest.mark.parametrize(
         pytest.param(ModelConfig(spec, 3, network, width=16, channels=(4, 8)), id=f"{network}, {name}")
         for network in NETWORKS
         for name, spec in SPECS.items()
+    ]
+    + [
+        pytest.param(
+            ModelConfig(InputSpec(), 3, network, width=16, channels=(4, 8), octaves=4), id=f"{network}, octaves"
+        )
+        for network in NETWORKS
     ],
 )
 
@@ -119,6 +127,42 @@ def test_unknown_networks_and_models_without_latents_are_refused():
         ModelConfig(InputSpec(), 2, "transformer")
     with pytest.raises(ValueError, match="at least one latent"):
         ModelConfig(InputSpec(), 0)
+
+
+@pytest.mark.parametrize("octaves", range(6))
+def test_fourier_features_are_z_and_its_sines_and_cosines_from_a_quarter_of_pi_on(octaves):
+    z = 3 * torch.randn(7, 3, generator=seeded(), dtype=torch.float64)
+    waves = [wave(math.pi / 4 * 2**k * z.numpy()) for k in range(octaves) for wave in (np.sin, np.cos)]
+    features = FourierFeatures(octaves)(z)
+    assert features.shape == (7, 3 * (1 + 2 * octaves))
+    torch.testing.assert_close(features, torch.from_numpy(np.hstack([z, *waves])), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_octaves_change_nothing_but_what_the_decoders_first_layer_reads(network):
+    config = ModelConfig(InputSpec(), 3, network, width=16, channels=(4, 8))
+    plain = {name: tuple(weight.shape) for name, weight in VAE(config).state_dict().items()}
+    told = {name: tuple(weight.shape) for name, weight in VAE(replace(config, octaves=4)).state_dict().items()}
+    assert plain["decoder.0.weight"] == (16, 3)
+    assert told["decoder.1.weight"] == (16, 3 * 9)
+    assert [shape for name, shape in plain.items() if name != "decoder.0.weight"] == [
+        shape for name, shape in told.items() if name != "decoder.1.weight"
+    ]
+
+
+def test_the_weights_of_a_model_without_octaves_are_named_as_in_the_files_that_ship():
+    names = [f"{end}.weight" for end in ("encoder.1", "encoder.2.body.0", "encoder.2.body.1", "encoder.2.body.3")]
+    names += ["encoder.4.weight", "decoder.0.weight", "decoder.1.body.0.weight", "decoder.1.body.1.weight"]
+    names += ["decoder.1.body.3.weight", "decoder.3.weight"]
+    state = VAE(ModelConfig(InputSpec(), 2, width=8)).state_dict()
+    assert set(state) == {*names, *(name.replace("weight", "bias") for name in names)}
+
+
+@pytest.mark.parametrize("octaves", [-1, 17, 10**6])
+def test_a_number_of_octaves_out_of_range_is_refused(octaves):
+    with pytest.raises(ValueError, match=f"0 to 16 frequencies, not {octaves}"):
+        ModelConfig(InputSpec(), 2, octaves=octaves)
+    assert [ModelConfig(InputSpec(), 2, octaves=fine).octaves for fine in (0, 16)] == [0, 16]
 
 
 def test_shapes_are_checked_while_the_tests_run():

@@ -49,7 +49,7 @@ CPU_RECIPES = (
         "fashion-2d",
         "fashion-mnist",
         ModelConfig(GARMENT, 2, width=384, dense_blocks=3, octaves=4),
-        80,
+        40,
         learning_rate=1e-3,
     ),
 )

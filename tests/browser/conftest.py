@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
+from tests.browser.seen import DECODED, seen
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 30  # seconds; two slow cores must do
 ARGUMENTS = [
@@ -110,10 +112,15 @@ class Visitor:
         return self.page
 
     def sees_a_picture(self) -> str:
-        """Wait for the decoded picture and the end of the script; the picture's src."""
-        self.page.wait_for_function("document.querySelector('img[data-testid=decoded]')?.naturalWidth > 0")
+        """Wait for the decoded picture and the end of the script; the picture as a data URL."""
+        self.page.wait_for_function(f"{DECODED}?.naturalWidth > 0 || {DECODED}?.dataset.drawn > 0")
         self.rests()
-        return self.page.get_by_test_id("decoded").get_attribute("src")
+        return seen(self.page)
+
+    def is_live(self) -> None:
+        """Wait until the component's socket has said hello: nothing is said about reconnecting."""
+        expect(self.page.get_by_role("status")).to_have_text("")
+        self.page.wait_for_function(f"{DECODED}?.dataset.drawn > 1")
 
     def rests(self) -> None:
         self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")

@@ -36,7 +36,7 @@ def presets(name: str, given: inputs.Input) -> list[tuple[dict, Tensor]]:
         about = {"id": example.id, "label": class_name, "name": example.name}
         found.append((about | {"mu": mu[index].tolist(), "sigma": sigma[index].tolist()}, example.x))
     if given.id not in [about["id"] for about, _ in found]:
-        own = {"id": given.id, "label": given.name.split(":")[0].capitalize(), "name": given.name}
+        own = {"own": True, "id": given.id, "label": given.name.split(":")[0].capitalize(), "name": given.name}
         mu, sigma = encoded(name, given.x)
         found.append((own | {"mu": mu.tolist(), "sigma": sigma.tolist()}, given.x))
     return found

@@ -29,6 +29,10 @@ function fromBase64(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
+function toBase64(bytes) {
+  return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+}
+
 function nats(value, digits = 1) {
   return Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : "–";
 }

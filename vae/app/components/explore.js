@@ -45,7 +45,7 @@ class Explore {
     this.presets = data.presets.map((preset, i) => ({
       ...preset,
       x: levels.slice(i * data.pixels, (i + 1) * data.pixels),
-      z: preset.mu.map(onLattice),
+      z: this.within(preset.mu),
     }));
     this.given = this.presets.find((preset) => preset.id === data.given);
     this.z = data.z.slice();
@@ -126,8 +126,12 @@ class Explore {
 
   // ---- moving ----
 
+  within(z) {
+    return z.map((value, i) => onLattice(Math.min(this.data.reach[i], Math.max(-this.data.reach[i], value))));
+  }
+
   moveTo(z, given = this.given) {
-    this.z = z.map((value, i) => onLattice(Math.min(this.data.reach[i], Math.max(-this.data.reach[i], value))));
+    this.z = this.within(z);
     if (given !== this.given) this.give(given);
     this.place();
     this.show(this.z);

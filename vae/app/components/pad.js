@@ -168,13 +168,17 @@ class Pad {
 
   // ---- asking ----
 
-  ask() {
+  // then() is called once the answer is drawn, if no newer drawing overtakes it
+  ask(then = () => {}) {
     const grey = this.grey();
     const body = new Uint8Array(4 + grey.length);
     new DataView(body.buffer).setUint16(0, SIDE, true);
     new DataView(body.buffer).setUint16(2, SIDE, true);
     body.set(grey, 4);
-    this.live.ask(Kind.DRAWING, this.data.model, body, (buffer, kind) => this.answered(buffer, kind));
+    this.live.ask(Kind.DRAWING, this.data.model, body, (buffer, kind) => {
+      this.answered(buffer, kind);
+      then();
+    });
   }
 
   answered(buffer, kind) {
@@ -191,13 +195,16 @@ class Pad {
     this.numbers.textContent = `ELBO ${nats(numbers[0] - total)} = ${nats(numbers[0])} − ${nats(total)} nats`;
   }
 
+  // The picture first, the ledger after it: Python computes for a while.
   commit() {
-    this.ask();
+    this.ask(() => this.send());
+    if (!this.live.ready) this.send();
+  }
+
+  send() {
     const grey = this.grey();
     const empty = grey.every((value) => value === 0);
-    let text = "";
-    for (const value of grey) text += String.fromCharCode(value);
-    this.component.setStateValue("drawing", empty ? "" : btoa(text));
+    this.component.setStateValue("drawing", empty ? "" : toBase64(grey));
   }
 }
 

@@ -203,9 +203,10 @@ Object.assign(Explore.prototype, {
       for (const preset of this.presets) {
         pen.strokeStyle = "#000c";
         pen.lineWidth = 4 * dpr;
-        pen.strokeText(preset.label, ...xy(this.at(preset.mu)));
+        const word = preset.own ? "x" : preset.label;
+        pen.strokeText(word, ...xy(this.at(preset.mu)));
         pen.fillStyle = "#fff";
-        pen.fillText(preset.label, ...xy(this.at(preset.mu)));
+        pen.fillText(word, ...xy(this.at(preset.mu)));
       }
     }
     const [x, y] = xy(this.at(this.z));
