@@ -380,13 +380,19 @@ def test_the_kl_of_a_sketch_is_that_of_torch(name):
 def test_the_reconstruction_term_of_a_sketch_is_the_mean_over_other_draws_too(name):
     seen, own = seen_sketch(name), -drawn_nll(name)
     error = (seen.reconstruction_error.double().square() + own.var(0) / len(own)).sqrt()
-    assert ((seen.reconstruction - own.mean(0)).abs() < 5 * error).all()
+    assert ((seen.reconstruction - own.mean(0)).abs() < 6 * error).all()  # few draws, long tails
 
 
 @EVERY_MODEL
-def test_the_stated_error_of_a_sketch_is_the_standard_error_of_its_draws(name):
-    expected = drawn_nll(name).std(0) / SKETCH_SAMPLES**0.5
-    assert seen_sketch(name).reconstruction_error.tolist() == pytest.approx(expected.tolist(), rel=0.5)
+def test_a_sketch_is_the_mean_over_the_noise_of_its_seed_with_the_standard_error(name):
+    noise = torch.randn((SKETCH_SAMPLES, model(name).latents), generator=torch.Generator().manual_seed(SEED))
+    for row, (mu, sigma, x) in enumerate(
+        zip(posterior(name).mean, posterior(name).stddev, pictures(name), strict=True)
+    ):
+        draws = -nll(name, (mu + sigma * noise).float(), x.expand(SKETCH_SAMPLES, -1, -1, -1))
+        assert float(seen_sketch(name).reconstruction[row]) == pytest.approx(float(draws.mean()), rel=1e-4)
+        error = float(draws.std()) / SKETCH_SAMPLES**0.5
+        assert float(seen_sketch(name).reconstruction_error[row]) == pytest.approx(error, rel=1e-3)
 
 
 @EVERY_MODEL

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vae import checkpoint, data
 from vae.app import live, look
-from vae.engine import engine
+from vae.engine import ROWS, engine
 
 
 @st.cache_data(show_spinner=False)
@@ -112,6 +112,11 @@ def show_facts(name: str) -> None:
     with st.expander("About"):
         for sentence in facts["limits"]:
             st.caption(sentence)
+        served = engine().precisions[name]
+        st.caption(
+            f"Served in {served.name}: at the start one picture took {served.one:.1f} ms, {ROWS} together "
+            f"{served.batch:.1f} ms."
+        )
         st.caption(f"Data: {facts['data']['title']}, {facts['data']['credit']}, {facts['data']['licence']}.")
 
 

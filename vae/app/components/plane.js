@@ -24,27 +24,23 @@ Object.assign(Explore.prototype, {
   },
 
   axisChoice() {
-    const options = (chosen) =>
-      this.data.order.map((index) => {
+    const pca = this.axes === "pca";
+    const pair = pca ? this.data.order.slice(0, 2) : this.axes;
+    const select = (side, word) => {
+      const options = this.data.order.filter((index) => index !== pair[1 - side]).map((index) => {
         const option = element("option", { value: index }, `z${subscript(index)}`);
-        option.selected = index === chosen;
+        option.selected = index === pair[side];
         return option;
       });
-    const select = (side, word) => {
-      const made = element("select", { "aria-label": word, onchange: () => this.turn(this.axes === "pca" ? [0, 1].map((i) => (i === side ? Number(made.value) : this.data.order[i])) : this.axes.with(side, Number(made.value))) }, ...options(this.axes === "pca" ? null : this.axes[side]));
-      if (this.axes === "pca") made.prepend(element("option", { selected: "" }, "–"));
+      const made = element("select", { "aria-label": word, onchange: () => this.turn(pair.with(side, Number(made.value))) }, ...options);
       return made;
     };
-    return element(
-      "div",
-      { class: "row", style: "padding-bottom:.7rem" },
-      select(0, "horizontal latent"), "×", select(1, "vertical latent"),
-      element("button", { "aria-pressed": this.axes === "pca", onclick: () => this.turn(this.axes === "pca" ? this.data.order.slice(0, 2) : "pca") }, "Principal components"),
-    );
+    const both = element("button", { "aria-pressed": pca, onclick: () => this.turn(pca ? pair : "pca") }, "Principal components");
+    const of = element("span", { class: "row", style: pca ? "opacity:.4" : "" }, select(0, "horizontal latent"), "×", select(1, "vertical latent"));
+    return element("div", { class: "row", style: "padding-bottom:.7rem" }, of, both);
   },
 
   turn(axes) {
-    if (axes !== "pca" && axes[0] === axes[1]) return this.build(), this.show(this.z);
     this.axes = axes;
     this.build();
     this.show(this.z);
