@@ -14,7 +14,6 @@ import streamlit as st
 @asynccontextmanager
 async def lifespan(app):
     """Load and warm the models, then keep the collector away from them: it would stop every script run for 50 ms."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small batches lose time to more
     from vae.engine import engine
 
     engine()
@@ -39,6 +38,8 @@ if __name__ == "__main__":
     session.choose_model()
     page.run()
 else:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small batches lose time to more
+
     from starlette.routing import WebSocketRoute
 
     from vae.app import live

@@ -4,10 +4,38 @@ import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parent / "pictures"
-VIEWS = (("explore", "", "light"), ("reconstruct", "reconstruct", "dark"))
+VIEWS = (
+    ("explore", "?model=mnist", "light"),
+    ("plane", "?model=mnist-2d", "dark"),
+    ("reconstruct", "reconstruct?model=mnist", "light"),
+    ("draw", "reconstruct?model=mnist", "dark"),
+)
+THREE = [
+    (0.3, 0.22),
+    (0.55, 0.15),
+    (0.68, 0.28),
+    (0.6, 0.42),
+    (0.45, 0.48),
+    (0.64, 0.54),
+    (0.68, 0.7),
+    (0.55, 0.84),
+    (0.3, 0.78),
+]
+
+
+def draw(page: Page) -> None:
+    """A three on the pad."""
+    page.get_by_role("radio", name="Draw").click()
+    box = page.get_by_test_id("pad").bounding_box()
+    points = [(box["x"] + across * box["width"], box["y"] + down * box["height"]) for across, down in THREE]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point)
+    page.mouse.up()
 
 
 def main() -> None:
@@ -18,8 +46,11 @@ def main() -> None:
         for name, path, scheme in VIEWS:
             page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme=scheme)
             page.goto(f"{address}/{path}")
-            page.wait_for_selector('[data-testid="decoded"]', timeout=60_000)
+            page.get_by_test_id("decoded").wait_for(timeout=60_000)
             page.wait_for_timeout(3000)
+            if name == "draw":
+                draw(page)
+                page.wait_for_timeout(3000)
             page.screenshot(path=FOLDER / f"{name}.png")
         browser.close()
 

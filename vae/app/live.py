@@ -170,10 +170,10 @@ def _latents(body: bytes, latents: int, most: int) -> Tensor:
         raise Refused(Close.MALFORMED, f"a place has {latents} latents")
     if rows > most:
         raise Refused(Close.TOO_LARGE, f"at most {most} places at once")
-    z = torch.from_numpy(np.frombuffer(body, "<f4").astype(np.float32)).view(rows, latents)
-    if not bool((z.abs() <= FARTHEST).all()):
+    z = np.frombuffer(body, "<f4").astype(np.float32).reshape(rows, latents)
+    if not (np.abs(z) <= FARTHEST).all():
         raise Refused(Close.NOT_A_PLACE, f"latents are numbers from {-FARTHEST:g} to {FARTHEST:g}")
-    return z
+    return torch.from_numpy(z)
 
 
 def _input(body: bytes, spec: InputSpec) -> Tensor | None:
@@ -207,16 +207,18 @@ def place_body(found: Places) -> bytes:
 def drawing_body(prepared: Tensor, x: Tensor, found: Sketch, levels: int) -> bytes:
     """The answer to DRAWING."""
     numbers = [found.reconstruction, found.reconstruction_error, found.mu[0], found.sigma[0], found.kl_per_dimension[0]]
-    bits = x.mul(levels - 1).round().to(torch.uint8).numpy().tobytes()
-    return _floats(*numbers) + _bytes(prepared) + bits + _bytes(found.mean[0])
+    return _floats(*numbers) + _bytes(prepared) + _bytes(x, levels - 1) + _bytes(found.mean[0])
+
+
+# numpy and not torch: these run in the server's own thread, where torch's first calls after a pause are slow
 
 
 def _floats(*parts: Tensor) -> bytes:
-    return torch.cat([part.flatten() for part in parts]).numpy().astype("<f4").tobytes()
+    return b"".join(part.numpy().astype("<f4").tobytes() for part in parts)
 
 
-def _bytes(pictures: Tensor) -> bytes:
-    return pictures.clamp(0, 1).mul(255).round().to(torch.uint8).numpy().tobytes()
+def _bytes(pictures: Tensor, most: int = 255) -> bytes:
+    return np.rint(np.clip(pictures.numpy(), 0, 1) * np.float32(most)).astype(np.uint8).tobytes()
 
 
 def binarised(picture: Tensor, spec: InputSpec) -> Tensor:

@@ -113,15 +113,18 @@ class Explore {
     this.picture.dataset.z = z.join(",");
     this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
     const kl = numbers.subarray(6);
-    this.read.prior.textContent = nats(prior);
-    this.read.further.textContent = `${nats(100 * further, 0)} % of samples lie further out`;
-    this.read.again.textContent = nats(kl.reduce((sum, value) => sum + value, 0));
-    this.read.drift.textContent = `encoded again, ${nats(drift)} σ away`;
-    this.read.likelihood.textContent = nats(likelihood);
-    this.read.posterior.textContent = nats(posterior);
-    this.read.distance.textContent = nats(distance);
+    say(this.read.prior, nats(prior));
+    say(this.read.further, `${nats(100 * further, 0)} % of samples lie further out`);
+    say(this.read.again, nats(kl.reduce((sum, value) => sum + value, 0)));
+    say(this.read.drift, `encoded again, ${nats(drift)} σ away`);
+    say(this.read.likelihood, nats(likelihood));
+    say(this.read.posterior, nats(posterior));
+    say(this.read.distance, nats(distance));
     const most = Math.max(1, ...kl);
-    for (const [index, row] of this.rows) row.bar.style.transform = `scaleX(${kl[index] / most})`;
+    for (const [index, row] of this.rows) {
+      const length = Math.round((100 * kl[index]) / most);
+      if (row.length !== length && row.bar.checkVisibility()) row.bar.style.transform = `scaleX(${(row.length = length) / 100})`;
+    }
   }
 
   // ---- moving ----
@@ -141,7 +144,7 @@ class Explore {
     this.given = preset;
     this.live.input(this.data.model, preset.x);
     paint(this.thumb, preset.x.map((level) => (255 * level) / (this.data.grey - 1)), this.data.shape);
-    this.givenName.textContent = preset.name;
+    say(this.givenName, preset.name);
     for (const [index, row] of this.rows) {
       const far = this.data.reach[index];
       const at = (value) => `${(50 * (Math.min(far, Math.max(-far, value)) + far)) / far}%`;
@@ -156,12 +159,12 @@ class Explore {
   place() {
     for (const [index, row] of this.rows) {
       if (Number(row.input.value) !== this.z[index]) row.input.value = this.z[index];
-      row.value.textContent = nats(this.z[index], 2);
+      say(row.value, nats(this.z[index], 2));
     }
     for (const button of this.presetButtons) {
       const preset = this.presets[Number(button.dataset.preset)];
       const here = preset === this.given && preset.z.every((value, i) => Math.abs(value - this.z[i]) < 1.5 / LATTICE);
-      button.setAttribute("aria-pressed", here);
+      if (button.ariaPressed !== String(here)) button.ariaPressed = here;
     }
     if (this.plane) this.drawMarks();
   }

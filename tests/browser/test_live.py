@@ -1,0 +1,375 @@
+"""The live components in a real Chromium: what moves while the hand moves, and what Python knows afterwards."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import torch
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+import vae
+from tests.browser.seen import changes, seen
+from vae import checkpoint, data
+from vae.frame import places
+
+NAMES = vae.list_pretrained()
+FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
+DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
+STEP = 0.05  # of an arrow key
+
+
+def address(page: Page) -> dict[str, str]:
+    return {key: values[0] for key, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def linked(page: Page) -> list[float]:
+    """The z of the page's URL."""
+    return [float(value) for value in address(page)["z"].split(",")]
+
+
+def drawn(page: Page) -> list[float]:
+    """The z of the picture on screen."""
+    return [float(value) for value in page.get_by_test_id("decoded").get_attribute("data-z").split(",")]
+
+
+def says(page: Page, z: list[float]) -> None:
+    """Wait until the URL says z: Python knows."""
+    page.wait_for_function("z => new URL(location).searchParams.get('z') === z", arg=",".join(f"{v:g}" for v in z))
+
+
+def first_slider(page: Page) -> tuple[int, object]:
+    """(latent, slider) of the topmost."""
+    slider = page.get_by_role("slider").first
+    return int(slider.get_attribute("data-testid").removeprefix("latent-")), slider
+
+
+def streams(page: Page) -> list[int]:
+    """The lengths of what the browser says to Streamlit from now on: each may run a script."""
+    said = []
+
+    def watch(socket) -> None:
+        if socket.url.endswith("/_stcore/stream"):
+            socket.on("framesent", lambda frame: said.append(len(frame)))
+
+    page.on("websocket", watch)
+    return said
+
+
+def middle(box: dict, across: float, down: float = 0.5) -> tuple[float, float]:
+    return box["x"] + across * box["width"], box["y"] + down * box["height"]
+
+
+def test_while_a_slider_is_dragged_the_picture_follows_and_no_script_runs(visitor):
+    someone = visitor()
+    said = streams(someone.page)
+    page, before = someone.opens(f"/?model={DEEP}"), someone.sees_a_picture()
+    someone.is_live()
+    latent, slider = first_slider(page)
+    box = slider.bounding_box()
+    page.mouse.move(*middle(box, 0.5))
+    page.mouse.down()
+    started, pictures = len(said), set()
+    for step in range(20):
+        page.mouse.move(*middle(box, 0.5 + 0.02 * step))
+        before = changes(page, before)
+        pictures.add(before)
+    assert len(pictures) == 20
+    assert len(said) == started
+    page.mouse.up()
+    there = float(slider.input_value())
+    says(page, drawn(page))
+    assert linked(page)[latent] == there
+    someone.rests()
+    assert len(said) == started + 1
+
+
+def test_quick_arrow_keys_are_all_counted(visitor):
+    someone = visitor()
+    page = someone.opens(f"/?model={DEEP}&z={','.join(['0'] * checkpoint.load_card(DEEP)['latents'])}")
+    someone.is_live()
+    latent, slider = first_slider(page)
+    slider.focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    for _ in range(10):
+        page.keyboard.press("Shift+ArrowLeft")
+    expected = 40 * STEP - 10 * STEP / 10
+    assert float(slider.input_value()) == pytest.approx(expected, abs=1e-9)
+    page.wait_for_function("z => new URL(location).searchParams.get('z').split(',').includes(z)", arg=f"{expected:g}")
+    assert linked(page)[latent] == expected
+
+
+@pytest.mark.parametrize("how", ["Backspace", "right click"])
+def test_a_slider_is_reset_to_the_posterior_mean_of_the_input(visitor, how):
+    someone = visitor()
+    page = someone.opens(f"/?model={DEEP}")
+    someone.is_live()
+    latent, slider = first_slider(page)
+    start = float(slider.input_value())
+    slider.focus()
+    page.keyboard.press("PageUp" if start < 0 else "PageDown")
+    assert abs(float(slider.input_value()) - start) == pytest.approx(10 * STEP, abs=1e-9)
+    if how == "Backspace":
+        page.keyboard.press("Backspace")
+    else:
+        slider.click(button="right")
+    mu = checkpoint.load_encodings(DEEP)[0][int(address(page)["x"][1:]), latent]
+    assert float(slider.input_value()) == pytest.approx(float(mu), abs=6e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_numbers_on_screen_are_the_librarys_for_exactly_this_place(visitor, name):
+    someone = visitor()
+    page, before = someone.opens(f"/?model={name}"), someone.sees_a_picture()
+    someone.is_live()
+    page.get_by_role("button", name="Sample the prior").click()
+    changes(page, before)
+    z = drawn(page)
+    says(page, z)
+    model = vae.load_pretrained(name)
+    x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[int(address(page)["x"][1:])][None]
+    expected = places(model, torch.tensor([z]), x)
+    numbers = {
+        "prior": expected.log_prior,
+        "again": expected.round_trip_kl.sum(),
+        "likelihood": expected.log_likelihood,
+        "posterior": expected.log_posterior,
+        "distance": expected.distance,
+    }
+    for key, value in numbers.items():
+        shown = float(page.get_by_test_id(f"read-{key}").inner_text().replace("−", "-"))
+        assert shown == pytest.approx(float(value), rel=1e-4, abs=0.051)
+
+
+def test_explore_is_driven_by_the_keyboard_alone(visitor):
+    someone = visitor()
+    page, before = someone.opens(f"/?model={FLAT}"), someone.sees_a_picture()
+    someone.is_live()
+
+    def tab_to(wanted: str) -> None:
+        """Press Tab until the focused element, in whatever shadow root, is the wanted one by its name."""
+        seen_names = []
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            seen_names.append(
+                page.evaluate(
+                    "() => { let e = document.activeElement; while (e?.shadowRoot) e = e.shadowRoot.activeElement;"
+                    " return e?.getAttribute('aria-label') ?? e?.innerText ?? ''; }"
+                )
+            )
+            if seen_names[-1].startswith(wanted):
+                return
+        pytest.fail(f"Tab does not reach {wanted!r} but {seen_names}")
+
+    fourth = data.DATASETS[checkpoint.load_card(FLAT)["data"]["name"]].class_names[4]
+    for name, key in ((fourth, "Enter"), ("Sample the prior", "Space"), ("Origin", "Enter")):
+        tab_to(name)
+        page.keyboard.press(key)
+        before = changes(page, before)
+    tab_to("Latent plane")
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    before = changes(page, before)
+    says(page, [2 * STEP, 0.9 * STEP])
+    tab_to("z")
+    page.keyboard.press("PageUp")
+    changes(page, before)
+
+
+def test_on_the_plane_hovering_previews_leaving_restores_and_a_click_pins(visitor):
+    someone = visitor()
+    page, before = someone.opens(f"/?model={FLAT}"), someone.sees_a_picture()
+    someone.is_live()
+    start, plane = linked(page), page.get_by_test_id("plane")
+    box = plane.bounding_box()
+    page.mouse.move(*middle(box, 0.2, 0.3))
+    changes(page, before)
+    preview = drawn(page)
+    assert preview != start
+    page.mouse.move(box["x"] - 40, box["y"] + 50)
+    expect(page.get_by_test_id("decoded")).to_have_attribute("data-z", ",".join(f"{value:g}" for value in start))
+    assert linked(page) == start
+    page.mouse.click(*middle(box, 0.2, 0.3))
+    says(page, preview)
+    page.mouse.move(*middle(box, 0.2, 0.3))
+    page.mouse.down()
+    page.mouse.move(*middle(box, 0.6, 0.7), steps=5)
+    page.mouse.up()
+    page.mouse.move(box["x"] - 40, box["y"] + 50)
+    far = max(float(slider.get_attribute("max")) for slider in page.get_by_role("slider").all())
+    says(page, [round(0.2 * far, 3), round(-0.4 * far, 3)])
+
+
+def test_touch_moves_the_plane(visitor):
+    someone = visitor(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page, before = someone.opens(f"/?model={FLAT}"), someone.sees_a_picture()
+    someone.is_live()
+    plane = page.get_by_test_id("plane")
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+    finger = someone.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+
+    touch("touchStart", middle(box, 0.3, 0.4))
+    before, start = changes(page, before), linked(page)
+    for step in range(5):
+        touch("touchMove", middle(box, 0.3 + 0.06 * step, 0.4))
+    before = changes(page, before)
+    assert linked(page) == start
+    touch("touchEnd")
+    page.wait_for_function("before => new URL(location).searchParams.get('z') !== before", arg=address(page)["z"])
+    says(page, drawn(page))
+
+
+def test_the_plane_of_many_latents_can_be_turned_and_moves_only_its_own_two(visitor):
+    someone = visitor()
+    page, before = someone.opens(f"/?model={DEEP}"), someone.sees_a_picture()
+    someone.is_live()
+    page.get_by_role("button", name="Plane").click()
+    start = drawn(page)
+    across, up = (int(page.get_by_label(f"{way} latent").input_value()) for way in ("horizontal", "vertical"))
+    box = page.get_by_test_id("plane").bounding_box()
+    page.mouse.click(*middle(box, 0.9, 0.2))
+    before = changes(page, before)
+    z = drawn(page)
+    assert {index for index, (a, b) in enumerate(zip(start, z, strict=True)) if a != b} == {across, up}
+    page.get_by_role("button", name="Principal components").click()
+    page.mouse.click(*middle(page.get_by_test_id("plane").bounding_box(), 0.7, 0.7))
+    changes(page, before)
+    moved = torch.tensor(drawn(page)) - torch.tensor(z)
+    assert (moved != 0).sum() > 2
+
+
+def test_without_its_socket_the_page_goes_on_through_python_says_so_and_recovers(visitor):
+    someone = visitor()
+    sockets: list[WebSocketRoute] = []
+    open_for_all = [True]
+
+    def route(socket: WebSocketRoute) -> None:
+        if open_for_all[0]:
+            sockets.append(socket)
+            socket.connect_to_server()
+        else:
+            socket.close(code=4408)
+
+    someone.page.route_web_socket("**/live", route)
+    page, before = someone.opens(f"/?model={DEEP}"), someone.sees_a_picture()
+    someone.is_live()
+    latent, slider = first_slider(page)
+    open_for_all[0] = False
+    sockets[-1].close(code=4408)
+    expect(page.get_by_role("status")).to_contain_text("reconnecting")
+    slider.focus()
+    page.keyboard.press("PageUp")
+    before = changes(page, before)
+    assert drawn(page)[latent] == float(slider.input_value())
+    open_for_all[0] = True
+    expect(page.get_by_role("status")).to_have_text("")
+    page.keyboard.press("PageDown")
+    changes(page, before)
+    says(page, drawn(page))
+
+
+def draw(page: Page, release: bool = True) -> None:
+    """A seven on the pad, by mouse."""
+    pad = page.get_by_test_id("pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    page.mouse.move(*middle(box, 0.3, 0.25))
+    page.mouse.down()
+    for across, down in ((0.7, 0.25), (0.6, 0.5), (0.45, 0.8)):
+        page.mouse.move(*middle(box, across, down), steps=8)
+    if release:
+        page.mouse.up()
+
+
+def open_pad(someone, name: str) -> Page:
+    page = someone.opens(f"/reconstruct?model={name}")
+    page.get_by_role("radio", name="Draw").click()
+    expect(page.get_by_test_id("pad")).to_be_visible()
+    return page
+
+
+def test_a_drawing_is_reconstructed_while_the_pen_is_down_and_then_in_the_ledger(visitor):
+    someone = visitor()
+    page = open_pad(someone, DEEP)
+    blank = seen(page)
+    draw(page, release=False)
+    changes(page, blank)
+    expect(page.get_by_test_id("sketch")).to_contain_text("ELBO")
+    expect(page.get_by_test_id("ledger")).to_have_count(0)
+    page.mouse.up()
+    expect(page.get_by_test_id("ledger")).to_be_visible()
+    live = float(page.get_by_test_id("sketch").inner_text().split()[1].replace("−", "-"))
+    ledger = page.get_by_test_id("ledger").inner_text().split()
+    elbo = float(ledger[ledger.index("=") + 1].replace("−", "-"))
+    assert live == pytest.approx(elbo, abs=4)  # 32 draws against 256
+
+
+def test_the_pad_is_drawn_on_with_the_keyboard(visitor):
+    someone = visitor()
+    page = open_pad(someone, DEEP)
+    blank = seen(page)
+    page.get_by_test_id("pad").focus()
+    page.keyboard.press("Space")
+    for _ in range(25):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    changes(page, blank)
+    expect(page.get_by_test_id("ledger")).to_be_visible()
+
+
+def test_a_drawing_goes_to_explore_and_back_and_into_another_browser(visitor):
+    someone = visitor()
+    page = open_pad(someone, DEEP)
+    draw(page)
+    expect(page.get_by_test_id("ledger")).to_be_visible()
+    someone.rests()
+    ink = seen(page, "pad")
+    page.get_by_role("button", name="Move its latents").click()
+    expect(page.get_by_role("button", name="Your drawing")).to_have_attribute("aria-pressed", "true")
+    before = someone.sees_a_picture()
+    _, slider = first_slider(page)
+    slider.focus()
+    page.keyboard.press("PageUp")
+    before = changes(page, before)
+    says(page, drawn(page))
+    someone.rests()
+    other = visitor()
+    second = other.opens(page.url.removeprefix(someone.server))
+    assert other.sees_a_picture() == before
+    assert seen(second, "given") == seen(page, "given")
+    for key in ("likelihood", "posterior", "distance"):
+        assert second.get_by_test_id(f"read-{key}").inner_text() == page.get_by_test_id(f"read-{key}").inner_text()
+    page.get_by_role("link", name="Reconstruct").click()
+    expect(page.get_by_test_id("pad")).to_be_visible()
+    assert seen(page, "pad") == ink
+    page.get_by_role("link", name="Explore").click()
+    expect(page.get_by_role("button", name="Origin")).to_be_visible()
+    assert someone.sees_a_picture() == before
+
+
+def test_undo_and_clear_take_the_drawing_away(visitor):
+    someone = visitor()
+    page = open_pad(someone, DEEP)
+    empty = seen(page, "pad")
+    draw(page)
+    expect(page.get_by_test_id("ledger")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    assert seen(page, "pad") == empty
+    expect(page.get_by_test_id("ledger")).to_have_count(0)
+    draw(page)
+    expect(page.get_by_test_id("ledger")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    assert seen(page, "pad") == empty
+    expect(page.get_by_test_id("ledger")).to_have_count(0)
+
+
+def test_dimensions_that_say_nothing_are_folded_away(visitor):
+    card = checkpoint.load_card(DEEP)
+    page = visitor().opens(f"/?model={DEEP}")
+    sliders = page.get_by_role("slider")
+    assert sliders.count() <= 6 < card["latents"]
+    page.get_by_text("more", exact=False).filter(has_text="more").first.click()
+    assert sliders.count() == card["numbers"]["active_units"]
