@@ -34,7 +34,7 @@ class Explore {
       this.adopt(data);
     } else if (this.awaited && data.turn === this.awaited) {
       this.awaited = null;
-      this.shown(fromBase64(data.answer).buffer, this.asked);
+      this.shown(fromBase64(data.answer).buffer, data.z);
       if (this.wanted && !this.live.ready) this.fallBack();
     }
   }
@@ -72,7 +72,7 @@ class Explore {
 
   commit() {
     clearTimeout(this.settling);
-    this.send({ z: this.z, given: this.given.id, turn: null });
+    this.send({ z: this.z, given: this.given.id, turn: this.awaited ?? null });
   }
 
   settle() {
@@ -99,10 +99,10 @@ class Explore {
   // Without a socket: one question at a time to Python, always about the newest place.
   fallBack() {
     if (this.awaited || !this.wanted) return;
-    this.asked = this.wanted;
+    const z = this.wanted;
     this.wanted = null;
     this.awaited = `${this.rev}.${++this.turns}`;
-    this.send({ z: this.asked, given: this.given.id, turn: this.awaited });
+    this.send({ z, given: this.given.id, turn: this.awaited });
   }
 
   shown(buffer, z) {
