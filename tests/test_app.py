@@ -194,7 +194,8 @@ def test_a_model_chosen_in_the_sidebar_starts_at_its_own_preset_not_at_the_other
         (tmp_path / known).symlink_to(checkpoint.PRETRAINED / known)
     (tmp_path / "twin").symlink_to(checkpoint.PRETRAINED / name)
     monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path)
-    monkeypatch.setitem(engine().models, "twin", engine().models[name])
+    for of_all in (engine().models, engine().precisions):
+        monkeypatch.setitem(of_all, "twin", of_all[name])
     app = opened(name, z=",".join(["0.5"] * latents(name)))
     assert position(app, name) == [0.5] * latents(name)
     checked(app.sidebar.selectbox(key="model").set_value("twin").run())
