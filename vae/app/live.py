@@ -25,7 +25,6 @@ slow client makes a queue. A message that breaks the rules closes its own socket
 
 import asyncio
 import contextlib
-import math
 import secrets
 import struct
 import time
@@ -258,7 +257,9 @@ async def answer(request: Request, x: Tensor | None, models: Engine) -> bytes:
 
 def cost(request: Request) -> float:
     """What a request takes of the session's allowance, in PLACEs."""
-    return {Kind.INPUT: 0.2, Kind.DRAWING: 2.0}.get(request.kind, math.ceil(len(request.values) / 16))
+    if request.kind == Kind.PICTURES:
+        return float(-(-len(request.values) // 16))
+    return {Kind.INPUT: 0.2, Kind.DRAWING: 2.0}.get(request.kind, 1.0)
 
 
 # ---- the socket ----
@@ -275,8 +276,12 @@ def path() -> str:
 def allowed_origin(socket: WebSocket) -> bool:
     """Whether the page that opened the socket came from this server, or from an origin that its owner allows."""
     origin = socket.headers.get("origin", "")
-    hosts = {socket.headers.get("host"), socket.headers.get("x-forwarded-host")}
-    return bool(origin) and (urlsplit(origin).netloc in hosts or origin in st.get_option("server.corsAllowedOrigins"))
+    try:
+        scheme, host, *_ = urlsplit(origin)
+    except ValueError:
+        return False
+    here = host in {socket.headers.get("host"), socket.headers.get("x-forwarded-host")}
+    return scheme in ("http", "https") and (here or origin in st.get_option("server.corsAllowedOrigins"))
 
 
 async def live(socket: WebSocket) -> None:
@@ -290,15 +295,20 @@ async def live(socket: WebSocket) -> None:
         _open.add(socket)
         await _Connection(socket, await _hello(socket)).serve()
     except Refused as refusal:
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # it may have gone by itself
-            await socket.close(refusal.code, refusal.reason)
+        await _close(socket, refusal.code, refusal.reason)
     except WebSocketDisconnect:
         pass
     except Exception:
-        await socket.close(Close.BROKEN, "something went wrong here")
+        await _close(socket, Close.BROKEN, "something went wrong here")
         raise
     finally:
         _open.discard(socket)
+
+
+async def _close(socket: WebSocket, code: Close, reason: str) -> None:
+    """Close it, unless it has gone by itself or takes nothing any more."""
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
+        await asyncio.wait_for(socket.close(code, reason), PATIENCE)
 
 
 async def _hello(socket: WebSocket) -> _Session:
@@ -344,6 +354,8 @@ class _Connection:
             loop.call_soon_threadsafe(lambda: over.done() or over.set_exception(Refused(Close.TOKEN, "it is over")))
 
         self.session.stops.add(stop)
+        if self.session not in _sessions.values():  # it ended while HELLO was answered
+            stop()
         tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._write()), over}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

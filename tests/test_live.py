@@ -1,0 +1,566 @@
+"""The live route over real sockets: against direct calls of the library, and against clients that mean harm."""
+
+import logging
+import math
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+from torch import Tensor
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+import vae
+from vae import checkpoint, data, images
+from vae.app import live
+from vae.app.live import Close, Kind
+from vae.engine import Engine, engine
+from vae.frame import places, sketch
+from vae.models import VAE
+from vae.spec import InputSpec
+
+NAMES = vae.list_pretrained()
+EVERY_MODEL = pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+LATENTS = [checkpoint.load_card(name)["latents"] for name in NAMES]
+PLACE = torch.zeros(1, LATENTS[0])
+PIXELS = 28 * 28
+LONG = 60  # seconds that a busy machine may take for anything
+
+# ---- clients ----
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """HOST:PORT of a server that has the route; uvicorn speaks the websocket protocol as Streamlit has it do."""
+    engine()
+    app = Starlette(routes=[WebSocketRoute("/live", live.live)])
+    server = uvicorn.Server(uvicorn.Config(app, ws="websockets-sansio", log_config=None, lifespan="off"))
+    listening = socket.create_server(("127.0.0.1", 0))  # from now on clients may come, and wait
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    yield f"127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(LONG)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_open_and_no_error_is_logged(caplog) -> Iterator[None]:
+    yield
+    until(lambda: not live._open)
+    assert [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []
+
+
+@pytest.fixture
+def token() -> Iterator[str]:
+    token = live.open_session()
+    yield token
+    live.end_session(token)
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.002)
+
+
+def dial(address: str, origin: str | None = "its own", **options) -> ClientConnection:
+    origin = f"http://{address}" if origin == "its own" else origin
+    options |= {"compression": None, "proxy": None, "max_size": None, "open_timeout": LONG}
+    return connect(f"ws://{address}/live", origin=origin, **options)
+
+
+@contextmanager
+def joined(address: str, token: str | None = None) -> Iterator[ClientConnection]:
+    """A client after its HELLO; of a session of its own where no token is given."""
+    own = live.open_session()
+    with dial(address) as client:
+        assert ask(client, Kind.HELLO, (token or own).encode()) == b""
+        yield client
+    live.end_session(own)
+
+
+def message(
+    kind: int, body: bytes | Tensor | np.ndarray = b"", model: int = 0, sequence: int = 7, version: int = 1
+) -> bytes:
+    """A message with a body of bytes, z, x or a canvas."""
+    if isinstance(body, Tensor):
+        body = body.numpy().astype(np.uint8 if kind == Kind.INPUT else "<f4").tobytes()
+    elif isinstance(body, np.ndarray):
+        body = struct.pack("<HH", *body.shape[::-1]) + body.tobytes()
+    return struct.pack("<BBHI", version, kind, model, sequence) + body
+
+
+def ask(client: ClientConnection, kind: int, body: object, model: int = 0) -> bytes:
+    """The body of the answer, which must have the request's header."""
+    request = message(kind, body, model, sequence=2**32 - 2)
+    client.send(request)
+    answer = client.recv(LONG)
+    assert answer[:8] == request[:8]
+    return answer[8:]
+
+
+def closed(client: ClientConnection) -> Close:
+    """Why the server closes the socket instead of answering."""
+    with pytest.raises(ConnectionClosed) as closing:
+        client.recv(LONG)
+    assert closing.value.rcvd.reason
+    return Close(closing.value.rcvd.code)
+
+
+# ---- oracles ----
+
+
+@cache
+def model(number: int) -> VAE:
+    return vae.load_pretrained(NAMES[number])
+
+
+def random_places(number: int, count: int) -> Tensor:
+    return torch.randn((count, LATENTS[number]), generator=torch.Generator().manual_seed(count))
+
+
+def example_bits(number: int) -> Tensor:
+    card = checkpoint.load_card(NAMES[number])
+    return data.fixed_binarisation(card["data"]["name"])[card["examples"][0]][None].float()
+
+
+def assert_pictures(seen: bytes, means: Tensor, within: float = 0.51) -> None:
+    """The bytes are 255 times the means: to the nearest level, or `within` so many."""
+    levels, expected = np.frombuffer(seen, np.uint8), 255 * means.numpy().ravel()
+    assert levels.shape == expected.shape
+    assert np.abs(levels - expected).max() <= within
+
+
+def assert_numbers(seen: bytes, *expected: Tensor) -> None:
+    numbers = torch.from_numpy(np.frombuffer(seen, "<f4").astype(np.float32))
+    torch.testing.assert_close(
+        numbers, torch.cat([e.flatten() for e in expected]), rtol=1e-4, atol=1e-4, equal_nan=True
+    )
+
+
+def assert_place(body: bytes, z: Tensor, x: Tensor | None = None, number: int = 0) -> None:
+    found, end = places(model(number), z, x), 4 * (6 + LATENTS[number])
+    about_x = found.log_likelihood, found.log_posterior, found.distance
+    assert all(bool(part.isnan()) == (x is None) for part in about_x)
+    assert_numbers(body[:end], found.log_prior, found.further_out, found.drift, *about_x, found.round_trip_kl)
+    assert_pictures(body[end:], found.mean)
+
+
+def assert_served(address: str) -> None:
+    """A client that comes now gets what it asks for."""
+    with joined(address) as client:
+        assert_place(ask(client, Kind.PLACE, PLACE), PLACE)
+
+
+# ---- what is answered ----
+
+
+@EVERY_MODEL
+def test_a_place_is_that_of_a_direct_call_with_an_input_and_without(address, number):
+    z, x, far = random_places(number, 2), example_bits(number), torch.full((1, LATENTS[number]), live.FARTHEST)
+    with joined(address) as client:
+        assert_place(ask(client, Kind.PLACE, z[:1], number), z[:1], None, number)
+        client.send(message(Kind.INPUT, x, number))
+        for place in (z[:1], z[1:], far, -far):
+            assert_place(ask(client, Kind.PLACE, place, number), place, x, number)
+        client.send(message(Kind.INPUT, 1 - x, number))
+        assert_place(ask(client, Kind.PLACE, z[1:], number), z[1:], 1 - x, number)
+        client.send(message(Kind.INPUT, b"", number))
+        assert_place(ask(client, Kind.PLACE, z[1:], number), z[1:], None, number)
+
+
+def test_the_input_of_one_model_or_client_does_not_serve_another(address, token):
+    x, z = example_bits(0), random_places(1, 1)
+    with joined(address, token) as client, joined(address, token) as sibling:
+        client.send(message(Kind.INPUT, x, 0))
+        assert_place(ask(client, Kind.PLACE, z, 1), z, None, 1)
+        assert_place(ask(client, Kind.PLACE, PLACE), PLACE, x)
+        assert_place(ask(sibling, Kind.PLACE, PLACE), PLACE)
+
+
+@EVERY_MODEL
+@pytest.mark.parametrize("count", [1, 65, 1024])
+def test_pictures_are_the_means_of_a_direct_call(address, number, count):
+    z = random_places(number, count)
+    with torch.inference_mode():
+        means = model(number).decode(z).mean
+    within = 0.51 if engine().precisions[NAMES[number]].name == "float32" else 16
+    with joined(address) as client:
+        assert_pictures(ask(client, Kind.PICTURES, z, number), means, within)
+
+
+@EVERY_MODEL
+def test_a_drawing_is_prepared_binarised_and_sketched(address, number):
+    canvas = np.zeros((140, 256), np.uint8)
+    canvas[20:132, 40:152] = np.kron(example_bits(number)[0, 0], np.full((4, 4), 230))
+    prepared = images.prepare_array(canvas, model(number).input_spec).picture
+    bits = data.binarise(prepared, torch.Generator().manual_seed(data.BINARISATION_SEED))
+    found = sketch(model(number), bits)
+    with joined(address) as client:
+        body = ask(client, Kind.DRAWING, canvas, number)
+    scalars, end = (found.reconstruction, found.reconstruction_error), len(body) - 3 * PIXELS
+    assert_numbers(body[:end], *scalars, found.mu, found.sigma, found.kl_per_dimension)
+    assert_pictures(body[end : end + PIXELS], prepared, within=1e-4)
+    assert_pictures(body[end + PIXELS : end + 2 * PIXELS], bits / 255, within=1e-4)
+    assert_pictures(body[end + 2 * PIXELS :], found.mean)
+
+
+def test_an_empty_drawing_is_answered_with_a_sentence_and_the_client_stays(address):
+    empty = np.zeros((140, 140), np.uint8)
+    with pytest.raises(images.ImageError) as error:
+        images.prepare_array(empty, model(0).input_spec)
+    with joined(address) as client:
+        client.send(message(Kind.DRAWING, empty, sequence=5))
+        assert client.recv(LONG) == message(Kind.SENTENCE, str(error.value).encode(), sequence=5)
+        assert_place(ask(client, Kind.PLACE, PLACE), PLACE)
+
+
+def test_a_model_of_256_levels_reads_colours_and_draws_no_bits():
+    spec, models = InputSpec(3, 4, 5, 256, "crop"), Engine.__new__(Engine)
+    models.models = {"colour": SimpleNamespace(input_spec=spec, latents=3)}
+    x = live.parse(message(Kind.INPUT, bytes(range(196, 256))), models).values
+    torch.testing.assert_close(x, torch.arange(196, 256).view(1, 3, 4, 5) / 255, rtol=0, atol=1e-7)
+    assert torch.equal(live.binarised(x, spec), x)
+
+
+def test_of_the_requests_that_wait_only_the_newest_of_each_kind_is_answered(address, monkeypatch):
+    rounds, black = 200, np.zeros((9, 9), np.uint8)
+    z, x, parse = random_places(0, rounds), example_bits(0), live.parse
+    asked, waiting, all_read, last = [], [], threading.Event(), message(Kind.INPUT, sequence=rounds)
+
+    class Watched(live._Connection):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            waiting.append(self.waiting)
+
+    def watched(whole: bytes, models: Engine) -> live.Request:
+        assert len(waiting[0]) <= 3
+        if whole == last:
+            all_read.set()
+        return parse(whole, models)
+
+    def held(name: str, z: Tensor, x: Tensor | None) -> Future:
+        asked.append((z, x, Future()))
+        return asked[-1][2]
+
+    monkeypatch.setattr(live, "parse", watched)
+    monkeypatch.setattr(live, "_Connection", Watched)
+    with joined(address) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(engine(), "ask_places", held)
+            client.send(message(Kind.PLACE, z[:1], sequence=0))
+            until(lambda: asked)
+            client.send(message(Kind.INPUT, x))
+            for turn in range(1, rounds):
+                for kind, body in ((Kind.PICTURES, z[turn]), (Kind.PLACE, z[turn]), (Kind.DRAWING, black)):
+                    client.send(message(kind, body, sequence=turn))
+            client.send(last)  # takes the input away; the PLACEs before it keep theirs
+            assert all_read.wait(LONG)
+            for turn in range(2):
+                until(lambda turn=turn: len(asked) > turn)
+                asked[turn][2].set_result(places(model(0), *asked[turn][:2]))
+            first, *others = [client.recv(LONG) for _ in range(4)]
+        assert_place(ask(client, Kind.PLACE, z[:1]), z[:1])  # nothing else was on its way
+    newest = {answer[:8]: answer[8:] for answer in others}
+    kinds = Kind.PLACE, Kind.PICTURES, Kind.SENTENCE
+    assert first[:8] == message(Kind.PLACE, sequence=0)
+    assert set(newest) == {message(kind, sequence=rounds - 1) for kind in kinds}
+    assert_place(first[8:], z[:1])
+    assert_place(newest[message(Kind.PLACE, sequence=rounds - 1)], z[-1:], x)
+
+
+# ---- what is refused ----
+
+
+def beyond(value: float) -> Tensor:
+    return torch.cat([PLACE, PLACE + value])
+
+
+BAD = {
+    "text": ("HELLO", Close.MALFORMED),
+    "nothing": (b"", Close.MALFORMED),
+    "a short header": (message(Kind.PLACE)[:7], Close.MALFORMED),
+    "another version": (message(Kind.PLACE, PLACE, version=2), Close.MALFORMED),
+    "an unknown kind": (message(6, PLACE), Close.MALFORMED),
+    "an answer": (message(Kind.SENTENCE, b"no"), Close.MALFORMED),
+    "a second HELLO": (message(Kind.HELLO, bytes(32)), Close.MALFORMED),
+    "an unknown model": (message(Kind.PLACE, PLACE, model=len(NAMES)), Close.MODEL),
+    "no place": (message(Kind.PLACE), Close.MALFORMED),
+    "no pictures": (message(Kind.PICTURES), Close.MALFORMED),
+    "half a latent": (message(Kind.PLACE, beyond(0))[:-2], Close.MALFORMED),
+    "two places for one": (message(Kind.PLACE, beyond(0)), Close.TOO_LARGE),
+    "NaN": (message(Kind.PLACE, PLACE + math.nan), Close.NOT_A_PLACE),
+    "infinity": (message(Kind.PLACE, PLACE - math.inf), Close.NOT_A_PLACE),
+    "too far": (message(Kind.PLACE, PLACE + live.FARTHEST * 1.0001), Close.NOT_A_PLACE),
+    "too far for pictures": (message(Kind.PICTURES, beyond(-101)), Close.NOT_A_PLACE),
+    "too many places": (message(Kind.PICTURES, PLACE.repeat(1025, 1)), Close.TOO_LARGE),
+    "too large": (message(Kind.PICTURES, bytes(live.MOST_BYTES - 7)), Close.TOO_LARGE),
+    "a drawing without a size": (message(Kind.DRAWING, bytes(3)), Close.MALFORMED),
+    "a drawing without pixels": (message(Kind.DRAWING, np.zeros((9, 0), np.uint8)), Close.TOO_LARGE),
+    "a large drawing": (message(Kind.DRAWING, np.zeros((257, 1), np.uint8)), Close.TOO_LARGE),
+    "a short drawing": (message(Kind.DRAWING, np.zeros((9, 9), np.uint8))[:-1], Close.MALFORMED),
+    "a short input": (message(Kind.INPUT, bytes(PIXELS - 1)), Close.MALFORMED),
+    "a level too high": (message(Kind.INPUT, bytes(PIXELS - 1) + b"\2"), Close.NOT_A_PLACE),
+}
+BAD_FIRST = {
+    "text first": ("HELLO", Close.MALFORMED),
+    "no HELLO": (message(Kind.INPUT, bytes(32)), Close.MALFORMED),
+    "a HELLO of another version": (message(Kind.HELLO, bytes(32), version=0), Close.MALFORMED),
+    "a short token": (message(Kind.HELLO, bytes(31)), Close.MALFORMED),
+    "a long token": (message(Kind.HELLO, bytes(33)), Close.MALFORMED),
+    "a large HELLO": (message(Kind.HELLO, bytes(live.MOST_BYTES)), Close.TOO_LARGE),
+    "an unknown token": (message(Kind.HELLO, b"0" * 32), Close.TOKEN),
+    "a token that is no text": (message(Kind.HELLO, b"\xff" * 32), Close.TOKEN),
+}
+
+
+@pytest.mark.parametrize(("bad", "code"), (BAD | BAD_FIRST).values(), ids=BAD | BAD_FIRST)
+def test_a_bad_message_closes_its_socket_and_no_other(address, bad, code):
+    with dial(address) if (bad, code) in BAD_FIRST.values() else joined(address) as client:
+        client.send(bad)
+        assert closed(client) == code
+    assert_served(address)
+
+
+def test_without_a_hello_a_socket_is_closed_in_the_end(address, monkeypatch):
+    monkeypatch.setattr(live, "PATIENCE", 0.05)
+    with dial(address) as client:
+        assert closed(client) == Close.SLOW
+
+
+def test_the_end_of_a_session_closes_its_sockets_and_its_token_is_not_taken_again(address, token):
+    with joined(address, token) as first, joined(address, token) as second, joined(address) as other:
+        live.end_session(token)
+        assert closed(first) == closed(second) == Close.TOKEN
+        with dial(address) as replayed:
+            replayed.send(message(Kind.HELLO, token.encode()))
+            assert closed(replayed) == Close.TOKEN
+        assert_place(ask(other, Kind.PLACE, PLACE), PLACE)
+
+
+def test_a_session_that_ends_during_a_hello_keeps_no_socket(address, token, monkeypatch):
+    send = WebSocket.send_bytes
+
+    async def send_late(self, answer: bytes) -> None:
+        live.end_session(token)
+        await send(self, answer)
+
+    monkeypatch.setattr(WebSocket, "send_bytes", send_late)
+    with joined(address, token) as client:
+        assert closed(client) == Close.TOKEN
+
+
+def test_a_session_has_four_sockets_at_a_time(address, token):
+    with ExitStack() as stack:
+        clients = [stack.enter_context(joined(address, token)) for _ in range(4)]
+        with dial(address) as fifth:
+            fifth.send(message(Kind.HELLO, token.encode()))
+            assert closed(fifth) == Close.TOO_MANY
+        assert_served(address)
+        clients[0].close()
+        until(lambda: len(live._sessions[token].stops) == 3)
+        assert_place(ask(stack.enter_context(joined(address, token)), Kind.PLACE, PLACE), PLACE)
+
+
+def test_the_server_has_so_many_sockets_at_a_time(address, monkeypatch):
+    monkeypatch.setattr(live, "SOCKETS", 1)
+    with joined(address), dial(address) as second:
+        assert closed(second) == Close.TOO_MANY
+
+
+def test_the_sockets_of_a_session_share_what_it_may_ask(address, token, monkeypatch):
+    monkeypatch.setattr(live, "RATE", 0.0)
+    live._sessions[token].allowance = 3.0
+    with joined(address, token) as first, joined(address, token) as second:
+        for client in (first, second, first):
+            assert_place(ask(client, Kind.PLACE, PLACE), PLACE)
+        second.send(message(Kind.PLACE, PLACE))
+        assert closed(second) == Close.TOO_MANY
+        assert_served(address)
+
+
+def test_what_a_session_may_ask_grows_back_up_to_its_most(monkeypatch):
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(live, "time", clock)
+    visitor = live._Session(since=0.0)
+    for clock.now, amount in ((0.0, live.BURST), (0.5, live.RATE / 2), (1e6, live.BURST)):
+        visitor.spend(amount)
+        with pytest.raises(live.Refused) as refused:
+            visitor.spend(0.1)
+        assert refused.value.code == Close.TOO_MANY
+        visitor.allowance += 0.1
+
+
+def test_what_requests_cost():
+    assert live.cost(live.parse(message(Kind.INPUT), engine())) == 0.2
+    assert live.cost(live.parse(message(Kind.PLACE, PLACE), engine())) == 1
+    assert live.cost(live.parse(message(Kind.DRAWING, np.zeros((9, 9), np.uint8)), engine())) == 2
+    for count, price in ((1, 1), (16, 1), (17, 2), (1024, 64)):
+        assert live.cost(live.parse(message(Kind.PICTURES, PLACE.repeat(count, 1)), engine())) == price
+
+
+def test_a_client_that_takes_no_answers_is_let_go(address, token, monkeypatch):
+    large, asked = Future(), []
+    large.set_result(torch.zeros(20_000, 1, 28, 28))  # more than the kernel's buffers take
+    monkeypatch.setattr(live, "PATIENCE", 0.3)
+    monkeypatch.setattr(engine(), "ask_pictures", lambda name, z: asked.append(z) or [large])
+    with dial(address, max_queue=0, close_timeout=0.1) as client:  # it reads no message before the last one is taken
+        ask(client, Kind.HELLO, token.encode())
+        for turn in range(3):
+            client.send(message(Kind.PICTURES, PLACE))
+            until(lambda turn=turn: len(asked) > turn)
+        until(lambda: not live._open)
+
+
+def test_an_exception_here_closes_its_socket_is_logged_and_the_next_client_is_served(address, monkeypatch, caplog):
+    failed = Future()
+    failed.set_exception(ArithmeticError("of the engine"))
+    with joined(address) as client, monkeypatch.context() as broken:
+        broken.setattr(engine(), "ask_places", lambda *arguments: failed)
+        client.send(message(Kind.PLACE, PLACE))
+        assert closed(client) == Close.BROKEN
+    until(lambda: any(record.levelno >= logging.ERROR for record in caplog.records))
+    (error,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
+    assert error.exc_info[1] is failed.exception()
+    caplog.clear()
+    assert_served(address)
+
+
+# ---- who may come ----
+
+FRIENDS = ["https://friend.example"]
+HERE = ["http://lab.example", "https://lab.example", "https://lab.example:8501", *FRIENDS]
+ELSEWHERE = ["", "null", "http://[", "lab.example", "//lab.example", "https://lab.example:8502"]
+ELSEWHERE += ["https://lab.example.org", "https://lab.example@evil.example", "https://evil.example/lab.example"]
+ELSEWHERE += ["http://friend.example", "https://friend.example.org"]
+
+
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://[", None])
+def test_a_page_from_elsewhere_is_sent_away(address, origin):
+    with dial(address, origin) as client:
+        assert closed(client) == Close.ORIGIN
+    assert_served(address)
+
+
+@pytest.mark.parametrize(("origin", "allowed"), [(o, True) for o in HERE] + [(o, False) for o in ELSEWHERE])
+def test_pages_of_this_host_and_of_the_owners_friends_may_come(monkeypatch, origin, allowed):
+    def asks(**headers: str) -> bool:
+        headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        return live.allowed_origin(WebSocket({"type": "websocket", "headers": headers}, None, None))
+
+    monkeypatch.setattr(live.st, "get_option", {"server.corsAllowedOrigins": FRIENDS}.__getitem__)
+    assert asks(origin=origin, host="lab.example:8501", x_forwarded_host="lab.example") == allowed
+    assert asks(origin=origin, host="lab.example:8501") == (origin in HERE[2:])
+    assert asks(origin=origin, host="", x_forwarded_host="") == (origin in FRIENDS)
+    assert asks(origin=origin) == (origin in FRIENDS)
+
+
+@pytest.mark.parametrize(("base", "path"), [("", "/live"), ("/lab/", "/lab/live"), ("a/b", "/a/b/live")])
+def test_the_route_lies_below_the_base_path(monkeypatch, base, path):
+    monkeypatch.setattr(live.st, "get_option", {"server.baseUrlPath": base}.__getitem__)
+    assert live.path() == path
+
+
+# ---- anything may come ----
+
+
+def good(kind: Kind, number: int, width: int, height: int, share: float, seed: int) -> bytes:
+    generator, body = np.random.default_rng(seed), b""
+    if kind == Kind.DRAWING:
+        ink = generator.integers(0, 256, (height, width)) * (generator.random((height, width)) < share)
+        body = ink.astype(np.uint8)
+    elif kind == Kind.INPUT and height % 2:
+        body = generator.integers(0, 2, PIXELS).astype(np.uint8).tobytes()
+    elif kind in (Kind.PLACE, Kind.PICTURES):
+        rows = width if kind == Kind.PICTURES else 1
+        body = torch.from_numpy(generator.uniform(-100 * share, 100 * share, (rows, LATENTS[number])))
+    return message(kind, body, number)
+
+
+def changed(whole: bytes, changes: list[tuple[str, int, int]]) -> bytes:
+    for how, at, value in changes:
+        at %= len(whole) + 1
+        head, tail = whole[:at], whole[at:]
+        middle = bytes(byte ^ value for byte in tail[:1]) + tail[1:]
+        whole = {"cut": head, "extend": whole + bytes([value]) * at, "flip": head + middle}[how]
+    return whole
+
+
+sides, places_in = some.sampled_from([1, 2, 28, 140, 256]) | some.integers(1, 256), some.integers(0, 11)
+kinds = some.sampled_from([Kind.INPUT, Kind.PLACE, Kind.PICTURES, Kind.DRAWING])
+shares, numbers = some.sampled_from([0.0, 0.01, 0.3, 1.0]), some.integers(0, len(NAMES) - 1)
+ways = some.tuples(
+    some.sampled_from(["cut", "extend", "flip"]), places_in | some.integers(0, 5000), some.integers(1, 255)
+)
+goods = some.builds(good, kinds, numbers, sides, sides, shares, some.integers(0, 99))
+anything = some.builds(changed, goods, some.lists(ways, max_size=2)) | some.binary(max_size=80)
+
+
+def parsed(whole: bytes) -> live.Request | live.Refused:
+    try:
+        return live.parse(whole, engine())
+    except live.Refused as refused:
+        return refused
+
+
+@settings(max_examples=500, deadline=None)
+@given(anything)
+def test_any_bytes_are_a_request_within_the_rules_or_refused(whole):
+    found = parsed(whole)
+    if isinstance(found, live.Refused):
+        assert found.code in (Close.MALFORMED, Close.MODEL, Close.TOO_LARGE, Close.NOT_A_PLACE)
+        assert 0 < len(found.reason.encode()) <= 123  # what a close frame can hold
+        return
+    number, values = NAMES.index(found.name), found.values
+    assert found.header == whole[:8] == message(found.kind, model=number)[:4] + whole[4:8]
+    if found.kind == Kind.DRAWING:
+        assert max(values.shape) <= live.MOST_SIDE
+    elif found.kind == Kind.INPUT:
+        assert values is None or (values.shape == (1, 1, 28, 28) and set(values.unique().tolist()) <= {0.0, 1.0})
+    else:
+        assert values.shape[1] == LATENTS[number]
+        assert values.abs().max() <= live.FARTHEST
+        assert len(values) <= (1 if found.kind == Kind.PLACE else live.MOST_PICTURES)
+
+
+def answers(client: ClientConnection, messages: list[bytes]) -> list[bytes] | Close:
+    """What comes until the last message is answered, or why the socket is closed instead."""
+    came = []
+    try:
+        for whole in messages:
+            client.send(whole)
+        while not came or came[-1][:8] != messages[-1][:8]:
+            came.append(client.recv(LONG))
+    except ConnectionClosed as closing:
+        return Close(closing.rcvd.code)
+    return came
+
+
+@settings(max_examples=100, deadline=None)
+@given(some.lists(anything, min_size=1, max_size=4))
+def test_whatever_a_client_sends_it_is_answered_or_refused_and_the_next_one_is_served(address, messages):
+    with joined(address) as client:
+        came = answers(client, [*messages, message(Kind.PLACE, PLACE, sequence=0xFEDCBA98)])
+    if isinstance(came, Close):
+        assert came in (Close.MALFORMED, Close.MODEL, Close.TOO_LARGE, Close.NOT_A_PLACE)
+    else:
+        assert {tuple(answer[:2]) for answer in came} <= {(1, kind) for kind in range(Kind.PLACE, Kind.SENTENCE + 1)}
+        assert_pictures(came[-1][-PIXELS:], places(model(0), PLACE).mean)
+    assert_served(address)
