@@ -35,6 +35,7 @@ from vae.config import RECIPES, Recipe
 from vae.device import autocast, choose_device
 from vae.models import VAE
 from vae.objective import Terms, loss, terms
+from vae.warp import warp
 
 STATE, LOG = "state.safetensors", "metrics.jsonl"
 SAVE_EVERY = 60.0  # seconds
@@ -130,6 +131,10 @@ class Run:
         rows = self._order[1][index * self.recipe.batch : (index + 1) * self.recipe.batch]
         generator = self._generator(self.device, 2 * self.step + 1)
         x = data.grey(self.pictures[rows.to(self.device)])
+        if self.recipe.warp:
+            share = self.recipe.warp * (1 - self.step / self.steps)
+            chosen = torch.rand(len(x), 1, 1, 1, generator=generator, device=self.device) < share
+            x = torch.where(chosen, warp(x, generator), x)
         if self.recipe.model.spec.levels == 2:
             x = data.binarise(x, generator)
         eps = torch.randn(len(x), self.recipe.model.latents, generator=generator, device=self.device)
