@@ -28,6 +28,7 @@ if __name__ == "__main__":
     # Icons belong to the links, not to the pages: a page's icon becomes a favicon that the browser fetches from afar.
     pages = {
         st.Page("vae/app/explore.py", title="Explore", default=True): ":material/tune:",
+        st.Page("vae/app/latent_map.py", title="Latent map"): ":material/scatter_plot:",
         st.Page("vae/app/reconstruct.py", title="Reconstruct"): ":material/image_search:",
     }
     page = st.navigation(list(pages), position="hidden")
@@ -40,8 +41,9 @@ if __name__ == "__main__":
 else:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small batches lose time to more
 
-    from starlette.routing import WebSocketRoute
+    from starlette.routing import Route, WebSocketRoute
 
     from vae.app import live
 
-    app = st.App(__file__, lifespan=lifespan, routes=[WebSocketRoute(live.path(), live.live)])
+    routes = [WebSocketRoute(live.path(), live.live), Route(live.plotly_path(), live.plotly_file)]
+    app = st.App(__file__, lifespan=lifespan, routes=routes)

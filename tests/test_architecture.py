@@ -12,10 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # Each module imports from lines above its own only; ALLOWED are the exceptions.
 ORDER = (
     {"spec", "device", "distributions", "idx", "warp"},
-    {"objective"},
+    {"objective", "aggregate"},
     {"models"},
     {"exact", "latent"},
-    {"data", "images", "config"},
+    {"data", "images", "config", "company"},
+    {"projection"},
     {"checkpoint"},
     {"train", "evaluate", "frame"},
     {"engine"},

@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 from torch import Tensor
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -29,6 +30,7 @@ import vae
 from vae import checkpoint, data, images
 from vae.app import live
 from vae.app.live import Close, Kind
+from vae.company import NEIGHBOURS
 from vae.engine import Engine, engine
 from vae.frame import places, sketch
 from vae.models import VAE
@@ -222,6 +224,31 @@ def test_a_drawing_is_prepared_binarised_and_sketched(address, number):
     assert_pictures(body[end + 2 * PIXELS :], found.mean)
 
 
+@EVERY_MODEL
+def test_an_example_is_a_test_picture_with_its_encoding(address, number):
+    name, index = NAMES[number], 4321
+    with joined(address) as client:
+        body = ask(client, Kind.EXAMPLE, struct.pack("<I", index), number)
+    assert_numbers(body[:-PIXELS], checkpoint.load_encodings(name)[0][index])
+    pictures = data.load(checkpoint.load_card(name)["data"]["name"], "test").images
+    assert body[-PIXELS:] == pictures[index].numpy().tobytes()
+
+
+@EVERY_MODEL
+def test_near_are_the_closest_encodings_with_their_pictures_and_the_density(address, number):
+    name, z = NAMES[number], random_places(number, 1)
+    mu, sigma = checkpoint.load_encodings(name)
+    with joined(address) as client:
+        body = ask(client, Kind.NEAR, z, number)
+    k = NEIGHBOURS
+    far = (mu - z).norm(dim=1).sort()
+    parts = Independent(Normal(mu, sigma), 1)
+    density = MixtureSameFamily(Categorical(torch.ones(len(mu))), parts).log_prob(z)
+    assert_numbers(body[: -k * PIXELS], density, far.values[:k], far.indices[:k])
+    pictures = data.load(checkpoint.load_card(name)["data"]["name"], "test").images
+    assert body[-k * PIXELS :] == pictures[far.indices[:k]].numpy().tobytes()
+
+
 def test_an_empty_drawing_is_answered_with_a_sentence_and_the_client_stays(address):
     empty = np.zeros((140, 140), np.uint8)
     with pytest.raises(images.ImageError) as error:
@@ -298,7 +325,7 @@ BAD = {
     "nothing": (b"", Close.MALFORMED),
     "a short header": (message(Kind.PLACE)[:7], Close.MALFORMED),
     "another version": (message(Kind.PLACE, PLACE, version=2), Close.MALFORMED),
-    "an unknown kind": (message(6, PLACE), Close.MALFORMED),
+    "an unknown kind": (message(len(Kind), PLACE), Close.MALFORMED),
     "an answer": (message(Kind.SENTENCE, b"no"), Close.MALFORMED),
     "a second HELLO": (message(Kind.HELLO, bytes(32)), Close.MALFORMED),
     "an unknown model": (message(Kind.PLACE, PLACE, model=len(NAMES)), Close.MODEL),
@@ -317,6 +344,10 @@ BAD = {
     "a large drawing": (message(Kind.DRAWING, np.zeros((257, 1), np.uint8)), Close.TOO_LARGE),
     "a short drawing": (message(Kind.DRAWING, np.zeros((9, 9), np.uint8))[:-1], Close.MALFORMED),
     "a short input": (message(Kind.INPUT, bytes(PIXELS - 1)), Close.MALFORMED),
+    "an example that is none": (message(Kind.EXAMPLE, struct.pack("<I", 10_000)), Close.NOT_A_PLACE),
+    "half an example": (message(Kind.EXAMPLE, bytes(3)), Close.MALFORMED),
+    "two places to be near to": (message(Kind.NEAR, beyond(0)), Close.TOO_LARGE),
+    "near to nothing": (message(Kind.NEAR, PLACE + math.nan), Close.NOT_A_PLACE),
     "a level too high": (message(Kind.INPUT, bytes(PIXELS - 1) + b"\2"), Close.NOT_A_PLACE),
 }
 BAD_FIRST = {
@@ -488,7 +519,9 @@ def good(kind: Kind, number: int, width: int, height: int, share: float, seed: i
         body = ink.astype(np.uint8)
     elif kind == Kind.INPUT and height % 2:
         body = generator.integers(0, 2, PIXELS).astype(np.uint8).tobytes()
-    elif kind in (Kind.PLACE, Kind.PICTURES):
+    elif kind == Kind.EXAMPLE:
+        body = struct.pack("<I", seed * width)
+    elif kind in (Kind.PLACE, Kind.PICTURES, Kind.NEAR):
         rows = width if kind == Kind.PICTURES else 1
         body = torch.from_numpy(generator.uniform(-100 * share, 100 * share, (rows, LATENTS[number])))
     return message(kind, body, number)
@@ -504,7 +537,7 @@ def changed(whole: bytes, changes: list[tuple[str, int, int]]) -> bytes:
 
 
 sides, places_in = some.sampled_from([1, 2, 28, 140, 256]) | some.integers(1, 256), some.integers(0, 11)
-kinds = some.sampled_from([Kind.INPUT, Kind.PLACE, Kind.PICTURES, Kind.DRAWING])
+kinds = some.sampled_from([Kind.INPUT, Kind.PLACE, Kind.PICTURES, Kind.DRAWING, Kind.EXAMPLE, Kind.NEAR])
 shares, numbers = some.sampled_from([0.0, 0.01, 0.3, 1.0]), some.integers(0, len(NAMES) - 1)
 ways = some.tuples(
     some.sampled_from(["cut", "extend", "flip"]), places_in | some.integers(0, 5000), some.integers(1, 255)
@@ -534,10 +567,12 @@ def test_any_bytes_are_a_request_within_the_rules_or_refused(whole):
         assert max(values.shape) <= live.MOST_SIDE
     elif found.kind == Kind.INPUT:
         assert values is None or (values.shape == (1, 1, 28, 28) and set(values.unique().tolist()) <= {0.0, 1.0})
+    elif found.kind == Kind.EXAMPLE:
+        assert 0 <= values < 10_000
     else:
         assert values.shape[1] == LATENTS[number]
         assert values.abs().max() <= live.FARTHEST
-        assert len(values) <= (1 if found.kind == Kind.PLACE else live.MOST_PICTURES)
+        assert len(values) <= (live.MOST_PICTURES if found.kind == Kind.PICTURES else 1)
 
 
 def answers(client: ClientConnection, messages: list[bytes]) -> list[bytes] | Close:
@@ -561,6 +596,6 @@ def test_whatever_a_client_sends_it_is_answered_or_refused_and_the_next_one_is_s
     if isinstance(came, Close):
         assert came in (Close.MALFORMED, Close.MODEL, Close.TOO_LARGE, Close.NOT_A_PLACE)
     else:
-        assert {tuple(answer[:2]) for answer in came} <= {(1, kind) for kind in range(Kind.PLACE, Kind.SENTENCE + 1)}
+        assert {tuple(answer[:2]) for answer in came} <= {(1, kind) for kind in range(Kind.PLACE, len(Kind))}
         assert_pictures(came[-1][-PIXELS:], places(model(0), PLACE).mean)
     assert_served(address)

@@ -39,11 +39,13 @@ def test_the_same_generator_gives_the_same_pictures_and_each_row_its_own():
 
 def test_pictures_stay_pictures():
     x = warp(data.grey(data.load("fashion-mnist", "test").images[:64]), generator())
-    assert 0 <= x.min() and x.max() <= 1 and torch.isfinite(x).all()
+    assert x.min() >= 0
+    assert x.max() <= 1
+    assert torch.isfinite(x).all()
 
 
 @pytest.mark.parametrize(
-    "name, spread, expected",
+    ("name", "spread", "expected"),
     # A spot 10 rows above the middle: turning moves it sideways by 10 x TURN pixels, SHIFT by 14 x SHIFT both ways.
     [("TURN", 0.07, (0.0, 0.7)), ("SHIFT", 0.02, (0.28, 0.28)), ("SHEAR", 0.05, (0.0, 0.5)), ("SCALE", 0.03, (0.3, 0))],
 )

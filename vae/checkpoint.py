@@ -97,6 +97,11 @@ def load_encodings(name: str) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"
     return tensors["mu"], tensors["sigma"]
 
 
+def load_reconstructions(name: str) -> Float[Tensor, " n"]:
+    """E_q[log p(x|z)] of every test picture, nats, in the test set's order: the card's estimate."""
+    return _read(_folder(name) / ENCODINGS)[1]["reconstruction"]
+
+
 def _folder(name: str) -> Path:
     if name not in list_pretrained():
         raise ValueError(f"there is no pretrained model {name!r}; there are: {', '.join(list_pretrained())}")

@@ -23,7 +23,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vae import checkpoint
+from vae import checkpoint, data
+from vae.company import Company, near
 from vae.exact import Grid
 from vae.frame import Frame, Places, frame, places, sketch
 from vae.models import VAE
@@ -61,13 +62,13 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _With:
-    """A function of the library with its model; equal to another one of the same two."""
+    """A function of the library with its model or its company; equal to another one of the same two."""
 
     function: Callable
-    model: VAE
+    subject: VAE | Company
 
     def __call__(self, *tensors: Tensor):
-        return self.function(self.model, *tensors)
+        return self.function(self.subject, *tensors)
 
 
 class Batcher:
@@ -153,6 +154,11 @@ class Engine:
         self.models: dict[str, VAE] = {
             name: checkpoint.load_pretrained(name, device) for name in checkpoint.list_pretrained()
         }
+        tested = {name: checkpoint.load_card(name)["data"]["name"] for name in self.models}
+        pictures = {dataset: data.load(dataset, "test").images for dataset in set(tested.values())}
+        self.company: dict[str, Company] = {
+            name: Company(*checkpoint.load_encodings(name), pictures[dataset]) for name, dataset in tested.items()
+        }
         self.precisions: dict[str, Precision] = {}
         self._decoders: dict[str, VAE] = {}
         self._grids: dict[str, Grid] = {}
@@ -172,6 +178,10 @@ class Engine:
         """Everything about one picture under the model `name`."""
         return self._records.submit(self._frame, name, x, seed).result()
 
+    def compute(self, function: Callable, *arguments):
+        """The result of any longer computation of the library, on the records thread; it raises what that raises."""
+        return self._records.submit(function, *arguments).result()
+
     def ask_places(self, name: str, z: Float[Tensor, "b d"], x: Float[Tensor, "b c h w"] | None = None) -> Future:
         """The future `Places`: what the model makes of each z, and of each x at its z."""
         return self._live.submit(_With(places, self.model(name)), z, *([] if x is None else [x]))
@@ -183,6 +193,11 @@ class Engine:
     def ask_sketch(self, name: str, x: Float[Tensor, "b c h w"]) -> Future:
         """The future `Sketch` of pictures that are being drawn."""
         return self._live.submit(_With(sketch, self.model(name)), x)
+
+    def ask_near(self, name: str, z: Float[Tensor, "b d"]) -> Future:
+        """The future `Near`: which encodings of the test set lie around each z."""
+        self.model(name)  # or ValueError
+        return self._live.submit(_With(near, self.company[name]), z)
 
     def ask_pictures(self, name: str, z: Float[Tensor, "n d"]) -> list[Future]:
         """The future mean pictures of p(x|z), in pieces."""

@@ -212,7 +212,11 @@ def write_card(name: str, pictures: int = PICTURES) -> dict:
         "training": training,
         "command": f"python -m vae.evaluate {name}",
     }
-    encodings = {"mu": parts.mu.half(), "sigma": parts.sigma.half()}
+    encodings = {
+        "mu": parts.mu.half(),
+        "sigma": parts.sigma.half(),
+        "reconstruction": parts.log_likelihood.mean(0).float(),
+    }
     save_file(encodings, folder / checkpoint.ENCODINGS)
     thumbnails(model).save(folder / checkpoint.THUMBNAILS, optimize=True)
     (folder / checkpoint.CARD).write_text(json.dumps(card, indent=1) + "\n")

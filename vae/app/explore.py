@@ -13,14 +13,6 @@ from vae.engine import engine
 SHOWN = 6  # sliders before "more"
 
 
-def from_url(name: str) -> list[float] | None:
-    """The z of a shared link, or None where there is none that fits the model."""
-    try:
-        return inputs.as_place(name, [float(value) for value in st.query_params.get("z", "").split(",")])
-    except ValueError:
-        return None
-
-
 def encoded(name: str, x: Tensor) -> tuple[Tensor, Tensor]:
     """(mu, sigma) of one picture."""
     found = engine().ask_sketch(name, x).result()
@@ -56,7 +48,7 @@ def explore(name: str) -> None:
     key = f"z.{name}"
     if key not in st.session_state:
         mu = next(about["mu"] for about, _ in starts if about["id"] == given.id)
-        st.session_state[key] = from_url(name) or inputs.as_place(name, mu)
+        st.session_state[key] = inputs.from_url(name) or inputs.as_place(name, mu)
     z = st.session_state[key]
     kl = numbers["kl_per_dimension"]
     answer = live.place_body(engine().places(name, torch.tensor([z]), given.x))

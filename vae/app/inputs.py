@@ -119,6 +119,14 @@ def as_place(name: str, values: object) -> list[float] | None:
     return [round(min(most, max(-most, value)), 3) + 0.0 for value, most in zip(values, far, strict=True)]
 
 
+def from_url(name: str) -> list[float] | None:
+    """The z of a shared link, or None where there is none that fits the model."""
+    try:
+        return as_place(name, [float(value) for value in st.query_params.get("z", "").split(",")])
+    except ValueError:
+        return None
+
+
 def keep_place(name: str, value: object) -> None:
     """What Explore's component says when a hand lets go: z, the input it is about, and which answer it awaits."""
     if not isinstance(value, dict):

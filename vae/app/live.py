@@ -14,10 +14,13 @@ pixels of that model. "levels" are a pixel's values 0 .. levels - 1: bits for a 
     3 PICTURES    f32 z[n, d], n <= 1024               u8 means[n, c h w]
     4 DRAWING     u16 w, u16 h <= 256, u8 grey[h w]    f32 numbers[2 + 3 d], u8 prepared, levels, mean, [c h w] each
     5 SENTENCE    -                                    UTF-8: why the DRAWING cannot be prepared
+    6 EXAMPLE     u32 index                            f32 mu[d], u8 grey[c h w]
+    7 NEAR        f32 z[d]                             f32 numbers[1 + 2 k], u8 grey[k, c h w], k = 8
 
 PLACE's numbers are `vae.frame.Places`: log_prior, further_out, drift, log_likelihood, log_posterior, distance,
 round_trip_kl[d]; NaN where there is no x. DRAWING's are `vae.frame.Sketch`: reconstruction, reconstruction_error,
-mu[d], sigma[d], kl_per_dimension[d]. Means and the prepared picture are bytes, 255 for 1.
+mu[d], sigma[d], kl_per_dimension[d]. EXAMPLE asks for a picture of the test set and its encoding; NEAR's numbers are
+`vae.company.Near`: log_density, distances[k], indices[k]. Means, prepared and grey pictures are bytes, 255 for 1.
 
 HELLO comes first. Of PLACEs (PICTURES, DRAWINGs) that wait, only the newest is answered, so neither a fast hand nor a
 slow client makes a queue. A message that breaks the rules closes its own socket, with a code of `Close` and a reason.
@@ -32,15 +35,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import plotly
 import streamlit as st
 import torch
+from starlette.requests import Request as HttpRequest
+from starlette.responses import FileResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from torch import Tensor
 
 from vae import data, images
+from vae.company import Company, Near
 from vae.engine import Engine, engine
 from vae.frame import Places, Sketch
 from vae.spec import InputSpec
@@ -59,7 +67,7 @@ MOST_BYTES = HEADER.size + max(4 + MOST_SIDE**2, 4 * 64 * MOST_PICTURES)
 class Kind(IntEnum):
     """What a message is."""
 
-    HELLO, INPUT, PLACE, PICTURES, DRAWING, SENTENCE = range(6)
+    HELLO, INPUT, PLACE, PICTURES, DRAWING, SENTENCE, EXAMPLE, NEAR = range(8)
 
 
 class Close(IntEnum):
@@ -86,12 +94,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A message that was checked: `values` are z (n, d), x (1, c, h, w), a grey canvas (h, w), or None."""
+    """A message that was checked: `values` are z (n, d), x (1, c, h, w), a grey canvas (h, w), an index, or None."""
 
     kind: Kind
     name: str
     header: bytes
-    values: Tensor | np.ndarray | None
+    values: Tensor | np.ndarray | int | None
 
 
 # ---- sessions ----
@@ -136,7 +144,7 @@ def end_session(token: str) -> None:
 def parse(message: bytes, models: Engine) -> Request:
     """The request in a message that follows a HELLO; Refused says what is wrong with it."""
     kind, model = _header(message)
-    if kind not in (Kind.INPUT, Kind.PLACE, Kind.PICTURES, Kind.DRAWING):
+    if kind in (Kind.HELLO, Kind.SENTENCE) or kind >= len(Kind):
         raise Refused(Close.MALFORMED, f"a request is not of kind {kind}")
     names = list(models.models)
     if model >= len(names):
@@ -148,6 +156,8 @@ def parse(message: bytes, models: Engine) -> Request:
         Kind.PLACE: lambda: _latents(body, latents, 1),
         Kind.PICTURES: lambda: _latents(body, latents, MOST_PICTURES),
         Kind.DRAWING: lambda: _canvas(body),
+        Kind.EXAMPLE: lambda: _index(body, len(models.company[name])),
+        Kind.NEAR: lambda: _latents(body, latents, 1),
     }
     return Request(Kind(kind), name, message[: HEADER.size], read[kind]())
 
@@ -197,6 +207,15 @@ def _canvas(body: bytes) -> np.ndarray:
     return np.frombuffer(body, np.uint8, offset=4).reshape(height, width)
 
 
+def _index(body: bytes, count: int) -> int:
+    if len(body) != 4:
+        raise Refused(Close.MALFORMED, "an example is asked for by one number")
+    (index,) = struct.unpack("<I", body)
+    if index >= count:
+        raise Refused(Close.NOT_A_PLACE, f"there are {count} examples")
+    return index
+
+
 def place_body(found: Places) -> bytes:
     """The answer to PLACE: the first row's numbers and picture."""
     numbers = [found.log_prior, found.further_out, found.drift, found.log_likelihood, found.log_posterior]
@@ -207,6 +226,17 @@ def drawing_body(prepared: Tensor, x: Tensor, found: Sketch, levels: int) -> byt
     """The answer to DRAWING."""
     numbers = [found.reconstruction, found.reconstruction_error, found.mu[0], found.sigma[0], found.kl_per_dimension[0]]
     return _floats(*numbers) + _bytes(prepared) + _bytes(x, levels - 1) + _bytes(found.mean[0])
+
+
+def example_body(company: Company, index: int) -> bytes:
+    """The answer to EXAMPLE."""
+    return _floats(company.mu[index]) + company.pictures[index].numpy().tobytes()
+
+
+def near_body(company: Company, found: Near) -> bytes:
+    """The answer to NEAR: the first row's."""
+    pictures = company.pictures.numpy()[found.indices[0].numpy()]
+    return _floats(found.log_density, found.distances[0], found.indices[0]) + pictures.tobytes()
 
 
 # numpy and not torch: these run in the server's own thread, where torch's first calls after a pause are slow
@@ -244,6 +274,11 @@ async def answer(request: Request, x: Tensor | None, models: Engine) -> bytes:
     if request.kind == Kind.PICTURES:
         pieces = [asyncio.wrap_future(piece) for piece in models.ask_pictures(request.name, request.values)]
         return request.header + b"".join([_bytes(piece) for piece in await asyncio.gather(*pieces)])
+    if request.kind == Kind.EXAMPLE:
+        return request.header + example_body(models.company[request.name], request.values)
+    if request.kind == Kind.NEAR:
+        found = await asyncio.wrap_future(models.ask_near(request.name, request.values))
+        return request.header + near_body(models.company[request.name], found)
     spec = models.model(request.name).input_spec
     try:
         loop = asyncio.get_running_loop()
@@ -271,6 +306,17 @@ def path() -> str:
     """Where the route is; below the base path, where the app is mounted at one."""
     base = (st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{base}/live" if base else "/live"
+
+
+def plotly_path() -> str:
+    """Where the components load Plotly from."""
+    return f"{path().removesuffix('live')}plotly.js"
+
+
+async def plotly_file(request: HttpRequest) -> FileResponse:
+    """The browser's half of the installed plotly; its version is in the query, so it may be kept for good."""
+    file = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    return FileResponse(file, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
 def allowed_origin(socket: WebSocket) -> bool:

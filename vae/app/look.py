@@ -22,6 +22,12 @@ COLOURS = {
 }
 
 
+# CARTO's "Safe" palette: ten classes that colour-blind people can tell apart, on white and on black
+CLASS_COLOURS = [
+    "#88CCEE", "#CC6677", "#DDCC77", "#117733", "#6A5ACD", "#AA4499", "#44AA99", "#999933", "#B23A48", "#E17C05"
+]  # fmt: skip
+
+
 def to_uint8(picture: Float[Tensor, "c h w"]) -> UInt8[np.ndarray, "h w *c"]:
     """A picture in [0, 1] as bytes, without a channel axis where it has one channel."""
     return picture.clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).squeeze(-1).numpy()

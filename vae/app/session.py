@@ -1,5 +1,6 @@
 """What pages share: cached data, the chosen model, and the state that survives a page change."""
 
+import plotly
 import streamlit as st
 import torch
 from PIL import Image
@@ -71,6 +72,11 @@ def icon() -> Image.Image:
     name = checkpoint.list_pretrained()[0]
     with Image.open(checkpoint.PRETRAINED / name / checkpoint.THUMBNAILS) as sheet:
         return sheet.crop((0, 0, 28, 28))
+
+
+def plotly_path() -> str:
+    """Where the live components load Plotly from: the file of the installed package, on this server."""
+    return f"{live.plotly_path()}?v={plotly.__version__}"
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=live.end_session)

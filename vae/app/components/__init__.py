@@ -18,4 +18,5 @@ def _component(name: str, *scripts: str):
 
 
 explorer = _component("explorer", "explore.js", "plane.js")
+latent_map = _component("map", "map.js")
 pad = _component("pad", "pad.js")

@@ -1,0 +1,90 @@
+"""The company of a place: against counting by hand, closed forms and torch's own distributions."""
+
+import math
+
+import pytest
+import torch
+
+import vae
+from vae import checkpoint, data
+from vae.company import Company, moves, near, properties, shadow, typical_densities
+
+
+def normals(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def company(n: int, d: int, sigma: float = 0.1) -> Company:
+    return Company(normals(n, d), torch.full((n, d), sigma), torch.zeros(n, 1, 2, 2, dtype=torch.uint8))
+
+
+def test_the_nearest_come_first_and_a_member_is_its_own_nearest():
+    around = company(50, 3)
+    found = near(around, around.mu[[7, 9]])
+    assert found.indices[:, 0].tolist() == [7, 9]
+    assert torch.equal(found.distances, found.distances.sort().values)
+    far = (around.mu - around.mu[7]).norm(dim=1)
+    torch.testing.assert_close(found.distances[0], far.sort().values[:8], atol=1e-3, rtol=0)
+
+
+def test_typical_places_of_a_wide_company_are_as_dense_as_the_normal_they_were_drawn_from():
+    # mu ~ N(0, I) and sigma = 1: places z ~ N(0, 2 I), whose mean log density is known
+    found = typical_densities(company(10_000, 2, sigma=1.0), count=2000)
+    assert torch.equal(found, found.sort().values)
+    assert abs(float(found.mean()) + math.log(2 * math.pi * 2) + 1) < 0.1
+
+
+def test_a_picture_does_not_stand_in_its_own_light():
+    # far apart and narrow: each place would be very dense if its own encoding counted
+    apart = company(1000, 24, sigma=0.01)
+    assert typical_densities(apart, count=50).max() < -1000
+
+
+def test_the_shadow_ranks_the_middle_of_a_crowd_highest_and_emptiness_zero():
+    around = company(10_000, 3, sigma=0.3)
+    rank = shadow(around, torch.eye(3)[:2], (0.0, 0.0), 6.0, 40)
+    assert rank[19:21, 19:21].min() > 0.9
+    assert rank[0].max() == 0
+    # half of N(0, 1.09 I) lies inside radius sqrt(2 ln 2) sigma, where half of all encodings are in less dense cells
+    radius = math.sqrt(2 * math.log(2) * 1.09)
+    cell = int((radius / 6 + 1) * 20)
+    assert abs(float(rank[20, cell]) - 0.5) < 0.15
+
+
+def test_rows_of_the_shadow_go_upwards_and_columns_to_the_right():
+    mu = torch.tensor([[1.5, 2.5], [1.5, 2.5], [-1.5, -1.5]])
+    around = Company(mu, torch.full((3, 2), 1e-3), torch.zeros(3, 1, 2, 2, dtype=torch.uint8))
+    rank = shadow(around, torch.eye(2), (0.0, 0.0), 4.0, 8)
+    crowded = (rank > 0).nonzero().double()
+    assert crowded.mean(0).tolist() == [6, 5]
+    assert rank.max() == pytest.approx(1 / 3)  # the lone one lies where it is less dense
+
+
+def test_properties_of_drawn_bars():
+    upright, lying, leaning = torch.zeros(3, 1, 28, 28)
+    upright[:, 4:24, 13:15] = 1
+    lying[:, 13:15, 4:24] = 1
+    for row in range(4, 24):
+        leaning[:, row, (44 - row) // 2] = 1  # half a pixel to the right for each upwards
+    found = properties(torch.stack([upright, lying, leaning]))
+    spread = math.sqrt((20**2 - 1) / 12)  # of 20 equally inked rows
+    torch.testing.assert_close(found["ink"], torch.tensor([40.0, 40.0, 20.0]) / 784)
+    torch.testing.assert_close(found["height"], torch.tensor([spread, 0.5, spread]))
+    torch.testing.assert_close(found["width"][:2], torch.tensor([0.5, spread]))
+    torch.testing.assert_close(found["slant"], torch.tensor([0.0, 0.0, 0.5]), atol=0.01, rtol=0)
+
+
+def test_an_empty_picture_has_no_shape_and_no_nan():
+    assert all(torch.isfinite(values).all() for values in properties(torch.zeros(1, 1, 28, 28)).values())
+
+
+@pytest.mark.parametrize("name", vae.list_pretrained())
+def test_moving_both_ways_moves_the_properties_both_ways_and_nowhere_not_at_all(name):
+    model, dataset = vae.load_pretrained(name, "cpu"), checkpoint.load_card(name)["data"]["name"]
+    around = Company(*checkpoint.load_encodings(name), data.load(dataset, "test").images)
+    direction = around.mu.std(0) * normals(around.mu.shape[1], seed=1)
+    there, back = moves(model, around, direction), moves(model, around, -direction)
+    assert max(abs(there[key]) for key in there) > 0.01
+    for key, value in there.items():
+        assert back[key] == pytest.approx(-value, abs=1e-4)
+    assert moves(model, around, 0 * direction) == {key: 0.0 for key in there}

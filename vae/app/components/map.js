@@ -1,0 +1,528 @@
+// The latent map: every test picture as a point, and the picture of any place between them.
+
+const TILES = 20; // decoded pictures on a side of the background
+const NEAREST = 8;
+const STEP = 0.05; // of an arrow key; with Shift a tenth of it
+
+let plotly = null;
+
+// Plotly's one file, from this page's own server, once.
+function loadPlotly(path) {
+  plotly ??= new Promise((resolve, reject) => {
+    const loaded = () => resolve(window.Plotly);
+    document.head.append(element("script", { src: path, onload: loaded, onerror: () => reject(new Error(path)) }));
+  });
+  return plotly;
+}
+
+const numbersOf = (text, kind = Float32Array) => new kind(fromBase64(text).buffer);
+const onLattice = (value) => Math.round(value * 1000) / 1000 + 0;
+const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+
+class LatentMap {
+  constructor(parent) {
+    this.root = parent.appendChild(element("div", { class: "lab" }));
+    this.live = new Live((ready) => this.connected(ready));
+    this.colourBy = "class";
+    this.layers = { pictures: false, density: true };
+    this.resized = new ResizeObserver(() => this.chart.data && this.plotly.relayout(this.chart, this.size()));
+    this.build();
+  }
+
+  end() {
+    this.live.close();
+    this.resized.disconnect();
+    clearTimeout(this.settling);
+    clearTimeout(this.silent);
+    if (this.plotly) this.plotly.purge(this.chart);
+  }
+
+  // ---- Python -> here ----
+
+  async update(component) {
+    this.component = component;
+    const { data } = component;
+    this.data = data;
+    this.live.connect(data.path, data.token);
+    const turned = data.rev !== this.rev;
+    if (data.turn !== this.turn || turned) this.z = data.z.slice();
+    this.turn = data.turn;
+    if (turned) {
+      this.rev = data.rev;
+      this.xy = numbersOf(data.xy);
+      this.labels = numbersOf(data.labels, Uint8Array);
+      this.rows = numbersOf(data.rows, Uint32Array);
+      this.values = Object.fromEntries(Object.entries(data.values).map(([name, text]) => [name, numbersOf(text)]));
+      this.rank = numbersOf(data.rank);
+      this.tiled = null;
+    }
+    this.live.input(data.model, fromBase64(data.levels));
+    this.turnDirection();
+    this.plotly ??= await loadPlotly(data.plotly);
+    if (turned) this.draw();
+    else this.refresh();
+    this.show(this.z);
+  }
+
+  connected(ready) {
+    clearTimeout(this.silent);
+    if (!ready) {
+      this.silent = setTimeout(() => say(this.status, "reconnecting"), 600);
+      return;
+    }
+    say(this.status, "");
+    this.askTiles();
+  }
+
+  // ---- the parts ----
+
+  build() {
+    this.chart = element("div", { class: "chart" });
+    this.float = element("canvas", { class: "float", hidden: "", "aria-hidden": "true" });
+    this.pin = element("div", { class: "pin" });
+    this.area = element(
+      "div",
+      {
+        class: "area", "data-testid": "map", tabindex: 0, role: "application",
+        "aria-label": "Latent map: arrow keys move z, with Shift in small steps",
+        onpointermove: (event) => this.onMove(event),
+        onpointerdown: (event) => this.onDown(event),
+        onpointerleave: () => this.restore(),
+        onkeydown: (event) => this.onKey(event),
+      },
+      this.chart,
+      this.pin,
+      this.float,
+    );
+    this.picture = element("canvas", { class: "picture", "data-testid": "decoded", role: "img", "aria-label": "The picture decoded at this place" });
+    this.near = Array.from({ length: NEAREST }, (_, i) =>
+      element("button", { class: "near", "data-testid": `near-${i}`, onclick: () => this.pick(this.nearest[i]) }, element("canvas")),
+    );
+    this.read = {};
+    const cell = (label, name) =>
+      element(
+        "div",
+        { class: "cell" },
+        markup(label),
+        (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` })),
+        (this.read[`${name}Note`] = element("span", { class: "quiet note" })),
+      );
+    this.status = element("div", { class: "status", role: "status" });
+    this.slider = element("input", { type: "range", min: -2, max: 2, step: 0.01, value: 0, "data-testid": "direction", "aria-label": "Along the difference of the groups", oninput: () => this.along(), onchange: () => this.commit() });
+    this.directionName = element("span", { class: "label" });
+    this.directionBox = element("div", { class: "section", hidden: "" }, this.directionName, element("div", { class: "track" }, this.slider));
+    this.tools = element("div", { class: "row", style: "padding-bottom:.6rem" });
+    this.root.replaceChildren(
+      this.tools,
+      element(
+        "div",
+        { class: "mapped" },
+        this.area,
+        element(
+          "div",
+          { class: "beside" },
+          this.picture,
+          element("div", { class: "readouts two" }, cell("log q(<z>), all pictures", "density"), cell("encoded again", "drift")),
+          element("div", { class: "section quiet", "data-testid": "near-note" }, "nearest test pictures"),
+          element("div", { class: "nears" }, ...this.near),
+          this.directionBox,
+          this.status,
+        ),
+      ),
+    );
+    this.resized.observe(this.area);
+  }
+
+  buildTools() {
+    const button = (text, pressed, onclick) => element("button", { "aria-pressed": pressed, onclick }, text);
+    const names = { class: "class", elbo: "ELBO", kl: "KL", reconstruction: "reconstruction" };
+    const select = element(
+      "select",
+      { "aria-label": "Colour by", onchange: (event) => ((this.colourBy = event.target.value), this.draw()) },
+      ...Object.entries(names).map(([value, text]) => {
+        const option = element("option", { value }, `colour by ${text}`);
+        option.selected = value === this.colourBy;
+        return option;
+      }),
+    );
+    const layer = (name, text) =>
+      button(text, this.layers[name], () => {
+        this.layers[name] = !this.layers[name];
+        this.draw();
+        this.askTiles();
+      });
+    const decodable = this.data.along !== null;
+    const lasso = button("Lasso", this.lasso === true, () => {
+      this.lasso = !this.lasso;
+      this.plotly.relayout(this.chart, { dragmode: this.lasso ? "lasso" : "pan" });
+      this.buildTools();
+    });
+    const kept = (this.selected ?? []).length;
+    const keep = (group) => button(`${kept} as ${group}`, false, () => this.keep(group));
+    const whole = button("Whole map", false, () => this.plotly.relayout(this.chart, this.window()));
+    this.tools.replaceChildren(
+      select,
+      ...(decodable ? [layer("pictures", "Decoded"), layer("density", "Density")] : []),
+      lasso,
+      ...(kept ? [keep("A"), keep("B")] : []),
+      whole,
+    );
+  }
+
+  size() {
+    return { width: this.area.clientWidth, height: this.area.clientHeight };
+  }
+
+  window() {
+    const { middle, far } = this.data;
+    return { "xaxis.range": [middle[0] - far, middle[0] + far], "yaxis.range": [middle[1] - far, middle[1] + far] };
+  }
+
+  // ---- the chart ----
+
+  // Over the decoded pictures they step back.
+  dots() {
+    return this.layers.pictures ? { size: 3, opacity: 0.45 } : { size: 4, opacity: 0.75 };
+  }
+
+  points() {
+    const { classes, colours } = this.data;
+    const shared = { type: "scattergl", mode: "markers", hoverinfo: "none" };
+    const of = (rows) => ({
+      x: rows.map((row) => this.xy[2 * row]),
+      y: rows.map((row) => this.xy[2 * row + 1]),
+      customdata: rows,
+    });
+    const all = Array.from(this.labels.keys());
+    if (this.colourBy === "class") {
+      return classes.map((name, label) => ({
+        ...shared,
+        ...of(all.filter((row) => this.labels[row] === label)),
+        name,
+        marker: { ...this.dots(), color: colours[label] },
+      }));
+    }
+    const values = this.values[this.colourBy];
+    const sorted = Float32Array.from(values).sort();
+    const at = (share) => sorted[Math.floor(share * (sorted.length - 1))];
+    const marker = { ...this.dots(), color: all.map((row) => values[row]), colorscale: "Viridis", cmin: at(0.02), cmax: at(0.98) };
+    const bar = { thickness: 10, len: 0.6, outlinewidth: 0, title: { text: "nats", side: "top" } };
+    return [{ ...shared, ...of(all), showlegend: false, marker: { ...marker, colorbar: bar } }];
+  }
+
+  // The input's posterior at its scale (one sigma), and its mean.
+  posterior() {
+    const { along, given } = this.data;
+    if (!along) return [];
+    const middle = along.map((direction) => dot(direction, given.mu));
+    const covariance = (u, v) => u.reduce((sum, value, i) => sum + value * v[i] * given.sigma[i] ** 2, 0);
+    const [aa, ab, bb] = [covariance(along[0], along[0]), covariance(along[0], along[1]), covariance(along[1], along[1])];
+    // Cholesky's factor maps the unit circle to the ellipse
+    const l11 = Math.sqrt(aa), l21 = ab / l11, l22 = Math.sqrt(Math.max(0, bb - l21 * l21));
+    const turn = Array.from({ length: 65 }, (_, i) => (2 * Math.PI * i) / 64);
+    const style = getComputedStyle(this.root);
+    const colour = (name) => style.getPropertyValue(name).trim();
+    const shared = { type: "scatter", hoverinfo: "skip", showlegend: false };
+    return [
+      {
+        ...shared, mode: "lines", line: { color: colour("--sigma"), width: 2.5 },
+        x: turn.map((angle) => middle[0] + l11 * Math.cos(angle)),
+        y: turn.map((angle) => middle[1] + l21 * Math.cos(angle) + l22 * Math.sin(angle)),
+      },
+      {
+        ...shared, mode: "markers+text", x: [middle[0]], y: [middle[1]], text: ["x"], textposition: "top center",
+        textfont: { size: 16, color: colour("--x") },
+        marker: { size: 9, color: colour("--mu"), line: { color: "#fff", width: 2 } },
+      },
+    ];
+  }
+
+  contours() {
+    const { side, middle, far, along } = this.data;
+    if (!along || !this.layers.density) return [];
+    const at = (axis) => Array.from({ length: side }, (_, i) => middle[axis] + far * ((2 * i + 1) / side - 1));
+    const z = Array.from({ length: side }, (_, row) => Array.from(this.rank.subarray(row * side, (row + 1) * side)));
+    return [
+      {
+        type: "contour", x: at(0), y: at(1), z, showscale: false, hoverinfo: "skip", showlegend: false,
+        contours: { start: 0.1, end: 0.9, size: 0.2, coloring: "none" }, line: { width: 1.2, color: "#8a8f98", smoothing: 1 },
+      },
+    ];
+  }
+
+  draw() {
+    const style = getComputedStyle(this.root);
+    const text = style.getPropertyValue("--st-text-color");
+    const { far, middle, along } = this.data;
+    const range = (axis) => [middle[axis] - far, middle[axis] + far];
+    const ring = (radius) => ({
+      type: "circle", x0: -radius, x1: radius, y0: -radius, y1: radius, layer: "below", line: { color: "#8a8f98", dash: "dot", width: 1 },
+    });
+    const quiet = { showgrid: false, zeroline: false, ticks: "", fixedrange: false };
+    const layout = {
+      ...this.size(),
+      margin: { l: 34, r: 0, t: 0, b: 34 },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: text, family: style.getPropertyValue("--st-font"), size: 13 },
+      xaxis: { ...quiet, range: range(0), title: { text: this.data.titles[0], standoff: 4 }, showticklabels: along !== null },
+      yaxis: { ...quiet, range: range(1), title: { text: this.data.titles[1], standoff: 2 }, scaleanchor: "x", showticklabels: along !== null },
+      dragmode: this.lasso ? "lasso" : "pan",
+      uirevision: this.rev,
+      hovermode: "closest",
+      hoverdistance: 8,
+      showlegend: this.area.clientWidth > 560,
+      legend: { x: 1, xanchor: "right", y: 1, itemsizing: "constant", bgcolor: "rgba(0,0,0,0)", font: { size: 12 } },
+      shapes: along ? [1, 2].map(ring) : [],
+      images: this.layers.pictures && this.background ? [this.background] : [],
+    };
+    const traces = [...this.contours(), ...this.points(), ...this.posterior()];
+    const first = !this.chart.data;
+    this.plotly.react(this.chart, traces, layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false });
+    if (first) this.listen();
+    this.buildTools();
+    this.movePin();
+    this.area.dataset.points = this.labels.length;
+    this.askTiles();
+  }
+
+  // Only what depends on the input: the points stay as they are.
+  refresh() {
+    const [ellipse, mean] = this.posterior();
+    if (!ellipse) return;
+    const last = this.chart.data.length - 2;
+    this.plotly.restyle(this.chart, { x: [ellipse.x, mean.x], y: [ellipse.y, mean.y] }, [last, last + 1]);
+  }
+
+  listen() {
+    this.chart.on("plotly_hover", (event) => (this.over = event.points[0].customdata ?? null));
+    this.chart.on("plotly_unhover", () => (this.over = null));
+    this.chart.on("plotly_relayout", () => this.movePin());
+    this.chart.on("plotly_relayouting", () => this.movePin());
+    this.chart.on("plotly_selected", (event) => {
+      this.selected = (event?.points ?? []).map((point) => point.customdata).filter(Number.isInteger);
+      this.buildTools();
+    });
+  }
+
+  axes() {
+    return [this.chart._fullLayout.xaxis, this.chart._fullLayout.yaxis];
+  }
+
+  movePin() {
+    this.pin.hidden = !this.data.along;
+    if (!this.data.along) return;
+    const [across, down] = this.axes();
+    const [a, b] = this.at(this.z);
+    const [x, y] = [across._offset + across.d2p(a), down._offset + down.d2p(b)];
+    const inside = x >= across._offset && x <= across._offset + across._length && y >= 0 && y <= down._offset + down._length;
+    this.pin.hidden = !inside;
+    this.pin.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  // ---- places ----
+
+  at(z) {
+    return this.data.along.map((direction) => dot(direction, z));
+  }
+
+  movedTo([a, b], z = this.z) {
+    const { along } = this.data;
+    const [da, db] = [a - dot(along[0], z), b - dot(along[1], z)];
+    return z.map((value, i) => value + da * along[0][i] + db * along[1][i]);
+  }
+
+  // the place under the pointer, or null outside the chart
+  under(event) {
+    if (!this.chart.data || !this.data.along) return null;
+    const box = this.area.getBoundingClientRect();
+    const [across, down] = this.axes();
+    const [x, y] = [event.clientX - box.left - across._offset, event.clientY - box.top - down._offset];
+    if (x < 0 || y < 0 || x > across._length || y > down._length) return null;
+    return [across.p2d(x), down.p2d(y)];
+  }
+
+  onMove(event) {
+    if (event.pointerType === "touch" || this.lasso || event.buttons) return this.hideFloat();
+    const box = this.area.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    this.float.style.transform = `translate(${x + (x > box.width - 130 ? -114 : 18)}px, ${Math.max(0, y - 114)}px)`;
+    const place = this.under(event);
+    if (this.over !== null && this.over !== undefined) this.preview(this.over);
+    else if (place) this.show(this.movedTo(place), true);
+    else this.restore();
+  }
+
+  // a test picture's own place
+  preview(row) {
+    if (this.previewed === row) return;
+    this.previewed = row;
+    const { latents, model, shape } = this.data;
+    this.live.ask(Kind.EXAMPLE, model, new Uint32Array([this.rows[row]]), (buffer) => {
+      if (this.previewed !== row) return;
+      const { numbers, pixels } = parts(buffer, latents);
+      this.floatShows(pixels);
+      this.show(Array.from(numbers), false);
+    });
+  }
+
+  restore() {
+    this.hideFloat();
+    if (this.wandered) this.show(this.z);
+    this.wandered = false;
+  }
+
+  hideFloat() {
+    this.previewed = null;
+    this.float.hidden = true;
+  }
+
+  floatShows(pixels) {
+    paint(this.float, pixels, this.data.shape);
+    this.float.hidden = false;
+  }
+
+  // While a button is down, Plotly lays a cover over the page, so the end of a click is seen by the window only.
+  onDown({ clientX, clientY, button }) {
+    this.hideFloat();
+    if (button === 0) addEventListener("pointerup", (event) => this.onUp(event, clientX, clientY), { once: true, capture: true });
+  }
+
+  onUp(event, x, y) {
+    if (this.lasso || Math.hypot(event.clientX - x, event.clientY - y) > 4) return;
+    const place = this.under(event);
+    if (this.over !== null && this.over !== undefined) this.pick(this.rows[this.over]);
+    else if (place) this.moveTo(this.movedTo(place));
+  }
+
+  onKey(event) {
+    const by = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!by || !this.data.along || event.target !== this.area) return;
+    const [a, b] = this.at(this.z);
+    const step = STEP * (event.shiftKey ? 0.1 : 1);
+    event.preventDefault();
+    this.moveTo(this.movedTo([a + by[0] * step, b + by[1] * step]));
+  }
+
+  within(z) {
+    return z.map((value, i) => onLattice(Math.min(this.data.reach[i], Math.max(-this.data.reach[i], value))));
+  }
+
+  moveTo(z) {
+    this.z = this.within(z);
+    this.base = null;
+    this.slider.value = 0;
+    this.movePin();
+    this.show(this.z);
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.commit(), 350);
+  }
+
+  commit() {
+    clearTimeout(this.settling);
+    this.component.setStateValue("place", { z: this.z, given: this.data.given.id, turn: null });
+  }
+
+  pick(index) {
+    this.component.setStateValue("picked", { index, turn: Math.random() });
+  }
+
+  keep(group) {
+    this.component.setStateValue("kept", { group, rows: this.selected.map((row) => this.rows[row]) });
+    this.selected = [];
+    this.lasso = false;
+    this.plotly.update(this.chart, { selectedpoints: [null] }, { dragmode: "pan", selections: [] });
+    this.buildTools();
+  }
+
+  // ---- the difference of two groups ----
+
+  turnDirection() {
+    const { direction } = this.data;
+    this.directionBox.hidden = !direction;
+    if (!direction || direction.name === this.directed) return;
+    this.directed = direction.name;
+    this.base = null;
+    this.slider.value = 0;
+    say(this.directionName, direction.name);
+  }
+
+  along() {
+    this.base ??= this.z;
+    const { vector } = this.data.direction;
+    this.z = this.within(this.base.map((value, i) => value + Number(this.slider.value) * vector[i]));
+    if (this.data.along) this.movePin();
+    this.show(this.z);
+  }
+
+  // ---- what is there ----
+
+  show(z, floating = false) {
+    const { latents, model, shape, typical } = this.data;
+    if (z !== this.z) this.wandered = true;
+    const body = new Float32Array(z);
+    this.live.ask(Kind.PLACE, model, body, (buffer) => {
+      const { numbers, pixels } = parts(buffer, 6 + latents);
+      paint(this.picture, pixels, shape);
+      this.picture.dataset.z = z.join(",");
+      this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
+      if (floating) this.floatShows(pixels);
+      say(this.read.drift, nats(numbers[2]));
+      say(this.read.driftNote, "σ away from this place");
+    });
+    this.live.ask(Kind.NEAR, model, body, (buffer) => {
+      const { numbers, pixels } = parts(buffer, 1 + 2 * NEAREST);
+      const plane = shape[0] * shape[1] * shape[2];
+      const below = typical.filter((value) => value < numbers[0]).length / typical.length;
+      say(this.read.density, nats(numbers[0]));
+      say(this.read.densityNote, below === 0 ? "emptier than any picture's place" : `denser than ${Math.round(100 * below)} % of places`);
+      this.area.classList.toggle("empty", below === 0);
+      this.nearest = Array.from(numbers.subarray(1 + NEAREST));
+      this.near.forEach((button, i) => {
+        paint(button.firstChild, pixels.subarray(i * plane), shape);
+        button.title = `test picture ${this.nearest[i]}, ${nats(numbers[1 + i], 2)} away`;
+        button.ariaLabel = button.title;
+      });
+      this.near[0].dataset.index = this.nearest[0];
+    });
+  }
+
+  // The decoded manifold, faint where no picture lies.
+  askTiles() {
+    if (!this.layers.pictures || !this.live.ready || !this.data?.along || !this.chart.data) return;
+    const { latents, shape, model, far, middle, side } = this.data;
+    const base = this.movedTo(middle);
+    const key = JSON.stringify([this.rev, base.map((value) => value.toFixed(1))]);
+    if (key === this.tiled) return;
+    this.tiled = key;
+    const places = new Float32Array(TILES * TILES * latents);
+    const share = (i) => ((2 * i + 1) / TILES - 1) * far;
+    for (let row = 0; row < TILES; row++)
+      for (let column = 0; column < TILES; column++)
+        places.set(this.movedTo([middle[0] + share(column), middle[1] - share(row)], base), (row * TILES + column) * latents);
+    this.live.ask(Kind.PICTURES, model, places, (buffer) => {
+      const [channels, height, width] = shape;
+      const sheet = element("canvas", { width: TILES * width, height: TILES * height });
+      const { pixels } = parts(buffer, 0);
+      const tile = element("canvas");
+      const pen = sheet.getContext("2d");
+      for (let i = 0; i < TILES * TILES; i++) {
+        const [row, column] = [Math.floor(i / TILES), i % TILES];
+        const cell = (index) => Math.floor(((index + 0.5) * side) / TILES);
+        const rank = this.rank[(side - 1 - cell(row)) * side + cell(column)];
+        if (rank < 0.002) continue;
+        pen.globalAlpha = 0.35 + 0.65 * Math.min(1, 6 * rank);
+        paint(tile, pixels.subarray(i * channels * height * width), shape);
+        pen.drawImage(tile, column * width, row * height);
+      }
+      this.background = {
+        source: sheet.toDataURL(), xref: "x", yref: "y", x: middle[0] - far, y: middle[1] + far,
+        sizex: 2 * far, sizey: 2 * far, sizing: "stretch", layer: "below",
+      };
+      this.area.dataset.tiles = TILES * TILES;
+      this.draw();
+    });
+  }
+}
+
+export default mounted((parent) => new LatentMap(parent));

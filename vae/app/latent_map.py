@@ -1,0 +1,267 @@
+"""Latent map: where the test set lies, what lies between, and what sets two groups apart."""
+
+import base64
+import io
+
+import numpy as np
+import streamlit as st
+import torch
+
+from vae import checkpoint, company, latent, projection
+from vae.app import inputs, live, session
+from vae.app.components import latent_map
+from vae.app.look import CLASS_COLOURS
+from vae.engine import engine
+from vae.projection import View
+
+VIEWS = {"pca": "Principal components", "pair": "Two latents", "tsne": "t-SNE"}
+OTHERS = "all others"
+
+
+def encode(array: np.ndarray | torch.Tensor) -> str:
+    """A tensor's bytes for the browser."""
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def signed(value: float) -> str:
+    """A number to a tenth with its sign, a real minus, and no sign on zero."""
+    rounded = round(float(value), 1) + 0.0
+    return f"{rounded:+.1f}".replace("-", "−") if rounded else "0.0"
+
+
+@st.cache_resource(show_spinner=False, max_entries=12)
+def view_of(name: str, kind: str, pair: tuple[int, int]) -> View:
+    """A view of a model's encodings."""
+    around = engine().company[name]
+    if kind == "tsne":
+        return projection.tsne(around)
+    if kind == "pca":
+        return engine().compute(projection.principal, around)
+    return engine().compute(projection.latents, around, *pair)
+
+
+@st.cache_data(show_spinner=False)
+def typical(name: str) -> list[float]:
+    """Percentiles of the log density at places where pictures lie."""
+    found = engine().compute(company.typical_densities, engine().company[name])
+    return torch.quantile(found, torch.linspace(0, 1, 101)).tolist()
+
+
+@st.cache_data(show_spinner=False)
+def values_of(name: str) -> dict[str, np.ndarray]:
+    """ELBO, KL and reconstruction of every test picture, nats."""
+    mu, sigma = session.encodings(name)
+    kl = 0.5 * (mu.square() + sigma.square() - 1).sum(1) - sigma.log().sum(1)
+    reconstruction = checkpoint.load_reconstructions(name)
+    return {"elbo": (reconstruction - kl).numpy(), "kl": kl.numpy(), "reconstruction": reconstruction.numpy()}
+
+
+def choose_view(name: str) -> tuple[View, str]:
+    """The view that the visitor chose, and a word that tells it from others."""
+    kl = session.card(name)["numbers"]["kl_per_dimension"]
+    order = sorted(range(len(kl)), key=lambda dimension: -kl[dimension])
+    if len(kl) == 2:
+        return view_of(name, "pair", (0, 1)), f"{name}.pair"
+    options = {"label_visibility": "collapsed", "persist_state": "session"}
+    pair = tuple(order[:2])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        kind = st.segmented_control(
+            "View", list(VIEWS), format_func=VIEWS.get, default="pca", key="map.view", required=True, **options
+        )
+        if kind == "pair":
+            across = st.selectbox("Across", order, format_func="z{}".format, key=f"{name}.across", width=90, **options)
+            left = [dimension for dimension in order if dimension != across]
+            up = st.selectbox("Up", left, format_func="z{}".format, key=f"{name}.up", width=90, **options)
+            pair = (across, up)
+        elif kind == "tsne":
+            st.caption(
+                f"t-SNE of {projection.TSNE_PICTURES} encodings, computed once: neighbours stay near, distances and "
+                "empty places mean nothing, and it cannot be decoded."
+            )
+    with st.spinner("Computing t-SNE, once" if kind == "tsne" else "", show_time=kind == "tsne"):
+        return view_of(name, kind, pair), f"{name}.{kind}.{pair}"
+
+
+def groups(name: str) -> dict[str, torch.Tensor]:
+    """What can be compared: classes, and what was lassoed; the indices of their test pictures."""
+    dataset = inputs.dataset_of(name)
+    labels = session.test_set(dataset.name)[1]
+    found = {word: (labels == label).nonzero()[:, 0] for label, word in enumerate(dataset.class_names)}
+    kept = st.session_state.get(f"{dataset.name}.kept", {})
+    return {f"lasso {group} ({len(rows)})": torch.tensor(rows) for group, rows in sorted(kept.items())} | found
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def compared(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[latent.Attribute, dict[str, float]]:
+    """The difference of two groups and what moves along it; ValueError where they are too small."""
+    around, model = engine().company[name], engine().model(name)
+    found = engine().compute(latent.attribute, around.mu, torch.tensor(a), torch.tensor(b))
+    return found, engine().compute(company.moves, model, around, found.direction)
+
+
+def compare(name: str) -> dict | None:
+    """Two groups chosen, their effect size told; the direction for the component's slider."""
+    found = groups(name)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        options = {"persist_state": "session", "width": 190}
+        chosen = st.selectbox(
+            "Group A", list(found), index=None, placeholder="a class or a lasso", key="map.a", **options
+        )
+        other = st.selectbox("Group B", [OTHERS, *found], key="map.b", **options)
+    if chosen is None:
+        return None
+    a = found[chosen]
+    if other == OTHERS:
+        everyone = torch.ones(len(engine().company[name]), dtype=torch.bool)
+        everyone[a] = False
+        b = everyone.nonzero()[:, 0]
+    else:
+        b = found[other]
+    try:
+        attribute, moved = compared(name, tuple(a.tolist()), tuple(b.tolist()))
+    except ValueError as error:
+        st.error(str(error))
+        return None
+    strongest = attribute.per_dimension.abs().argsort(descending=True)[:3].tolist()
+    latents = ", ".join(f"z{index} {signed(attribute.per_dimension[index])}" for index in strongest)
+    others = ", ".join(f"{word} {signed(change)}" for word, change in moved.items())
+    st.markdown(
+        f"**Cohen's d {attribute.effect:.2f} ± {attribute.error:.2f}** along A − B, on the half of each group held out"
+    )
+    st.caption(
+        f"Of single latents: {latents}. What else moves along it, in standard deviations from half a step back "
+        f"to half a step on: {others}."
+    )
+    return {"name": f"{chosen} − {other}", "vector": attribute.direction.tolist()}
+
+
+def state(key: str) -> object:
+    """What the component last said under a name."""
+    return st.session_state["map"].get(key)
+
+
+def moved() -> None:
+    """The component's callback: z was pinned."""
+    inputs.keep_place(st.session_state["model"], state("place"))
+
+
+def picked() -> None:
+    """The component's callback: a test picture was chosen, and becomes the current input."""
+    name, value = st.session_state["model"], state("picked")
+    index = value.get("index") if isinstance(value, dict) else None
+    if not isinstance(index, int | float) or inputs.find(name, f"i{int(index)}") is None:
+        return
+    inputs.choose(name, f"i{int(index)}")
+    st.session_state[f"z.{name}"] = inputs.as_place(name, session.encodings(name)[0][int(index)].tolist())
+    session.count_up("map.turn")
+
+
+def kept() -> None:
+    """The component's callback: a lasso was kept as group A or B."""
+    name, value = st.session_state["model"], state("kept")
+    dataset = inputs.dataset_of(name).name
+    count = len(engine().company[name])
+    if not isinstance(value, dict) or value.get("group") not in ("A", "B") or not isinstance(value.get("rows"), list):
+        return
+    rows = sorted({int(row) for row in value["rows"] if isinstance(row, int | float) and 0 <= row < count})
+    key = f"{dataset}.kept"
+    st.session_state[key] = st.session_state.get(key, {}) | {value["group"]: rows}
+    side = value["group"].lower()
+    st.session_state[f"map.{side}"] = f"lasso {value['group']} ({len(rows)})"
+
+
+def as_csv(name: str) -> bytes:
+    """The encodings as a table: index, label, numbers, mu and sigma."""
+    mu, sigma = session.encodings(name)
+    labels = session.test_set(inputs.dataset_of(name).name)[1]
+    numbers, d = values_of(name), mu.shape[1]
+    head = ["index", "label", *numbers, *(f"mu{i}" for i in range(d)), *(f"sigma{i}" for i in range(d))]
+    table = np.column_stack([np.arange(len(mu)), labels.numpy(), *numbers.values(), mu.numpy(), sigma.numpy()])
+    out = io.StringIO()
+    np.savetxt(
+        out,
+        table,
+        fmt=["%d", "%d", *["%.6g"] * (table.shape[1] - 2)],
+        delimiter=",",
+        header=",".join(head),
+        comments="",
+    )
+    return out.getvalue().encode()
+
+
+def as_npz(name: str) -> bytes:
+    """The same as arrays."""
+    mu, sigma = session.encodings(name)
+    labels = session.test_set(inputs.dataset_of(name).name)[1]
+    out = io.BytesIO()
+    np.savez_compressed(out, mu=mu.numpy(), sigma=sigma.numpy(), label=labels.numpy(), **values_of(name))
+    return out.getvalue()
+
+
+def features(name: str) -> None:
+    """How good the latents are as features, and the encodings to take away."""
+    numbers = session.card(name)["numbers"]
+    probe, neighbours = numbers["linear_probe"], numbers["nearest_neighbours"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button("CSV", lambda: as_csv(name), f"{name}.csv", "text/csv", icon=":material/download:")
+        st.download_button("NPZ", lambda: as_npz(name), f"{name}.npz", icon=":material/download:")
+        st.caption(
+            f"As features: a linear probe on the means finds the class of {100 * probe['latents']:.1f} % of the test "
+            f"pictures held out (as many principal components of the pixels: {100 * probe['pca']:.1f} %), 5 nearest "
+            f"neighbours {100 * neighbours['latents']:.1f} % ({100 * neighbours['pca']:.1f} %)."
+        )
+
+
+@st.fragment
+def page(name: str) -> None:
+    """The map, and below it the comparison of two groups."""
+    view, word = choose_view(name)
+    chart = st.container()
+    direction = compare(name)
+    given, dataset = inputs.current(name), inputs.dataset_of(name)
+    found = engine().ask_sketch(name, given.x).result()
+    mu, sigma = found.mu[0].tolist(), found.sigma[0].tolist()
+    z = st.session_state.setdefault(f"z.{name}", inputs.from_url(name) or inputs.as_place(name, mu))
+    spec, labels = engine().model(name).input_spec, session.test_set(dataset.name)[1]
+    values = {key: encode(array[view.rows.numpy()]) for key, array in values_of(name).items()}
+    with chart:
+        latent_map(
+            key="map",
+            data={
+                "path": live.path(),
+                "token": session.live_token(),
+                "plotly": session.plotly_path(),
+                "rev": word,
+                "turn": session.counted("map.turn"),
+                "model": list(engine().models).index(name),
+                "latents": len(mu),
+                "shape": list(spec.shape),
+                "classes": list(dataset.class_names),
+                "colours": CLASS_COLOURS,
+                "titles": list(view.titles),
+                "rows": encode(view.rows.to(torch.int32)),
+                "labels": encode(labels[view.rows].to(torch.uint8)),
+                "xy": encode(view.xy),
+                "values": values,
+                "reach": session.reach(name),
+                "middle": list(view.middle),
+                "far": view.far,
+                "along": None if view.along is None else view.along.tolist(),
+                "side": projection.SIDE,
+                "rank": "" if view.rank is None else encode(view.rank),
+                "typical": typical(name),
+                "z": z,
+                "given": {"id": given.id, "name": given.name, "mu": mu, "sigma": sigma},
+                "levels": encode(given.x.mul(spec.levels - 1).round().to(torch.uint8)),
+                "direction": direction,
+            },
+            on_place_change=moved,
+            on_picked_change=picked,
+            on_kept_change=kept,
+        )
+    st.query_params["z"] = ",".join(f"{value:g}" for value in z)
+    st.query_params["x"] = inputs.link(given)
+
+
+page(st.session_state["model"])
+features(st.session_state["model"])

@@ -1,0 +1,113 @@
+"""The encodings of the test set around a place: how crowded it is there, and who is near."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from vae.latent import aggregate_log_density
+from vae.models import VAE
+
+NEIGHBOURS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Company:
+    """(mu, sigma) of q(z|x) for the pictures of a data set, and the pictures, 0 to 255; on the CPU."""
+
+    mu: Float[Tensor, "n d"]
+    sigma: Float[Tensor, "n d"]
+    pictures: UInt8[Tensor, "n c h w"]
+
+    def __len__(self) -> int:
+        return len(self.mu)
+
+
+class Near(NamedTuple):
+    """`log_density` of the aggregate posterior at each z, nats; the nearest means, and how far they are."""
+
+    log_density: Float[Tensor, " b"]
+    distances: Float[Tensor, "b k"]
+    indices: Int64[Tensor, "b k"]
+
+
+@torch.inference_mode()
+def near(company: Company, z: Float[Tensor, "b d"]) -> Near:
+    """The `NEIGHBOURS` closest encodings of each z, closest first, and the density there."""
+    distances, indices = torch.cdist(z, company.mu).topk(NEIGHBOURS, largest=False)
+    return Near(aggregate_log_density(z, company.mu, company.sigma), distances, indices)
+
+
+def typical_densities(company: Company, count: int = 400, seed: int = 0) -> Float[Tensor, " count"]:
+    """Log densities, ascending, of places where pictures are encoded: z ~ q(z|x) of `count` pictures under all others.
+
+    With itself in its company every picture would lie at a peak of its own.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(company), generator=generator)
+    some, others = order[:count], order[count:]
+    z = company.mu[some] + company.sigma[some] * torch.randn(company.mu[some].shape, generator=generator)
+    return aggregate_log_density(z, company.mu[others], company.sigma[others]).sort().values
+
+
+def shadow(
+    company: Company, along: Float[Tensor, "2 d"], middle: tuple[float, float], far: float, side: int, seed: int = 0
+) -> Float[Tensor, "side side"]:
+    """How crowded a plane is: for each cell the share of encodings that lie in less dense cells; rows go upwards.
+
+    The aggregate posterior, projected along two directions, from 10 draws of each q(z|x), counted in side x side cells
+    of the square `middle` +- `far` and smoothed over one cell.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    draws = company.mu + company.sigma * torch.randn(10, *company.mu.shape, generator=generator)
+    cells = _cells(draws.flatten(0, 1) @ along.T, middle, far, side)
+    counts = torch.bincount(cells[cells >= 0], minlength=side**2).view(side, side)
+    density = torch.from_numpy(gaussian_filter(counts.double().numpy(), 1.0)).flatten()
+    own = _cells(company.mu @ along.T, middle, far, side)
+    levels = torch.where(own >= 0, density[own.clamp(min=0)], 0.0).sort().values
+    return (torch.searchsorted(levels, density) / len(levels)).float().view(side, side)
+
+
+def _cells(places: Float[Tensor, "n 2"], middle: tuple[float, float], far: float, side: int) -> Int64[Tensor, " n"]:
+    """The index of each place's cell, row by row from below; -1 outside."""
+    steps = ((places - places.new_tensor(middle)) / (2 * far) + 0.5).mul(side).floor().long()
+    inside = ((steps >= 0) & (steps < side)).all(1)
+    return torch.where(inside, steps[:, 1] * side + steps[:, 0], -1)
+
+
+def properties(pictures: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, " n"]]:
+    """What can be said of any picture: ink (its mean), height and width (standard deviations, pixels), and slant.
+
+    Slant is how many pixels the ink moves to the right for each pixel upwards.
+    """
+    ink = pictures.mean(1)
+    total = ink.sum((1, 2)).clamp(min=1e-6)
+    rows, columns = torch.arange(ink.shape[1]).to(ink), torch.arange(ink.shape[2]).to(ink)
+    row, column = ink.sum(2) @ rows / total, ink.sum(1) @ columns / total
+    down, right = rows[:, None] - row[:, None, None], columns - column[:, None, None]
+
+    def moment(values: Tensor) -> Tensor:
+        return (ink * values).sum((1, 2)) / total
+
+    height, width = moment(down.square()), moment(right.square())
+    slant = -moment(down * right) / height.clamp(min=1e-6)
+    return {"ink": ink.mean((1, 2)), "height": height.sqrt(), "width": width.sqrt(), "slant": slant}
+
+
+@torch.inference_mode()
+def moves(
+    model: VAE, company: Company, direction: Float[Tensor, " d"], count: int = 256, seed: int = 0
+) -> dict[str, float]:
+    """What else changes along a direction: the mean change of each property of the decoded picture from mu - direction
+    / 2 to mu + direction / 2 over `count` random pictures, in standard deviations of the property over those pictures.
+    """
+    some = torch.randperm(len(company), generator=torch.Generator().manual_seed(seed))[:count]
+    mu = company.mu[some]
+    device = next(model.parameters()).device
+    before, at, after = (
+        properties(model.decode((mu + share * direction).to(device)).mean.cpu()) for share in (-0.5, 0.0, 0.5)
+    )
+    return {name: float((after[name] - before[name]).mean() / at[name].std().clamp(min=1e-6)) for name in at}
