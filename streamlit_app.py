@@ -29,6 +29,7 @@ if __name__ == "__main__":
     pages = {
         st.Page("vae/app/explore.py", title="Explore", default=True): ":material/tune:",
         st.Page("vae/app/latent_map.py", title="Latent map"): ":material/scatter_plot:",
+        st.Page("vae/app/interpolate.py", title="Interpolate"): ":material/animation:",
         st.Page("vae/app/reconstruct.py", title="Reconstruct"): ":material/image_search:",
     }
     page = st.navigation(list(pages), position="hidden")

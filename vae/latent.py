@@ -16,6 +16,7 @@ __all__ = [
     "Judged",
     "aggregate_log_density",
     "attribute",
+    "bilinear",
     "embed",
     "follow",
     "judge",
@@ -126,6 +127,14 @@ def follow(
             move = (mean / (1 - 0.9 ** (i + 1))) / ((square / (1 - 0.99 ** (i + 1))).sqrt() + 1e-12)
             inner = (inner - rate * (1 - i / iterations) * move).detach()
         return _paced(model, best, steps)
+
+
+def bilinear(corners: Float[Tensor, "4 d"], side: int) -> Float[Tensor, "side side d"]:
+    """The grid whose corners, row by row, are exactly the four; straight along every edge, row and column."""
+    _require_two(side)
+    a, b, c, d = corners
+    left, right = lerp(a, c, side), lerp(b, d, side)
+    return torch.stack([lerp(start, end, side) for start, end in zip(left, right, strict=True)])
 
 
 def _along(corners: Float[Tensor, "k d"], t: Float[Tensor, "m 1"]) -> Float[Tensor, "m d"]:

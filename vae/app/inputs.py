@@ -1,7 +1,7 @@
 """The current input: the one picture that all pages are about, where it came from, and how a link says it.
 
-It is known by its id: "i7" is the test set's picture 7, "upload" and "drawing" are the visitor's own, and "b..." is a
-picture that came with a link, as bits.
+It is known by its id: "i7" is the test set's picture 7, "upload" and "drawing" are the visitor's own, "b..." is a
+picture that came with a link, as bits, and "s7" a picture of the model's own, drawn from its prior with seed 7.
 """
 
 import base64
@@ -61,8 +61,8 @@ def find(name: str, identity: str) -> Input | None:
             return uploaded(name) if identity == "upload" else drawn(name)
         except images.ImageError:
             return None
-    if identity[:1] == "i" and identity[1:].isdecimal() and len(identity) < 8:
-        return _example(name, int(identity[1:]))
+    if identity[:1] in ("i", "s") and identity[1:].isdecimal() and len(identity) < 8:
+        return (_example if identity[0] == "i" else _sample)(name, int(identity[1:]))
     if identity[:1] == "b" and spec.levels == 2:
         return _from_bits(identity, spec)
     return None
@@ -79,34 +79,46 @@ def uploaded(name: str) -> Input | None:
     kept = st.session_state.get("prepared")
     if kept is None or kept[0] != key:  # a photo takes half a second, and every page asks for it
         kept = st.session_state["prepared"] = (key, images.prepare(content, spec, switches))
-    return _prepared("upload", "your picture", kept[1], spec)
+    return prepared("your picture", kept[1], name, "upload")
 
 
 def drawn(name: str) -> Input | None:
     """The visitor's drawing, prepared for a model; None where there is none. Raises ImageError."""
     if not st.session_state.get("drawing"):
         return None
-    canvas = np.frombuffer(st.session_state["drawing"], np.uint8).reshape(PAD, PAD)
-    spec = engine().model(name).input_spec
-    return _prepared("drawing", "your drawing", images.prepare_array(canvas, spec), spec)
+    return from_canvas(st.session_state["drawing"], name, "drawing")
 
 
-def keep_drawing(name: str, text: object) -> None:
-    """A new drawing from the pad, as base64 of its grey bytes; anything else clears it."""
+def from_canvas(canvas: bytes, name: str, identity: str | None = None) -> Input:
+    """A drawing, PAD x PAD grey bytes, prepared for a model. Raises ImageError."""
+    array = np.frombuffer(canvas, np.uint8).reshape(PAD, PAD)
+    return prepared("your drawing", images.prepare_array(array, engine().model(name).input_spec), name, identity)
+
+
+def as_canvas(text: object) -> bytes | None:
+    """What the pad says, base64 of its grey bytes; None for anything else."""
     try:
         canvas = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
     except ValueError:
-        canvas = b""
-    st.session_state["drawing"] = canvas if len(canvas) == PAD * PAD else None
+        return None
+    return canvas if len(canvas) == PAD * PAD else None
+
+
+def keep_drawing(name: str, text: object) -> None:
+    """A new drawing from the pad; anything else clears it."""
+    st.session_state["drawing"] = as_canvas(text)
     choose(name, "drawing")
 
 
 def link(found: Input) -> str:
     """What `find` knows the input by in another session: the id of an example, else its bits."""
-    if found.id[0] in "ib":
+    if found.id[0] in "ibs":
         return found.id
-    bits = np.packbits(found.x.numpy().astype(bool))
-    return "b" + base64.urlsafe_b64encode(bits).decode().rstrip("=")
+    return _as_bits(found.x)
+
+
+def _as_bits(x: Tensor) -> str:
+    return "b" + base64.urlsafe_b64encode(np.packbits(x.numpy().astype(bool))).decode().rstrip("=")
 
 
 def as_place(name: str, values: object) -> list[float] | None:
@@ -138,8 +150,10 @@ def keep_place(name: str, value: object) -> None:
         choose(name, given)
 
 
-def _prepared(identity: str, name: str, prepared: images.Prepared, spec: InputSpec) -> Input:
-    return Input(identity, name, prepared.picture, live.binarised(prepared.picture, spec), prepared)
+def prepared(word: str, found: images.Prepared, name: str, identity: str | None = None) -> Input:
+    """A prepared picture as an input of a model; without an id of its own it is known by its bits."""
+    x = live.binarised(found.picture, engine().model(name).input_spec)
+    return Input(identity or _as_bits(x), word, found.picture, x, found)
 
 
 def _example(name: str, index: int) -> Input | None:
@@ -149,6 +163,13 @@ def _example(name: str, index: int) -> Input | None:
         return None
     word = f"test picture {index}: {dataset.class_names[labels[index]]}"
     return Input(f"i{index}", word, data.grey(pictures[index : index + 1]), bits[index : index + 1].float())
+
+
+def _sample(name: str, seed: int) -> Input:
+    model = engine().model(name)
+    z = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(seed))
+    picture = engine().pictures(name, z)
+    return Input(f"s{seed}", "a sample of the prior", picture, live.binarised(picture, model.input_spec))
 
 
 def _from_bits(identity: str, spec: InputSpec) -> Input | None:

@@ -1,16 +1,12 @@
 """Reconstruct: your picture through the model, with the ledger of what it costs."""
 
-import base64
-
 import streamlit as st
 
 from vae import images
-from vae.app import charts, inputs, live, look, session
-from vae.app.components import pad
+from vae.app import charts, inputs, look, session, sources
 from vae.engine import engine
 from vae.frame import IW_SAMPLES, SAMPLES, Frame
 
-TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
 SOURCES = ["Examples", "Upload", "Draw"]
 
 
@@ -64,7 +60,7 @@ def keep_upload(key: str) -> None:
 def upload(name: str) -> inputs.Input:
     """The visitor's picture, prepared; an example, and at most one sentence on the page, where there is none."""
     key = f"upload.{session.counted('uploader')}"
-    st.file_uploader("Your picture", TYPES, max_upload_size=25, key=key, on_change=keep_upload, args=(key,))
+    st.file_uploader("Your picture", sources.TYPES, max_upload_size=25, key=key, on_change=keep_upload, args=(key,))
     try:
         inputs.uploaded(name)
     except images.ImageError as error:
@@ -74,24 +70,7 @@ def upload(name: str) -> inputs.Input:
 
 def draw(name: str) -> inputs.Input | None:
     """The drawing pad with what the model makes of it; the drawing, once there is one that can be read."""
-    numbers, spec = session.card(name)["numbers"], engine().model(name).input_spec
-    kl, canvas = numbers["kl_per_dimension"], st.session_state.get("drawing") or b""
-    pad(
-        key="pad",
-        data={
-            "path": live.path(),
-            "token": session.live_token(),
-            "rev": name,
-            "model": list(engine().models).index(name),
-            "latents": len(kl),
-            "shape": list(spec.shape),
-            "pixels": spec.pixels,
-            "grey": spec.levels,
-            "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
-            "canvas": base64.b64encode(canvas).decode(),
-        },
-        on_drawing_change=keep_drawing,
-    )
+    sources.drawing_pad(name, "pad", st.session_state.get("drawing") or b"", keep_drawing)
     return inputs.find(name, "drawing")
 
 

@@ -19,4 +19,5 @@ def _component(name: str, *scripts: str):
 
 explorer = _component("explorer", "explore.js", "plane.js")
 latent_map = _component("map", "map.js")
+journey = _component("journey", "journey.js")
 pad = _component("pad", "pad.js")

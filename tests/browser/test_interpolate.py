@@ -1,0 +1,218 @@
+"""Interpolate in a real Chromium: journeys under the hand, other ends, the square, arithmetic, and files."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from playwright.sync_api import Page, expect
+
+import vae
+from tests.browser.seen import changes, seen
+from vae import checkpoint, data, latent
+
+NAMES = vae.list_pretrained()
+DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
+ENDS = "i7,i0,i3,i20"
+
+
+def opened(visitor, query: str, name: str = DEEP, **context) -> Page:
+    someone = visitor(**({"viewport": {"width": 1400, "height": 1000}} | context))
+    return someone.opens(f"/interpolate?model={name}&{query}")
+
+
+def encodings(name: str = DEEP) -> torch.Tensor:
+    dataset = checkpoint.load_card(name)["data"]["name"]
+    x = data.fixed_binarisation(dataset)[[7, 0, 3, 20]].float()
+    return vae.load_pretrained(name).encode(x).mean.detach()
+
+
+def shown(page: Page) -> np.ndarray:
+    """The picture's grey values."""
+    values = page.get_by_test_id("decoded").evaluate(
+        "e => Array.from(e.getContext('2d').getImageData(0, 0, e.width, e.height).data)"
+    )
+    return np.array(values, dtype=int).reshape(28, 28, 4)[..., 0]
+
+
+def expected(z: torch.Tensor, name: str = DEEP) -> np.ndarray:
+    return vae.load_pretrained(name).decode(z[None]).mean[0, 0].detach().mul(255).round().int().numpy()
+
+
+def linked(page: Page, key: str) -> str | None:
+    return page.evaluate("key => new URL(location).searchParams.get(key)", key)
+
+
+def digit() -> bytes:
+    """A phone's picture of a one: dark ink on light paper."""
+    paper = Image.new("RGB", (1600, 1200), (235, 228, 215))
+    ImageDraw.Draw(paper).line((820, 300, 780, 900), fill=(40, 40, 60), width=60)
+    out = io.BytesIO()
+    paper.save(out, "JPEG")
+    return out.getvalue()
+
+
+def test_home_and_end_show_the_two_reconstructions_themselves(visitor):
+    page = opened(visitor, f"ends={ENDS}&at=0.5")
+    a, b = encodings()[:2]
+    before = seen(page)
+    page.get_by_test_id("scrub").focus()
+    page.keyboard.press("Home")
+    before = changes(page, before)
+    assert abs(shown(page) - expected(a)).max() <= 1
+    page.keyboard.press("End")
+    changes(page, before)
+    assert abs(shown(page) - expected(b)).max() <= 1
+
+
+def test_the_scrubber_needs_no_script_and_its_place_is_in_the_link(visitor):
+    page = opened(visitor, f"ends={ENDS}&at=0&steps=60&path=straight")
+    page.get_by_test_id("scrub").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("position")).to_have_text("step 4 of 60")
+    z = latent.lerp(*encodings()[:2], 60)[3]
+    assert abs(shown(page) - expected(z)).max() <= 1
+    page.wait_for_function("new URL(location).searchParams.get('at') === '0.0508'")
+
+
+def test_the_verdicts_are_the_librarys(visitor):
+    page = opened(visitor, f"ends={ENDS}&steps=24")
+    mu, sigma = checkpoint.load_encodings(DEEP)
+    model, (a, b) = vae.load_pretrained(DEEP), encodings()[:2]
+    for name, path in (("straight", latent.lerp(a, b, 24)), ("spherical", latent.slerp(a, b, 24))):
+        judged = latent.judge(model, path, mu, sigma)
+        length = float(page.get_by_test_id(f"{name}-length").text_content())
+        density = float(page.get_by_test_id(f"{name}-lowest_density").text_content().replace("−", "-"))
+        assert length == pytest.approx(judged.length, abs=0.051)
+        assert density == pytest.approx(judged.lowest_density, abs=0.051)
+
+
+def test_another_path_is_chosen_and_remembered(visitor):
+    page = opened(visitor, f"ends={ENDS}&at=0.5")
+    before, number = seen(page), page.get_by_test_id("read-density").text_content()
+    page.get_by_test_id("path-spherical").click()
+    changes(page, before)
+    expect(page.get_by_test_id("read-density")).not_to_have_text(number)
+    page.wait_for_function("new URL(location).searchParams.get('path') === 'spherical'")
+    expect(page.get_by_test_id("path-spherical")).to_have_attribute("aria-pressed", "true")
+
+
+def test_it_plays_and_pauses(visitor):
+    page = opened(visitor, f"ends={ENDS}&at=0")
+    before = seen(page)
+    page.get_by_role("button", name="Play").click()
+    changes(page, changes(page, before))
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    still = seen(page)
+    page.wait_for_timeout(300)
+    assert seen(page) == still
+
+
+def test_an_uploaded_photo_a_drawing_and_a_sample_become_ends(visitor):
+    page = opened(visitor, f"ends={ENDS}&mode=sum")
+    page.get_by_test_id("end-A").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Upload", exact=True).click()
+    dialog.locator("input[type=file]").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": digit()})
+    dialog.get_by_role("button", name="Use as A").click()
+    page.wait_for_function("new URL(location).searchParams.get('ends').startsWith('b')")
+    page.get_by_test_id("end-B").click()
+    dialog.get_by_text("Draw", exact=True).click()
+    box = dialog.get_by_test_id("pad").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.8 * box["height"], steps=6)
+    page.mouse.up()
+    dialog.get_by_role("button", name="Use as B").click()
+    page.wait_for_function("new URL(location).searchParams.get('ends').split(',')[1].startsWith('b')")
+    page.get_by_test_id("end-C").click()
+    dialog.get_by_text("Prior", exact=True).click()
+    dialog.get_by_role("button", name="Use as C").click()
+    page.wait_for_function("new URL(location).searchParams.get('ends').split(',')[2].startsWith('s')")
+    assert linked(page, "ends").split(",")[3] == "i20"
+
+
+def test_a_broken_file_is_one_sentence_and_changes_nothing(visitor):
+    page = opened(visitor, f"ends={ENDS}")
+    page.get_by_test_id("end-A").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Upload", exact=True).click()
+    file = {"name": "a.png", "mimeType": "image/png", "buffer": b"<html>no picture</html>"}
+    dialog.locator("input[type=file]").set_input_files(file)
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Use as A")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert linked(page, "ends") == ENDS
+
+
+def test_the_square_between_four_goes_by_pointer_and_arrow_keys(visitor):
+    page = opened(visitor, f"ends={ENDS}&mode=four&at=0.5,0.5")
+    middle = encodings().mean(0)
+    page.wait_for_function("new URL(location).searchParams.get('mode') === 'four'")
+    assert abs(shown(page) - expected(middle)).max() <= 2
+    page.get_by_test_id("square").focus()
+    before = seen(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowUp")
+    changes(page, before)
+    page.wait_for_function("new URL(location).searchParams.get('at') === '0.52,0.48'")
+    box = page.get_by_test_id("square").bounding_box()
+    page.mouse.click(box["x"] + 3, box["y"] + box["height"] - 3)
+    expect(page.get_by_test_id("decoded")).to_have_attribute("data-at", re.compile(r"0\.00\d,0\.99\d"))
+    assert abs(shown(page) - expected(encodings()[2])).max() <= 2
+
+
+def test_a_minus_b_plus_c_starts_at_one_whole_difference(visitor):
+    page = opened(visitor, f"ends={ENDS}&mode=sum&steps=60")
+    expect(page.get_by_test_id("position")).to_have_text("t = 1.00")
+    a, b, c, _ = encodings()
+    assert abs(shown(page) - expected(c + a - b)).max() <= 1
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("GIF", "gif"), ("WebP", "webp")])
+def test_a_film_can_be_taken_away(visitor, kind, suffix):
+    page = opened(visitor, f"ends={ENDS}&steps=24")
+    if kind != "GIF":
+        page.get_by_label("Export").click()
+        page.get_by_role("option", name=kind).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=f"Download {kind}").click()
+    assert download.value.suggested_filename.endswith(f".{suffix}")
+    with Image.open(download.value.path()) as film:
+        assert film.width >= 256
+        assert film.n_frames == 46
+
+
+def test_latents_can_be_taken_away_and_their_ends_are_the_encodings(visitor):
+    page = opened(visitor, f"ends={ENDS}&steps=24")
+    page.get_by_label("Export").click()
+    page.get_by_role("option", name="Latents").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download Latents").click()
+    a, b = encodings()[:2]
+    with np.load(download.value.path()) as kept:
+        assert set(kept) == {"straight", "spherical", "following"}
+        for path in kept.values():
+            assert path.shape == (24, len(a))
+            assert np.allclose(path[0], a, atol=1e-5)
+            assert np.allclose(path[-1], b, atol=1e-5)
+
+
+def test_a_link_reproduces_the_picture(visitor):
+    page = opened(visitor, f"ends={ENDS}&mode=two&path=spherical&steps=24&at=0.3")
+    picture = seen(page)
+    page.wait_for_function("new URL(location).searchParams.get('path') === 'spherical'")
+    again = opened(visitor, page.url.partition("?")[2].partition("&")[2])
+    assert seen(again) == picture
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(visitor):
+    for mode in ("two", "four", "sum"):
+        page = opened(visitor, f"ends={ENDS}&mode={mode}", viewport={"width": 390, "height": 844})
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+        assert page.get_by_test_id("decoded").bounding_box()["width"] > 300

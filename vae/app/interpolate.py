@@ -1,0 +1,251 @@
+"""Interpolate: journeys between pictures, three paths side by side, judged by numbers."""
+
+import base64
+import subprocess
+
+import numpy as np
+import streamlit as st
+import torch
+from torch import Tensor
+
+from vae import checkpoint, export, latent
+from vae.app import inputs, live, look, session, sources
+from vae.app.components import journey as component
+from vae.engine import engine
+from vae.journey import PATHS, Steps, Way, journey, met
+
+MODES = {"two": "Two pictures", "four": "Four pictures", "sum": "A − B + C"}
+ENDS = {"two": "AB", "four": "ABCD", "sum": "ABC"}
+STARTS = (3, 8, 0, 4)  # classes to begin with
+STEPS, SPEEDS = (24, 60, 120), (10, 20, 30)
+SIDE = 9  # decoded pictures on a side of the square between four
+MOST = 1.5  # how much of A - B is added to C at most
+WIDTH = 256  # pixels of an exported picture, at least
+POOR = 0.02  # an end is reconstructed poorly where so few test pictures are reconstructed worse
+
+
+# ---- what is chosen ----
+
+
+def restored(name: str) -> list[str]:
+    """The ids of A, B, C and D: this session's, else the link's, else examples."""
+    key = f"ends.{inputs.dataset_of(name).name}"
+    if key not in st.session_state:
+        asked = st.query_params.get("ends", "").split(",")
+        typical = session.typical(name)
+        asked += [""] * (len(STARTS) - len(asked))
+        st.session_state[key] = [
+            identity if inputs.find(name, identity) is not None else f"i{typical[start]}"
+            for identity, start in zip(asked, STARTS, strict=False)
+        ]
+    return st.session_state[key]
+
+
+def remembered(key: str, allowed: list, otherwise):
+    """A widget's first value: what the link says, where that is allowed."""
+    if f"journey.{key}" not in st.session_state:
+        asked = {str(value): value for value in allowed}.get(st.query_params.get(key), otherwise)
+        st.session_state[f"journey.{key}"] = asked
+    return st.session_state[f"journey.{key}"]
+
+
+@st.dialog("A picture")
+def choose(name: str, letter: str) -> None:
+    """Another picture for one end."""
+    found = sources.choose(name)
+    if found is not None and st.button(f"Use as {letter}", type="primary"):
+        ends = restored(name)
+        ends["ABCD".index(letter)] = inputs.link(found)
+        st.rerun()
+
+
+# ---- what is computed ----
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def end(name: str, identity: str) -> dict:
+    """A picture with its encoding, and a sentence where the model reconstructs it poorly."""
+    found = inputs.find(name, identity)
+    seen = engine().ask_sketch(name, found.x).result()
+    everyone = checkpoint.load_reconstructions(name)
+    worse = float((everyone < seen.reconstruction[0]).float().mean())
+    poor = f"is reconstructed worse than {100 * (1 - worse):.0f} % of the test pictures are" if worse < POOR else ""
+    pixels = base64.b64encode(look.to_uint8(found.picture[0]).tobytes()).decode()
+    return {"id": identity, "name": found.name, "x": found.x, "mu": seen.mu[0], "poor": poor, "pixels": pixels}
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def between(name: str, a: str, b: str, steps: int) -> dict[str, Way]:
+    """The three paths from A to B."""
+    ends = end(name, a), end(name, b)
+    (mu_a, x_a), (mu_b, x_b) = ((one["mu"], one["x"]) for one in ends)
+    return engine().compute(journey, engine().model(name), mu_a, mu_b, x_a, x_b, engine().company[name], steps)
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def added(name: str, a: str, b: str, c: str, steps: int) -> dict[str, Way]:
+    """C + t (A - B) for t from 0 to MOST."""
+    mu_a, mu_b, mu_c = (end(name, identity)["mu"] for identity in (a, b, c))
+    z = latent.lerp(mu_c, mu_c + MOST * (mu_a - mu_b), steps)
+    model, company, x = engine().model(name), engine().company[name], end(name, c)["x"]
+    found = engine().compute(met, model, z, x, end(name, a)["x"], company)
+    return {"sum": Way(z, found, engine().compute(latent.judge, model, z, company.mu, company.sigma))}
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def square(name: str, identities: tuple[str, ...]) -> tuple[Tensor, np.ndarray]:
+    """The grid between four pictures: z (side, side, d), and the decoded pictures as bytes, row by row."""
+    corners = torch.stack([end(name, identity)["mu"] for identity in identities])
+    z = latent.bilinear(corners, SIDE)
+    return z, as_frames(engine().pictures(name, z.flatten(0, 1)))
+
+
+def as_frames(pictures: Tensor) -> np.ndarray:
+    """Pictures in [0, 1] as bytes, (n, h, w) or (n, h, w, 3)."""
+    return np.stack([look.to_uint8(picture) for picture in pictures])
+
+
+def encoded(content: bytes) -> str:
+    """Bytes for the browser."""
+    return base64.b64encode(content).decode()
+
+
+def described(way: Way) -> dict:
+    """A way as the component reads it: its pictures as one strip, its numbers, its verdict."""
+    frames, steps = as_frames(way.steps.mean), way.steps
+    return {
+        "strip": encoded(export.strip(frames, frames.shape[2])),
+        "z": encoded(way.z.numpy().astype("<f4").tobytes()),
+        "series": {name: encoded(getattr(steps, name).numpy().astype("<f4").tobytes()) for name in Steps._fields[1:]},
+        "judged": way.judged._asdict(),
+    }
+
+
+# ---- the page ----
+
+
+def changed() -> None:
+    """The component's callback: a hand let go of the scrubber, or chose another path."""
+    value = st.session_state["journey"].get("place")
+    if not isinstance(value, dict):
+        return
+    if value.get("path") in PATHS:
+        st.session_state["journey.path"] = value["path"]
+    at = value.get("at")
+    if isinstance(at, list) and len(at) <= 2 and all(isinstance(part, int | float) and 0 <= part <= 1 for part in at):
+        st.session_state["journey.at"] = [round(part, 4) for part in at]
+
+
+def place() -> list[float]:
+    """Where on the journey: a share of the way, or of the square's width and height; from the link at first."""
+    if "journey.at" not in st.session_state:
+        try:
+            asked = [float(part) for part in st.query_params.get("at", "").split(",")]
+        except ValueError:
+            asked = []
+        st.session_state["journey.at"] = [min(1.0, max(0.0, part)) for part in asked if part == part][:2]
+    return st.session_state["journey.at"]
+
+
+@st.cache_data(show_spinner=False, max_entries=24)
+def film(kind: str, frames: np.ndarray, speed: int, back: bool) -> bytes:
+    """The frames as a film. OSError or TimeoutExpired where ffmpeg fails."""
+    return export.formats()[kind].write(export.there_and_back(frames) if back else frames, WIDTH, speed)
+
+
+def take_away(name: str, mode: str, ways: dict[str, Way], path: str) -> None:
+    """The chosen path as a film, as a strip, or as latents; made at once, so that a click has it."""
+    frames, films = as_frames(ways[path].steps.mean), export.formats()
+    options = {"width": 110, "persist_state": "session"}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = st.selectbox("Export", [*films, "PNG strip", "Latents (NPZ)"], key="journey.format", width=150)
+        st.selectbox("Frames", STEPS, key="journey.steps", **options)
+        if kind in films:
+            speed = st.selectbox("Frames a second", SPEEDS, 1, key="journey.speed", **options)
+            back = st.toggle("And back", True, key="journey.back", persist_state="session")
+            try:
+                content = film(kind, frames, speed, back)
+            except (OSError, subprocess.TimeoutExpired):
+                st.error(f"{kind} cannot be made here; GIF and WebP can.")
+                return
+            file, mime = f"{name}-{path}.{films[kind].suffix}", films[kind].mime
+        elif kind == "PNG strip":
+            content, file, mime = export.strip(frames, 2 * frames.shape[2]), f"{name}-{path}.png", "image/png"
+        else:
+            arrays = {word: way.z.numpy() for word, way in ways.items()}
+            content, file, mime = export.npz(**arrays), f"{name}-{mode}.npz", "application/octet-stream"
+        st.download_button(f"Download {kind}", content, file, mime, on_click="ignore", icon=":material/download:")
+
+
+def take_away_square(name: str, z: Tensor, frames: np.ndarray) -> None:
+    """The grid as one picture, or its latents."""
+    rows = frames.reshape(SIDE, SIDE, *frames.shape[1:])
+    with st.container(horizontal=True):
+        sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+        options = {"on_click": "ignore", "icon": ":material/download:"}
+        st.download_button(
+            "PNG", export.strip(sheet[None], 2 * sheet.shape[1]), f"{name}-four.png", "image/png", **options
+        )
+        st.download_button("Latents (NPZ)", export.npz(z=z.numpy()), f"{name}-four.npz", **options)
+
+
+def page(name: str) -> None:
+    """The ends, the ways between them, and files to take away."""
+    remembered("mode", list(MODES), "two")
+    remembered("steps", list(STEPS), 60)
+    path = remembered("path", list(PATHS), "following")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        options = {"label_visibility": "collapsed", "required": True, "persist_state": "session"}
+        mode = st.segmented_control("Mode", list(MODES), format_func=MODES.get, key="journey.mode", **options)
+    ends = [end(name, identity) for identity in restored(name)[: len(ENDS[mode])]]
+    identities, steps = [one["id"] for one in ends], st.session_state["journey.steps"]
+    ways, sheet = {}, None
+    if mode == "two":
+        ways = between(name, *identities, steps)
+    elif mode == "sum":
+        ways, path = added(name, *identities, steps + 1), "sum"
+    else:
+        sheet = square(name, tuple(identities))
+    spec = engine().model(name).input_spec
+    result = component(
+        key="journey",
+        data={
+            "path": live.path(),
+            "token": session.live_token(),
+            "rev": f"{name} {mode} {identities} {steps}",
+            "model": list(engine().models).index(name),
+            "latents": engine().model(name).latents,
+            "shape": list(spec.shape),
+            "mode": mode,
+            "ends": [
+                {"letter": letter, "mu": one["mu"].tolist()} | {word: one[word] for word in ("name", "poor", "pixels")}
+                for letter, one in zip(ENDS[mode], ends, strict=True)
+            ],
+            "ways": {word: described(way) for word, way in ways.items()},
+            "square": sheet and {"side": SIDE, "strip": encoded(export.strip(sheet[1], sheet[1].shape[2]))},
+            "most": MOST,
+            "chosen": path,
+            "at": place(),
+        },
+        on_place_change=changed,
+        on_change_change=lambda: None,
+    )
+    if sheet:
+        take_away_square(name, *sheet)
+    else:
+        take_away(name, mode, ways, path)
+    st.query_params.from_dict(
+        {
+            "model": name,
+            "mode": mode,
+            "path": path,
+            "steps": str(steps),
+            "ends": ",".join(restored(name)),
+            "at": ",".join(f"{part:g}" for part in place()),
+        }
+    )
+    if result.change in list(ENDS[mode]):
+        choose(name, result.change)
+
+
+page(st.session_state["model"])

@@ -1,0 +1,96 @@
+"""Where pictures come from: what the pages that take them share."""
+
+import base64
+import secrets
+from collections.abc import Callable
+
+import streamlit as st
+
+from vae import images
+from vae.app import inputs, live, look, session
+from vae.app.components import pad
+from vae.engine import engine
+
+TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
+SEEDS = 10**6
+
+
+def drawing_pad(name: str, key: str, canvas: bytes, on_drawing_change: Callable[[], None]) -> None:
+    """The drawing pad with what the model makes of a drawing; `canvas` is what is on it at first."""
+    spec, kl = engine().model(name).input_spec, session.card(name)["numbers"]["kl_per_dimension"]
+    pad(
+        key=key,
+        data={
+            "path": live.path(),
+            "token": session.live_token(),
+            "rev": name,
+            "model": list(engine().models).index(name),
+            "latents": len(kl),
+            "shape": list(spec.shape),
+            "pixels": spec.pixels,
+            "grey": spec.levels,
+            "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
+            "canvas": base64.b64encode(canvas).decode(),
+        },
+        on_drawing_change=on_drawing_change,
+    )
+
+
+def an_example(name: str) -> inputs.Input | None:
+    """A picture of a chosen class of the test set; each time another."""
+    facts, dataset = session.card(name), inputs.dataset_of(name)
+    labels = session.test_set(dataset.name)[1]
+    options = {"label_visibility": "collapsed", "wrap": True}
+    word = st.pills("An example", dataset.class_names, default=dataset.class_names[0], required=True, **options)
+    own = [index for index in facts["examples"] if labels[index] == dataset.class_names.index(word)]
+    return inputs.find(name, f"i{own[session.counted('example') % len(own)]}")
+
+
+def an_upload(name: str) -> inputs.Input | None:
+    """The visitor's file, prepared; None, and a sentence where it cannot be."""
+    file = st.file_uploader("Your picture", TYPES, max_upload_size=25)
+    if file is None:
+        return None
+    try:
+        return inputs.prepared("your picture", images.prepare(file.getvalue(), engine().model(name).input_spec), name)
+    except images.ImageError as error:
+        st.error(str(error), icon=":material/broken_image:")
+        return None
+
+
+def a_drawing(name: str) -> inputs.Input | None:
+    """What the visitor draws here, once there is something."""
+    key = "source.pad"
+
+    def keep() -> None:
+        st.session_state["source.drawing"] = inputs.as_canvas(st.session_state[key].get("drawing"))
+
+    canvas = st.session_state.get("source.drawing")
+    drawing_pad(name, key, canvas or b"", keep)
+    try:
+        return canvas and inputs.from_canvas(canvas, name)
+    except images.ImageError as error:
+        st.caption(str(error))
+        return None
+
+
+def a_sample(name: str) -> inputs.Input | None:
+    """A picture that the model makes up."""
+    first = st.session_state.setdefault("source.seed", secrets.randbelow(SEEDS))
+    return inputs.find(name, f"s{(first + session.counted('example')) % SEEDS}")
+
+
+# A new source is one function and its row here.
+SOURCES = {"Examples": an_example, "Upload": an_upload, "Draw": a_drawing, "Prior": a_sample}
+
+
+def choose(name: str) -> inputs.Input | None:
+    """The picture that the visitor chooses, from any source; None until there is one."""
+    options = {"label_visibility": "collapsed", "required": True}
+    source = st.segmented_control("From", list(SOURCES), default="Examples", **options)
+    found = SOURCES[source](name)
+    if source in ("Examples", "Prior"):
+        st.button("Another", icon=":material/refresh:", on_click=session.count_up, args=("example",))
+    if found is not None and source != "Draw":
+        st.html(look.picture_html(look.to_uint8(found.picture[0]), found.name, "chosen", found.name, width="9rem"))
+    return found
