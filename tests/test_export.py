@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from vae import export
@@ -75,6 +76,13 @@ def test_mp4_is_offered_only_where_ffmpeg_is(monkeypatch):
     assert list(export.formats()) == ["GIF", "WebP"]
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/ffmpeg")
     assert list(export.formats()) == ["GIF", "WebP", "MP4"]
+
+
+def test_pictures_become_bytes_to_the_nearest_level():
+    grey, colour = torch.tensor([0.0, 0.3, 1.0, 1.5]).expand(2, 1, 3, 4), torch.rand(2, 3, 4, 5)
+    assert (export.as_frames(grey) == np.array([0, 76, 255, 255])).all()
+    assert export.as_frames(grey).shape == (2, 3, 4)
+    assert (export.as_frames(colour) == colour.mul(255).round().byte().permute(0, 2, 3, 1).numpy()).all()
 
 
 def test_a_strip_is_the_frames_in_a_row():

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
+from torch import Tensor
 
 PATIENCE = 30  # seconds that ffmpeg may take
 Frames = UInt8[np.ndarray, "n h w *c"]
@@ -23,6 +25,11 @@ class Format:
     suffix: str
     mime: str
     write: Callable[[Frames, int, int], bytes]
+
+
+def as_frames(pictures: Float[Tensor, "n c h w"]) -> Frames:
+    """Pictures in [0, 1] as bytes, without a channel axis where they have one channel."""
+    return pictures.clamp(0, 1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).squeeze(-1).cpu().numpy()
 
 
 def enlarged(frames: Frames, width: int) -> list[Image.Image]:

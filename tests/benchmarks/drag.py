@@ -34,6 +34,7 @@ HZ, SECONDS = 60, 3.0
 CLIENTS, EACH = 16, 3  # EACH: sockets of a session beside its page's own
 HEADER = struct.Struct("<BBHI")
 HELLO, PLACE = 0, 2
+JOURNEY = "interpolate?model=mnist&steps=120&path=straight&at=0.5"
 TWIN = """
 import sys
 sys.path.insert(0, {root!r})
@@ -58,7 +59,7 @@ WATCH = """
     window.next(window.shown.at(-1)[1]);
   };
   new MutationObserver(() => {
-    const z = canvas.dataset.z;
+    const z = canvas.dataset.z ?? canvas.dataset.at;
     requestAnimationFrame(() => { frames.push(z); channel.port2.postMessage(0); });
   }).observe(canvas, {attributes: true, attributeFilter: ['data-drawn']});
 }
@@ -143,15 +144,14 @@ def there_and_back(box: dict, up: float) -> list[tuple[float, float]]:
     ]
 
 
-async def drag(browser: Browser, url: str, model: str, testid: str | None, event: str, key: str, up: float) -> list:
-    """Drag the topmost slider, or what `testid` names."""
+async def drag(browser: Browser, label: str, address: str, testid: str | None, event: str, key: str, up: float) -> list:
+    """Drag what `testid` names, or the topmost slider."""
     messages: list = []
-    page = await opened(browser, f"{url}/?model={model}", messages=messages)
+    page = await opened(browser, address, messages=messages)
     slider = page.get_by_role("slider").first
-    name, far = await slider.get_attribute("data-testid"), await slider.get_attribute("max")
-    key = key.replace("FAR", far).replace("LATENT", name.removeprefix("latent-"))
-    await page.evaluate(WATCH.replace("KEY", key), [testid or name, event])
-    box = await page.get_by_test_id(testid or name).bounding_box()
+    name, far = testid or await slider.get_attribute("data-testid"), await slider.get_attribute("max")
+    await page.evaluate(WATCH.replace("KEY", key.replace("FAR", far)), [name, event])
+    box = await page.get_by_test_id(name).bounding_box()
     points = there_and_back(box, up)
     await page.mouse.move(*points[0])
     await page.mouse.down()
@@ -162,11 +162,10 @@ async def drag(browser: Browser, url: str, model: str, testid: str | None, event
     await page.mouse.up()
     await page.wait_for_timeout(500)
     asked, shown = await page.evaluate("[[...window.asked], window.shown]")
-    asked, latent = dict(asked), int(name.removeprefix("latent-"))
-    shown = [(z if testid else z.split(",")[latent], at) for z, at in shown]
-    found = [at - asked[z] for z, at in shown if z in asked]
+    asked, latent = dict(asked), name.removeprefix("latent-")
+    shown = [(place.split(",")[int(latent)] if latent.isdecimal() else place, at) for place, at in shown]
+    found = [at - asked[place] for place, at in shown if place in asked]
     await page.context.close()
-    label = f"{'plane' if testid else 'slider'}, {model}"
     note = f"{during} script runs, {len(asked) / seconds:.0f} events/s"
     return [label, len(found) / seconds, statistics.median(found), percentile(found, 0.95), note]
 
@@ -335,8 +334,11 @@ async def main(quick: bool) -> None:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
         with serving("streamlit_app.py") as (url, pid):
             steps: list[Callable] = [
-                partial(drag, browser, url, "mnist", None, "input", SLIDER_KEY, 0.0),
-                partial(drag, browser, url, "mnist-2d", "plane", "pointermove", PLANE_KEY, 0.3),
+                partial(drag, browser, "slider, mnist", f"{url}/?model=mnist", None, "input", SLIDER_KEY, 0.0),
+                partial(
+                    drag, browser, "plane, mnist-2d", f"{url}/?model=mnist-2d", "plane", "pointermove", PLANE_KEY, 0.3
+                ),
+                partial(drag, browser, "scrub, mnist", f"{url}/{JOURNEY}", "scrub", "input", SLIDER_KEY, 0.0),
                 partial(press_keys, browser, url),
                 partial(draw, browser, url),
                 partial(crowd, browser, url, model, latents),

@@ -1,7 +1,8 @@
 """How long until a visitor sees a picture: `python -m tests.benchmarks.startup [runs]`.
 
 Starts `streamlit run streamlit_app.py` afresh, waits until it answers, opens each page in a headless Chromium that has
-never seen it, and waits for the decoded picture. Prints medians in seconds.
+never seen it, and waits for the decoded picture. Then it goes by the sidebar from Explore to the latent map, which must
+show its points and answer a pointer. Prints medians in seconds.
 """
 
 import shutil
@@ -53,9 +54,31 @@ def once(browser, pages: list[str]) -> dict[str, float]:
             tab.wait_for_selector('[data-testid="decoded"]', timeout=60_000)
             seconds[f"/{page}: first picture"] = time.perf_counter() - start
             context.close()
+        seconds["to the latent map, points answer"] = navigate(browser, address)
     finally:
         server.terminate()
         server.wait()
+    return seconds
+
+
+def navigate(browser, address: str) -> float:
+    """Seconds from the click on the sidebar's link until all points are drawn and the pointer moves the picture."""
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.goto(address)
+    tab.get_by_test_id("readouts").wait_for()
+    tab.wait_for_timeout(2000)
+    start = time.perf_counter()
+    tab.get_by_role("link", name="Latent map").click()
+    chart = tab.locator('[data-testid="map"][data-points="10000"]')
+    chart.wait_for(timeout=60_000)
+    box = chart.bounding_box()
+    picture = tab.get_by_test_id("decoded")
+    before = picture.get_attribute("data-z")
+    while picture.get_attribute("data-z") == before:
+        tab.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * (0.3 + 0.2 * (time.time() % 1)))
+    seconds = time.perf_counter() - start
+    context.close()
     return seconds
 
 

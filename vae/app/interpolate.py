@@ -16,6 +16,7 @@ from vae.journey import PATHS, Steps, Way, journey, met
 
 MODES = {"two": "Two pictures", "four": "Four pictures", "sum": "A − B + C"}
 ENDS = {"two": "AB", "four": "ABCD", "sum": "ABC"}
+OPEN = ("i", "b", "s")  # ids that mean one picture for everyone: what is computed of them is kept for all sessions
 STARTS = (3, 8, 0, 4)  # classes to begin with
 STEPS, SPEEDS = (24, 60, 120), (10, 20, 30)
 SIDE = 9  # decoded pictures on a side of the square between four
@@ -35,7 +36,7 @@ def restored(name: str) -> list[str]:
         typical = session.typical(name)
         asked += [""] * (len(STARTS) - len(asked))
         st.session_state[key] = [
-            identity if inputs.find(name, identity) is not None else f"i{typical[start]}"
+            identity if identity[:1] in OPEN and inputs.find(name, identity) is not None else f"i{typical[start]}"
             for identity, start in zip(asked, STARTS, strict=False)
         ]
     return st.session_state[key]
@@ -97,12 +98,7 @@ def square(name: str, identities: tuple[str, ...]) -> tuple[Tensor, np.ndarray]:
     """The grid between four pictures: z (side, side, d), and the decoded pictures as bytes, row by row."""
     corners = torch.stack([end(name, identity)["mu"] for identity in identities])
     z = latent.bilinear(corners, SIDE)
-    return z, as_frames(engine().pictures(name, z.flatten(0, 1)))
-
-
-def as_frames(pictures: Tensor) -> np.ndarray:
-    """Pictures in [0, 1] as bytes, (n, h, w) or (n, h, w, 3)."""
-    return np.stack([look.to_uint8(picture) for picture in pictures])
+    return z, export.as_frames(engine().pictures(name, z.flatten(0, 1)))
 
 
 def encoded(content: bytes) -> str:
@@ -112,7 +108,7 @@ def encoded(content: bytes) -> str:
 
 def described(way: Way) -> dict:
     """A way as the component reads it: its pictures as one strip, its numbers, its verdict."""
-    frames, steps = as_frames(way.steps.mean), way.steps
+    frames, steps = export.as_frames(way.steps.mean), way.steps
     return {
         "strip": encoded(export.strip(frames, frames.shape[2])),
         "z": encoded(way.z.numpy().astype("<f4").tobytes()),
@@ -155,7 +151,7 @@ def film(kind: str, frames: np.ndarray, speed: int, back: bool) -> bytes:
 
 def take_away(name: str, mode: str, ways: dict[str, Way], path: str) -> None:
     """The chosen path as a film, as a strip, or as latents; made at once, so that a click has it."""
-    frames, films = as_frames(ways[path].steps.mean), export.formats()
+    frames, films = export.as_frames(ways[path].steps.mean), export.formats()
     options = {"width": 110, "persist_state": "session"}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.selectbox("Export", [*films, "PNG strip", "Latents (NPZ)"], key="journey.format", width=150)
