@@ -9,8 +9,8 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).parent / "pictures"
 VIEWS = (
     ("explore", "?model=mnist", "light"),
-    ("plane", "?model=mnist-2d", "dark"),
-    ("reconstruct", "reconstruct?model=mnist", "light"),
+    ("map", "latent_map?model=mnist-2d", "dark"),
+    ("interpolate", "interpolate?model=mnist&at=0.45", "light"),
     ("draw", "reconstruct?model=mnist", "dark"),
 )
 THREE = [
@@ -50,6 +50,9 @@ def main() -> None:
             page.wait_for_timeout(3000)
             if name == "draw":
                 draw(page)
+                page.wait_for_timeout(3000)
+            if name == "map":
+                page.get_by_role("button", name="Decoded").click()
                 page.wait_for_timeout(3000)
             page.screenshot(path=FOLDER / f"{name}.png")
         browser.close()
