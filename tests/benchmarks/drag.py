@@ -8,7 +8,6 @@ place. Beside it, in the same run, the naive twin: 16 `st.slider` and an `st.ima
 import argparse
 import asyncio
 import contextlib
-import math
 import random
 import shutil
 import socket
@@ -50,9 +49,9 @@ WATCH = """
   const roots = [document, ...[...document.querySelectorAll('*')].map(e => e.shadowRoot).filter(Boolean)];
   const find = id => roots.map(root => root.querySelector(`[data-testid=${id}]`)).find(Boolean);
   const [hand, canvas] = [find(testid), find('decoded')];
-  window.asked = new Map(); window.shown = []; window.next = () => {};
+  window.asked = []; window.shown = []; window.next = () => {};
   const key = KEY;
-  hand.addEventListener(event, e => window.asked.set(key(e, hand), e.timeStamp), true);
+  hand.addEventListener(event, e => window.asked.push([key(e, hand), e.timeStamp]), true);
   const channel = new MessageChannel(), frames = [];
   channel.port1.onmessage = () => {
     for (const z of frames.splice(0)) window.shown.push([z, performance.now()]);
@@ -136,12 +135,28 @@ async def at_60_hz(page: Page, points: list[tuple[float, float]]) -> float:
 
 
 def there_and_back(box: dict, up: float) -> list[tuple[float, float]]:
-    """Points of a drag across a box, never the same place twice."""
-    shares = [0.5 + 0.4 * math.sin(number / 23) for number in range(int(SECONDS * HZ))]
+    """Points of a drag to and fro across a box at a steady pace, so that every event moves the hand."""
+
+    def swing(turns: float) -> float:
+        """From -1 to 1 and back within one turn, steadily."""
+        return 1 - 4 * abs(turns % 1 - 0.5)
+
     return [
-        (box["x"] + share * box["width"], box["y"] + (0.5 + up * math.cos(number / 31)) * box["height"])
-        for number, share in enumerate(shares)
+        (
+            box["x"] + (0.5 + 0.4 * swing(number / 97)) * box["width"],
+            box["y"] + (0.5 + up * swing(number / 61)) * box["height"],
+        )
+        for number in range(int(SECONDS * HZ))
     ]
+
+
+def latencies(asked: list[tuple[str, float]], shown: list[tuple[str, float]]) -> list[float]:
+    """For each picture shown, the time since its place was last asked for, ms."""
+    found = []
+    for place, at in shown:
+        times = [time for wanted, time in asked if wanted == place and time <= at]
+        found += [at - times[-1]] if times else []
+    return found
 
 
 async def drag(browser: Browser, label: str, address: str, testid: str | None, event: str, key: str, up: float) -> list:
@@ -161,10 +176,10 @@ async def drag(browser: Browser, label: str, address: str, testid: str | None, e
     during = len(messages) - before
     await page.mouse.up()
     await page.wait_for_timeout(500)
-    asked, shown = await page.evaluate("[[...window.asked], window.shown]")
-    asked, latent = dict(asked), name.removeprefix("latent-")
+    asked, shown = await page.evaluate("[window.asked, window.shown]")
+    latent = name.removeprefix("latent-")
     shown = [(place.split(",")[int(latent)] if latent.isdecimal() else place, at) for place, at in shown]
-    found = [at - asked[place] for place, at in shown if place in asked]
+    found = latencies(asked, shown)
     await page.context.close()
     note = f"{during} script runs, {len(asked) / seconds:.0f} events/s"
     return [label, len(found) / seconds, statistics.median(found), percentile(found, 0.95), note]
@@ -187,7 +202,7 @@ async def press_keys(browser: Browser, url: str, presses: int = 100) -> list:
         picture = asyncio.create_task(page.evaluate("new Promise(resolve => window.next = resolve)"))
         await asyncio.sleep(0.03 + random.random() / HZ)  # so that presses fall anywhere between two frames
         await page.keyboard.press("ArrowRight" if press % 40 < 20 else "ArrowLeft")
-        found.append(await picture - await page.evaluate("window.asked.get('key')"))
+        found.append(await picture - await page.evaluate("window.asked.at(-1)[1]"))
     await page.context.close()
     return ["arrow key, mnist", None, statistics.median(found), percentile(found, 0.95), ""]
 
@@ -208,7 +223,7 @@ async def draw(browser: Browser, url: str, strokes: int = 30) -> list:
         await page.mouse.up()
         await page.wait_for_timeout(900)
         # The last picture is the one of the whole stroke: it was asked for when the pen was lifted.
-        found.append(await page.evaluate("window.shown.at(-1)[1] - window.asked.get('up')"))
+        found.append(await page.evaluate("window.shown.at(-1)[1] - window.asked.at(-1)[1]"))
         if stroke % 5 == 4:
             await page.get_by_role("button", name="Clear").click()
             await page.wait_for_timeout(300)
