@@ -51,7 +51,10 @@ WATCH = """
   const [hand, canvas] = [find(testid), find('decoded')];
   window.asked = []; window.shown = []; window.next = () => {};
   const key = KEY;
-  hand.addEventListener(event, e => window.asked.push([key(e, hand), e.timeStamp]), true);
+  let moved = 0;
+  hand.addEventListener('pointerrawupdate', e => moved = e.timeStamp, true);
+  const since = e => e.type === 'input' && moved ? moved : e.timeStamp;
+  hand.addEventListener(event, e => window.asked.push([key(e, hand), since(e)]), true);
   const channel = new MessageChannel(), frames = [];
   channel.port1.onmessage = () => {
     for (const z of frames.splice(0)) window.shown.push([z, performance.now()]);
@@ -351,7 +354,7 @@ async def main(quick: bool) -> None:
             steps: list[Callable] = [
                 partial(drag, browser, "slider, mnist", f"{url}/?model=mnist", None, "input", SLIDER_KEY, 0.0),
                 partial(
-                    drag, browser, "plane, mnist-2d", f"{url}/?model=mnist-2d", "plane", "pointermove", PLANE_KEY, 0.3
+                    drag, browser, "plane, mnist-2d", f"{url}/?model=mnist-2d", "plane", "pointerrawupdate", PLANE_KEY, 0.3
                 ),
                 partial(drag, browser, "scrub, mnist", f"{url}/{JOURNEY}", "scrub", "input", SLIDER_KEY, 0.0),
                 partial(press_keys, browser, url),

@@ -69,3 +69,29 @@ function markup(text) {
 function subscript(index) {
   return [...String(index)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
 }
+
+// The moves of a pointer before the browser gathers them for the next frame, where it tells: an answer to them may still
+// be in time for that frame.
+const RAW = "onpointerrawupdate" in window ? "pointerrawupdate" : "pointermove";
+const THUMB = 16; // pixels of a slider's thumb
+
+// A range input that follows a mouse or pen at once; fingers and keys move it as ever.
+function eager(input) {
+  const follow = (event) => {
+    const box = input.getBoundingClientRect();
+    const share = (event.clientX - box.left - THUMB / 2) / (box.width - THUMB);
+    const before = input.value;
+    input.value = Number(input.min) + Math.min(1, Math.max(0, share)) * (input.max - input.min);
+    if (input.value !== before) input.dispatchEvent(new Event("input"));
+  };
+  input.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "touch" || event.button !== 0) return;
+    event.preventDefault();
+    input.focus();
+    input.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  input.addEventListener(RAW, (event) => event.buttons && input.hasPointerCapture(event.pointerId) && follow(event));
+  input.addEventListener("pointerup", (event) => input.hasPointerCapture(event.pointerId) && input.dispatchEvent(new Event("change")));
+  return input;
+}

@@ -153,9 +153,10 @@ class Explore {
       row.band.style.left = at(mu - sigma);
       row.band.style.right = `calc(100% - ${at(mu + sigma)})`;
     }
+    if (this.plane) this.drawMarks();
   }
 
-  // Put sliders and marks where z is.
+  // Put sliders and pin where z is.
   place() {
     for (const [index, row] of this.rows) {
       if (Number(row.input.value) !== this.z[index]) row.input.value = this.z[index];
@@ -166,7 +167,7 @@ class Explore {
       const here = preset === this.given && preset.z.every((value, i) => Math.abs(value - this.z[i]) < 1.5 / LATTICE);
       if (button.ariaPressed !== String(here)) button.ariaPressed = here;
     }
-    if (this.plane) this.drawMarks();
+    if (this.plane) this.movePins();
   }
 
   reset(index) {
@@ -272,7 +273,7 @@ class Explore {
       onkeydown: (event) => this.key(event, index),
     });
     const row = {
-      input,
+      input: eager(input),
       tick: element("span", { class: "tick" }),
       band: element("span", { class: "band" }),
       value: element("span", { class: "value" }),

@@ -131,12 +131,14 @@ class Journey {
     const share = at.length ? at[0] : mode === "sum" ? 1 / most : 0.5;
     this.index = Math.round(share * (this.count - 1));
     this.picture = this.big("The picture at this step of the way");
-    this.scrub = element("input", {
-      type: "range", min: 0, max: this.count - 1, step: 1, value: this.index, "data-testid": "scrub",
-      "aria-label": mode === "sum" ? "How much of A minus B" : "Along the way from A to B",
-      oninput: () => (this.stop(), this.show(Number(this.scrub.value))),
-      onchange: () => this.commit([this.index / (this.count - 1)]),
-    });
+    this.scrub = eager(
+      element("input", {
+        type: "range", min: 0, max: this.count - 1, step: 1, value: this.index, "data-testid": "scrub",
+        "aria-label": mode === "sum" ? "How much of A minus B" : "Along the way from A to B",
+        oninput: () => (this.stop(), this.show(Number(this.scrub.value))),
+        onchange: () => this.commit([this.index / (this.count - 1)]),
+      }),
+    );
     this.play = element("button", { class: "play", onclick: () => (this.playing ? this.stop() : this.start()) });
     this.position = element("span", { class: "quiet", "data-testid": "position" });
     this.status = element("div", { class: "status", role: "status" });

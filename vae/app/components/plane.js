@@ -6,14 +6,16 @@ Object.assign(Explore.prototype, {
     this.marks = element("canvas", {
       class: "over", "data-testid": "plane", tabindex: 0, role: "application",
       "aria-label": "Latent plane: arrow keys move z, with Shift in small steps",
-      onpointermove: (event) => this.onPointer(event),
+      [`on${RAW}`]: (event) => this.onPointer(event),
       onpointerdown: (event) => this.onPointer(event),
       onpointerup: (event) => this.onPointer(event),
       onpointerleave: (event) => this.onLeave(event),
       onpointercancel: (event) => this.onLeave(event),
       onkeydown: (event) => this.planeKey(event),
     });
-    this.plane = element("div", { class: "plane" }, this.tiles, this.marks);
+    this.pin = element("div", { class: "pin" });
+    this.spot = element("div", { class: "spot" });
+    this.plane = element("div", { class: "plane" }, this.tiles, this.marks, this.pin, this.spot);
     this.resized.disconnect();
     this.resized.observe(this.plane);
     this.ghost = null;
@@ -80,9 +82,9 @@ Object.assign(Explore.prototype, {
     if (this.held) {
       this.ghost = null;
       this.moveTo(z);
-    } else if (event.type === "pointermove" && event.pointerType !== "touch") {
+    } else if (event.type !== "pointerup" && event.pointerType !== "touch") {
       this.ghost = z.map(onLattice);
-      this.drawMarks();
+      this.movePins();
       this.show(this.ghost);
     }
     if (event.type === "pointerup" && this.held) {
@@ -98,7 +100,7 @@ Object.assign(Explore.prototype, {
     this.held = false;
     if (this.ghost) this.show(this.z);
     this.ghost = null;
-    this.drawMarks();
+    this.movePins();
   },
 
   planeKey(event) {
@@ -144,14 +146,29 @@ Object.assign(Explore.prototype, {
   },
 
   drawPlane() {
+    this.width = this.plane.clientWidth;
     this.drawMarks();
+    this.movePins();
     this.askTiles();
   },
 
-  // The prior's rings, the posterior q(z|x) at its scale, the pictures to start from, and z.
+  // z and the place under the pointer are elements of their own: to draw the rest again at each move would cost frames.
+  movePins() {
+    const { far } = this.directions();
+    const put = (pin, z) => {
+      pin.hidden = !z;
+      if (!z) return;
+      const [x, y] = this.at(z).map((value, axis) => ((1 + (axis ? -value : value) / far) * this.width) / 2);
+      pin.style.transform = `translate(${x}px, ${y}px)`;
+    };
+    put(this.pin, this.z);
+    put(this.spot, this.ghost);
+  },
+
+  // The prior's rings, the posterior q(z|x) at its scale, and the pictures to start from.
   drawMarks() {
     const canvas = this.marks;
-    const side = Math.round(canvas.clientWidth * devicePixelRatio);
+    const side = Math.round(this.width * devicePixelRatio);
     if (!side) return;
     if (canvas.width !== side) canvas.width = canvas.height = side;
     const pen = canvas.getContext("2d");
@@ -204,12 +221,6 @@ Object.assign(Explore.prototype, {
         pen.fillStyle = "#fff";
         pen.fillText(word, ...xy(this.at(preset.mu)));
       }
-    }
-    const [x, y] = xy(this.at(this.z));
-    stroke("#fff", 2, () => pen.arc(x, y, 7 * dpr, 0, 2 * Math.PI));
-    if (this.ghost) {
-      const [gx, gy] = xy(this.at(this.ghost));
-      stroke("#ffffffb0", 1, () => pen.arc(gx, gy, 4 * dpr, 0, 2 * Math.PI));
     }
   },
 });
