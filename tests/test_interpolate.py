@@ -143,3 +143,12 @@ def test_a_sample_of_the_prior_is_the_same_picture_in_every_session():
     assert first == again
     assert first["name"] == "a sample of the prior"
     assert told(opened(NAMES[0], ends="s13,i0,,"))["ends"][0]["pixels"] != first["pixels"]
+
+
+def test_the_visitors_own_picture_is_where_the_first_journey_begins():
+    app = AppTest.from_file("../streamlit_app.py", default_timeout=60)
+    for key, value in {"model": NAMES[0], "x": "i77"}.items():
+        app.query_params[key] = value
+    app.run()
+    app.switch_page(PAGE).run()
+    assert told(app)["ends"][0]["name"].startswith("test picture 77:")

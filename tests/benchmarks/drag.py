@@ -33,6 +33,7 @@ HZ, SECONDS = 60, 3.0
 CLIENTS, EACH = 16, 3  # EACH: sockets of a session beside its page's own
 HEADER = struct.Struct("<BBHI")
 HELLO, PLACE = 0, 2
+RAW = "pointerrawupdate"  # a move of the pointer when it comes, not when the next frame begins
 JOURNEY = "interpolate?model=mnist&steps=120&path=straight&at=0.5"
 TWIN = """
 import sys
@@ -353,9 +354,7 @@ async def main(quick: bool) -> None:
         with serving("streamlit_app.py") as (url, pid):
             steps: list[Callable] = [
                 partial(drag, browser, "slider, mnist", f"{url}/?model=mnist", None, "input", SLIDER_KEY, 0.0),
-                partial(
-                    drag, browser, "plane, mnist-2d", f"{url}/?model=mnist-2d", "plane", "pointerrawupdate", PLANE_KEY, 0.3
-                ),
+                partial(drag, browser, "plane, mnist-2d", f"{url}/?model=mnist-2d", "plane", RAW, PLANE_KEY, 0.3),
                 partial(drag, browser, "scrub, mnist", f"{url}/{JOURNEY}", "scrub", "input", SLIDER_KEY, 0.0),
                 partial(press_keys, browser, url),
                 partial(draw, browser, url),

@@ -17,7 +17,7 @@ from vae.journey import PATHS, Steps, Way, journey, met
 MODES = {"two": "Two pictures", "four": "Four pictures", "sum": "A − B + C"}
 ENDS = {"two": "AB", "four": "ABCD", "sum": "ABC"}
 OPEN = ("i", "b", "s")  # ids that mean one picture for everyone: what is computed of them is kept for all sessions
-STARTS = (3, 8, 0, 4)  # classes to begin with
+STARTS = (7, 0, 4)  # classes to begin with, beside the current input
 STEPS, SPEEDS = (24, 60, 120), (10, 20, 30)
 SIDE = 9  # decoded pictures on a side of the square between four
 MOST = 1.5  # how much of A - B is added to C at most
@@ -29,16 +29,14 @@ POOR = 0.02  # an end is reconstructed poorly where so few test pictures are rec
 
 
 def restored(name: str) -> list[str]:
-    """The ids of A, B, C and D: this session's, else the link's, else examples."""
+    """The ids of A, B, C and D: this session's, else the link's, else the current input and examples."""
     key = f"ends.{inputs.dataset_of(name).name}"
     if key not in st.session_state:
+        starts = [inputs.link(inputs.current(name)), *(f"i{session.typical(name)[start]}" for start in STARTS)]
         asked = st.query_params.get("ends", "").split(",")
-        typical = session.typical(name)
-        asked += [""] * (len(STARTS) - len(asked))
-        st.session_state[key] = [
-            identity if identity[:1] in OPEN and inputs.find(name, identity) is not None else f"i{typical[start]}"
-            for identity, start in zip(asked, STARTS, strict=False)
-        ]
+        asked = [one if one[:1] in OPEN and inputs.find(name, one) is not None else "" for one in asked[:4]]
+        asked += [""] * (len(starts) - len(asked))
+        st.session_state[key] = [one or start for one, start in zip(asked, starts, strict=True)]
     return st.session_state[key]
 
 

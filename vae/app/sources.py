@@ -46,6 +46,11 @@ def an_example(name: str) -> inputs.Input | None:
     return inputs.find(name, f"i{own[session.counted('example') % len(own)]}")
 
 
+def the_current(name: str) -> inputs.Input | None:
+    """What the other pages are about."""
+    return inputs.current(name)
+
+
 def an_upload(name: str) -> inputs.Input | None:
     """The visitor's file, prepared; None, and a sentence where it cannot be."""
     file = st.file_uploader("Your picture", TYPES, max_upload_size=25)
@@ -81,7 +86,13 @@ def a_sample(name: str) -> inputs.Input | None:
 
 
 # A new source is one function and its row here.
-SOURCES = {"Examples": an_example, "Upload": an_upload, "Draw": a_drawing, "Prior": a_sample}
+SOURCES = {
+    "Examples": an_example,
+    "Upload": an_upload,
+    "Draw": a_drawing,
+    "Prior": a_sample,
+    "Current": the_current,
+}
 
 
 def choose(name: str) -> inputs.Input | None:
