@@ -24,7 +24,7 @@ def test_the_nearest_come_first_and_a_member_is_its_own_nearest():
     assert found.indices[:, 0].tolist() == [7, 9]
     assert torch.equal(found.distances, found.distances.sort().values)
     far = (around.mu - around.mu[7]).norm(dim=1)
-    torch.testing.assert_close(found.distances[0], far.sort().values[:8], atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.distances[0], far.sort().values[:8], atol=1e-6, rtol=0)
 
 
 def test_typical_places_of_a_wide_company_are_as_dense_as_the_normal_they_were_drawn_from():

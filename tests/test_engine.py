@@ -18,6 +18,7 @@ import vae
 from vae import checkpoint, data
 from vae import engine as serve
 from vae import frame as library
+from vae.company import Company, Near, near
 from vae.engine import ROWS, WORTH, Batcher, Engine, engine
 from vae.exact import Grid
 from vae.models import VAE, ModelConfig
@@ -332,6 +333,59 @@ def test_pictures_are_the_decoded_means_and_come_in_pieces(serving, name):
     assert [len(piece.result(PATIENCE)) for piece in serving.ask_pictures(name, z)] == [ROWS, ROWS, 7]
 
 
+@EVERY_MODEL
+def test_what_is_near_is_that_of_a_direct_call_whether_asked_alone_or_together(serving, name):
+    z, company = spots(name, 5), Company(*checkpoint.load_encodings(name), serving.company[name].pictures)
+    expected = near(company, z)
+    close(serving.ask_near(name, z).result(PATIENCE), expected)
+    alone = [serving.ask_near(name, row[None]) for row in z]
+    for row, future in enumerate(alone):
+        close(future.result(PATIENCE), Near(*(field[row : row + 1] for field in expected)))
+
+
+def test_the_company_of_a_model_are_the_pictures_that_were_encoded(serving):
+    for name, company in serving.company.items():
+        chosen = torch.tensor([0, 4321, 9999])
+        x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[chosen].float()
+        found = library.sketch(serving.models[name], x)
+        torch.testing.assert_close(company.mu[chosen], found.mu, atol=2e-3, rtol=0)
+        torch.testing.assert_close(company.sigma[chosen], found.sigma, atol=2e-3, rtol=0)
+        assert torch.equal(company.pictures, data.load(checkpoint.load_card(name)["data"]["name"], "test").images)
+
+
+def test_a_longer_computation_runs_in_the_records_thread_and_its_result_or_error_is_the_callers(serving):
+    def where(*arguments) -> tuple:
+        return threading.current_thread().name, arguments
+
+    def fail() -> None:
+        raise ArithmeticError("of the computation")
+
+    assert serving.compute(where, 1, "two") == ("vae-records_0", (1, "two"))
+    with pytest.raises(ArithmeticError, match="of the computation"):
+        serving.compute(fail)
+    assert serving.compute(where) == ("vae-records_0", ())
+
+
+def test_a_hand_is_answered_while_something_longer_is_computed(serving):
+    started, go_on = threading.Event(), threading.Event()
+
+    def long() -> str:
+        started.set()
+        assert go_on.wait(PATIENCE)
+        return "done"
+
+    z = spots(NAMES[0], 1)
+    with ThreadPoolExecutor(1) as visitor:
+        computed = visitor.submit(serving.compute, long)
+        assert started.wait(PATIENCE)
+        assert serving.places(NAMES[0], z).mean.isfinite().all()
+        assert serving.pictures(NAMES[0], z).isfinite().all()
+        assert serving.ask_near(NAMES[0], z).result(PATIENCE).distances.isfinite().all()
+        assert not computed.done()
+        go_on.set()
+        assert computed.result(PATIENCE) == "done"
+
+
 def test_many_threads_at_once_get_their_own_results(serving):
     jobs = [(name, *pair) for name in NAMES for pair in zip(spots(name, 24), examples(name, 24), strict=True)]
     start = threading.Barrier(8)
@@ -411,7 +465,8 @@ def test_an_exception_reaches_its_caller_and_the_next_one_is_served(serving, mon
 
 def test_an_unknown_model_is_named_in_the_error(serving):
     z, x = spots(NAMES[0], 1), examples(NAMES[0], 1)
-    calls = [(call, z) for call in (serving.ask_places, serving.places, serving.ask_pictures, serving.pictures)]
+    asked = (serving.ask_places, serving.places, serving.ask_pictures, serving.pictures, serving.ask_near)
+    calls = [(call, z) for call in asked]
     for call, rows in [*calls, (serving.ask_sketch, x), (serving.frame, x)]:
         with pytest.raises(ValueError, match="no model 'no-such-model'") as refusal:
             call("no-such-model", rows)

@@ -8,18 +8,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import plotly
 import pytest
 import torch
 import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
@@ -28,7 +31,7 @@ from websockets.sync.client import ClientConnection, connect
 
 import vae
 from vae import checkpoint, data, images
-from vae.app import live
+from vae.app import live, session
 from vae.app.live import Close, Kind
 from vae.company import NEIGHBOURS
 from vae.engine import Engine, engine
@@ -39,6 +42,7 @@ from vae.spec import InputSpec
 NAMES = vae.list_pretrained()
 EVERY_MODEL = pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
 LATENTS = [checkpoint.load_card(name)["latents"] for name in NAMES]
+SMALLEST, LARGEST = LATENTS.index(min(LATENTS)), LATENTS.index(max(LATENTS))
 PLACE = torch.zeros(1, LATENTS[0])
 PIXELS = 28 * 28
 LONG = 60  # seconds that a busy machine may take for anything
@@ -48,9 +52,10 @@ LONG = 60  # seconds that a busy machine may take for anything
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """HOST:PORT of a server that has the route; uvicorn speaks the websocket protocol as Streamlit has it do."""
+    """HOST:PORT of a server that has the routes; uvicorn speaks the websocket protocol as Streamlit has it do."""
     engine()
-    app = Starlette(routes=[WebSocketRoute("/live", live.live)])
+    routes = [WebSocketRoute("/live", live.live), Route(live.plotly_path(), live.plotly_file)]
+    app = Starlette(routes=routes)
     server = uvicorn.Server(uvicorn.Config(app, ws="websockets-sansio", log_config=None, lifespan="off"))
     listening = socket.create_server(("127.0.0.1", 0))  # from now on clients may come, and wait
     thread = threading.Thread(target=server.run, args=([listening],))
@@ -225,13 +230,14 @@ def test_a_drawing_is_prepared_binarised_and_sketched(address, number):
 
 
 @EVERY_MODEL
-def test_an_example_is_a_test_picture_with_its_encoding(address, number):
-    name, index = NAMES[number], 4321
+@pytest.mark.parametrize("index", [0, 4321, 9999])
+def test_an_example_is_a_test_picture_with_its_encoding_bit_by_bit(address, number, index):
+    name = NAMES[number]
     with joined(address) as client:
         body = ask(client, Kind.EXAMPLE, struct.pack("<I", index), number)
-    assert_numbers(body[:-PIXELS], checkpoint.load_encodings(name)[0][index])
+    mu = checkpoint.load_encodings(name)[0][index].numpy().astype("<f4").tobytes()
     pictures = data.load(checkpoint.load_card(name)["data"]["name"], "test").images
-    assert body[-PIXELS:] == pictures[index].numpy().tobytes()
+    assert body == mu + pictures[index].numpy().tobytes()
 
 
 @EVERY_MODEL
@@ -320,6 +326,7 @@ def beyond(value: float) -> Tensor:
     return torch.cat([PLACE, PLACE + value])
 
 
+LESS, MORE = torch.zeros(min(LATENTS)), torch.zeros(max(LATENTS))
 BAD = {
     "text": ("HELLO", Close.MALFORMED),
     "nothing": (b"", Close.MALFORMED),
@@ -345,9 +352,25 @@ BAD = {
     "a short drawing": (message(Kind.DRAWING, np.zeros((9, 9), np.uint8))[:-1], Close.MALFORMED),
     "a short input": (message(Kind.INPUT, bytes(PIXELS - 1)), Close.MALFORMED),
     "an example that is none": (message(Kind.EXAMPLE, struct.pack("<I", 10_000)), Close.NOT_A_PLACE),
+    "the last example of all": (message(Kind.EXAMPLE, struct.pack("<I", 2**32 - 1)), Close.NOT_A_PLACE),
     "half an example": (message(Kind.EXAMPLE, bytes(3)), Close.MALFORMED),
+    "two examples": (message(Kind.EXAMPLE, bytes(8)), Close.MALFORMED),
+    "no example": (message(Kind.EXAMPLE), Close.MALFORMED),
+    "an example of an unknown model": (message(Kind.EXAMPLE, bytes(4), model=len(NAMES)), Close.MODEL),
     "two places to be near to": (message(Kind.NEAR, beyond(0)), Close.TOO_LARGE),
     "near to nothing": (message(Kind.NEAR, PLACE + math.nan), Close.NOT_A_PLACE),
+    "near to far away": (message(Kind.NEAR, PLACE + 101), Close.NOT_A_PLACE),
+    "near without a place": (message(Kind.NEAR), Close.MALFORMED),
+    "near to half a latent": (message(Kind.NEAR, PLACE)[:-2], Close.MALFORMED),
+    "near to a place of a model with fewer latents": (
+        message(Kind.NEAR, MORE, SMALLEST),
+        Close.TOO_LARGE,
+    ),
+    "near to a place of a model with more latents": (
+        message(Kind.NEAR, LESS, LARGEST),
+        Close.MALFORMED,
+    ),
+    "near in an unknown model": (message(Kind.NEAR, PLACE, model=len(NAMES)), Close.MODEL),
     "a level too high": (message(Kind.INPUT, bytes(PIXELS - 1) + b"\2"), Close.NOT_A_PLACE),
 }
 BAD_FIRST = {
@@ -368,6 +391,13 @@ def test_a_bad_message_closes_its_socket_and_no_other(address, bad, code):
         client.send(bad)
         assert closed(client) == code
     assert_served(address)
+
+
+@pytest.mark.parametrize("kind", [Kind.PLACE, Kind.PICTURES, Kind.EXAMPLE, Kind.NEAR], ids=lambda kind: kind.name)
+def test_a_bad_message_behind_a_good_one_closes_its_socket(address, kind):
+    good = message(kind, bytes(4) if kind == Kind.EXAMPLE else PLACE)
+    with joined(address) as client:
+        assert answers(client, [good, b""]) == Close.MALFORMED
 
 
 def test_without_a_hello_a_socket_is_closed_in_the_end(address, monkeypatch):
@@ -507,6 +537,35 @@ def test_pages_of_this_host_and_of_the_owners_friends_may_come(monkeypatch, orig
 def test_the_route_lies_below_the_base_path(monkeypatch, base, path):
     monkeypatch.setattr(live.st, "get_option", {"server.baseUrlPath": base}.__getitem__)
     assert live.path() == path
+
+
+# ---- the file that components load ----
+
+
+def asked(address: str, method: str, path: str) -> tuple[HTTPResponse, bytes]:
+    """The answer to a request by HTTP, and its content."""
+    with closing(HTTPConnection(address, timeout=LONG)) as connection:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer, answer.read()
+
+
+def test_the_installed_plotly_is_served_to_be_kept_for_good(address):
+    answer, content = asked(address, "GET", session.plotly_path())
+    assert answer.status == 200
+    assert content == (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
+    assert "javascript" in answer.headers["content-type"]
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_another_version_of_plotly_has_another_address(monkeypatch):
+    before = session.plotly_path()
+    monkeypatch.setattr(plotly, "__version__", "99.0")
+    assert session.plotly_path() == before.split("?")[0] + "?v=99.0" != before
+
+
+def test_plotly_is_only_read(address):
+    assert asked(address, "POST", session.plotly_path())[0].status == 405
 
 
 # ---- anything may come ----

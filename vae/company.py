@@ -37,7 +37,9 @@ class Near(NamedTuple):
 @torch.inference_mode()
 def near(company: Company, z: Float[Tensor, "b d"]) -> Near:
     """The `NEIGHBOURS` closest encodings of each z, closest first, and the density there."""
-    distances, indices = torch.cdist(z, company.mu).topk(NEIGHBOURS, largest=False)
+    # without the product of matrices, which confuses the closest
+    distances = torch.cdist(z, company.mu, compute_mode="donot_use_mm_for_euclid_dist")
+    distances, indices = distances.topk(NEIGHBOURS, largest=False)
     return Near(aggregate_log_density(z, company.mu, company.sigma), distances, indices)
 
 

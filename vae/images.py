@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import struct
 import warnings
 import zlib
@@ -24,6 +25,11 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 25_000_000
 MAX_ASPECT = 100  # long side / short side
 MAX_SCANNED = 600e6  # pixels x scans of a JPEG: a few bytes make a scan, and each scan passes over every pixel
+MAX_BUFFERED = 30e6  # pixels of a JPEG that is not read in one pass: up to 8 bytes for each of them
+MAX_PIECE = 144e6  # bytes of a TIFF's strip or tile, which is held beside the picture
+MAX_READS = 300_000  # times that a reader may ask for bytes: it spends Python on each piece of a file
+MAX_EXIF, MAX_VALUE = 1_000_000, 250_000  # bytes of EXIF data and of a TIFF's value, which may become Python numbers
+MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])")  # of a JPEG: what a length follows, and its end
 WORK_SIDE, SHOWN_SIDE = 1024, 512  # pixels on the long side, while working and in a step's picture
 SWITCHES = {
     "digit": ("invert", "background", "contrast", "specks", "crop", "stroke", "centre"),
@@ -37,6 +43,7 @@ BROKEN += (RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.
 BOX = 20 / 28  # MNIST: the ink fits 20 x 20 of 28 x 28 pixels
 STROKE = (1.9, 3.6)  # pixels of 28: the middle of MNIST's stroke widths; thinner and thicker ones are brought there
 KEPT = "Not needed: it is as the model knows it"
+PIECES = "The file is in too many pieces to be read; save the picture anew."
 EMPTY = "There is nothing on this picture: draw or photograph one thing that stands out from its background."
 
 
@@ -117,6 +124,20 @@ class _Trail:
 # ---- bytes -> an upright uint8 picture, (h, w) or (h, w, 3), at most WORK_SIDE pixels on the long side ----
 
 
+class _Source(io.BytesIO):
+    """The bytes of a file, for readers that would take minutes for millions of small pieces or large values."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads > MAX_READS:
+            raise ImageError(PIECES)
+        if (size or 0) > MAX_VALUE and self.getbuffer()[:2] in (b"II", b"MM"):
+            raise OSError("a value that no picture needs")  # Pillow then leaves out the rest of the directory
+        return super().read(size)
+
+
 def _decode(data: bytes, trail: _Trail) -> Image.Image:
     if not data:
         raise ImageError("The file is empty.")
@@ -125,7 +146,9 @@ def _decode(data: bytes, trail: _Trail) -> Image.Image:
     # For good, not in a `catch_warnings` block: threads that leave such blocks out of order restore wrong filters.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        if data.count(b"Exif\0\0") * 65_536 > MAX_EXIF:  # Pillow copies them all for each one more
+            raise ImageError(PIECES)
+        with Image.open(_Source(data), formats=FORMATS) as image:
             return _read(image, data, trail)
     except ImageError:
         raise
@@ -141,13 +164,19 @@ def _read(image: Image.Image, data: bytes, trail: _Trail) -> Image.Image:
     kind, (width, height) = image.format, image.size
     _check_size(width, height, kind)
     if kind in ("JPEG", "MPO"):
-        if data.count(b"\xff\xda") * width * height > MAX_SCANNED:
-            raise ImageError("This JPEG takes too long to read; save it smaller, or as a PNG.")
+        scans = _scans(data)
+        in_one_pass = scans == [image.layers] and "progressive" not in image.info
+        if len(scans) * width * height > MAX_SCANNED or (width * height > MAX_BUFFERED and not in_one_pass):
+            raise ImageError("This JPEG takes too much to read; save it smaller, or as a PNG.")
         scale = max(1.0, max(width, height) / WORK_SIDE)
         image.draft(None, (math.ceil(width / scale), math.ceil(height / scale)))
-    if kind == "TIFF" and image.tag_v2.get(322, 1) * image.tag_v2.get(323, 1) > 1e6 * MEGAPIXELS[kind]:
-        raise ImageError("The tiles of this TIFF are too large; save the picture as a PNG.")
     several = kind in ("GIF", "WEBP", "PNG", "TIFF") and image.is_animated
+    if kind == "TIFF":
+        if _piece(image) > MAX_PIECE:
+            raise ImageError("The pieces of this TIFF are too large; save the picture as a PNG.")
+        image.is_animated = True  # else loading would unpack every value of its EXIF data
+    if kind == "PNG":
+        image.load()  # EXIF data may follow the pixels
     orientation = _orientation(image)
     image.load()
     picture = _shrink(image)
@@ -161,6 +190,27 @@ def _read(image: Image.Image, data: bytes, trail: _Trail) -> Image.Image:
     return picture
 
 
+def _scans(data: bytes) -> list[int]:
+    """How many colours each scan of a JPEG has; a film or another picture that follows its end does not count."""
+    scans, at = [], 2
+    for _ in range(MAX_READS):
+        marker = MARKER.search(data, at)
+        if marker is None or marker[1] == b"\xd9":
+            return scans
+        end = marker.end()
+        if marker[1] == b"\xda":
+            scans.append(data[end + 2] if end + 2 < len(data) else 0)
+        at = end + max(2, int.from_bytes(data[end : end + 2]))
+    raise ImageError(PIECES)
+
+
+def _piece(tiff: Image.Image) -> int:
+    """The bytes of a strip or tile."""
+    tag = tiff.tag_v2
+    width, height = tag.get(322, tiff.width), tag.get(323, min(tag.get(278, tiff.height), tiff.height))
+    return width * height * tag.get(277, 1) * max(tag.get(258, (1,))) // 8
+
+
 def _check_size(width: int, height: int, kind: str) -> None:
     if width < 1 or height < 1:
         raise ImageError("The picture has no pixels.")
@@ -171,6 +221,8 @@ def _check_size(width: int, height: int, kind: str) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
+    if max(len(image.info.get(name) or "") for name in ("exif", "Raw profile type exif")) > MAX_EXIF:
+        return 1
     try:
         orientation = image.getexif().get(0x0112, 1)
     except BROKEN:
@@ -181,22 +233,19 @@ def _orientation(image: Image.Image) -> int:
 def _shrink(image: Image.Image) -> Image.Image:
     """The picture as uint8 L, RGB or RGBA, at most WORK_SIDE pixels on the long side."""
     if image.mode.startswith(("I", "F")):
-        image = image.convert("I") if image.mode.startswith("I;") else image  # Pillow cannot shrink 16-bit modes
-        return Image.fromarray(_eight_bits(np.asarray(_reduce(image))))
-    if image.has_transparency_data:
+        mode = image.mode[0]  # Pillow cannot shrink 16-bit modes
+    elif image.has_transparency_data:
         mode = "RGBA"
-    elif image.mode in ("1", "L"):
-        mode = "L"
     else:
-        mode = "RGB"
-    return _reduce(image if image.mode == mode else image.convert(mode))
-
-
-def _reduce(image: Image.Image) -> Image.Image:
-    scale = max(image.size) / WORK_SIDE
-    if scale >= 2:
-        image = image.reduce(int(scale))
-    return _fit(image, WORK_SIDE) if max(image.size) > WORK_SIDE else image
+        mode = "L" if image.mode in ("1", "L") else "RGB"
+    factor = max(1, max(image.size) // WORK_SIDE)
+    bands = []  # a copy of the whole picture in another mode would take too much memory
+    for top in range(0, image.height, 64 * factor):
+        band = image.crop((0, top, image.width, min(top + 64 * factor, image.height)))
+        bands.append(np.asarray(band.convert(mode).reduce(factor)))
+    small = Image.fromarray(np.concatenate(bands))
+    small = _fit(small, WORK_SIDE) if max(small.size) > WORK_SIDE else small
+    return Image.fromarray(_eight_bits(np.asarray(small))) if mode in "IF" else small
 
 
 def _fit(image: Image.Image, side: int) -> Image.Image:
@@ -412,9 +461,7 @@ def _flatten(ink: np.ndarray) -> np.ndarray:
 
 def _ink_ramp(ink: np.ndarray) -> np.ndarray:
     """Background (as the border is, and its noise) exactly 0, ink near 1, a ramp between."""
-    if _is_clean(ink):
-        return (ink - ink.min()) / np.ptp(ink)
-    border = _border(ink)
+    border = np.atleast_1d(ink.min()) if _is_clean(ink) else _border(ink)
     paper = np.median(border)
     floor = paper + max(4 * 1.48 * np.median(np.abs(border - paper)), 0.03)
     above = ink[ink > floor]

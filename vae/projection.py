@@ -1,5 +1,6 @@
 """Two-dimensional views of a model's encodings: planes that can be decoded, and t-SNE, which cannot."""
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 
@@ -57,17 +58,18 @@ def tsne(company: Company, seed: int = 0) -> View:
     """scikit-learn's t-SNE of some random means, computed once (seconds) and kept in the cache folder."""
     rows = torch.randperm(len(company), generator=torch.Generator().manual_seed(seed))[:TSNE_PICTURES].sort().values
     mu = company.mu[rows].numpy()
-    kept = data.cache_folder("tsne") / f"{hashlib.sha256(mu.tobytes()).hexdigest()[:20]}.npy"
+    kept = data.cache_folder("tsne") / f"{hashlib.sha256(mu.tobytes()).hexdigest()[:20]}-{seed}.f32"
     try:
-        xy = np.load(kept, allow_pickle=False)
-        if xy.shape != (len(rows), 2) or not np.isfinite(xy).all():
+        xy = np.fromfile(kept, "<f4").reshape(len(rows), 2)
+        if not np.isfinite(xy).all():
             raise ValueError(f"{kept} holds something else")
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError):
         xy = TSNE(init="pca", random_state=seed, max_iter=500).fit_transform(mu)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(".part.npy")
-        np.save(partial, xy)
-        partial.replace(kept)
+        with contextlib.suppress(OSError):  # where nothing can be kept it is computed again
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            partial = kept.with_suffix(".part")
+            xy.astype("<f4").tofile(partial)
+            partial.replace(kept)
     places = torch.from_numpy(xy.astype(np.float32))
     middle, far = _square(places)
     return View(("t-SNE", ""), rows, places, middle, far)

@@ -1,8 +1,11 @@
 """The latent map in a real Chromium: points, the picture under the pointer, pins, lassos and directions."""
 
+import io
+
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from PIL import Image, ImageDraw
+from playwright.sync_api import Locator, Page, expect
 
 import vae
 from tests.browser.seen import changes, seen
@@ -11,6 +14,9 @@ from vae import checkpoint, data
 NAMES = vae.list_pretrained()
 FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
 DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
+# Plotly's own account of the map
+CHART = "[...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.chart')).find(Boolean)"
+LAYOUT = f"{CHART}._fullLayout"
 
 
 def opened(visitor, name: str, query: str = "", **context) -> Page:
@@ -30,8 +36,17 @@ def place(page: Page) -> list[float]:
     return [float(value) for value in page.get_by_test_id("decoded").get_attribute("data-z").split(",")]
 
 
-def linked(page: Page) -> str:
-    return page.evaluate("new URL(location).searchParams.get('z')")
+def linked(page: Page, parameter: str = "z") -> str:
+    return page.evaluate("name => new URL(location).searchParams.get(name)", parameter)
+
+
+def drag(page: Page, corners: list[tuple[float, float]]) -> None:
+    """The mouse goes down at the first corner of the map and up at the last."""
+    page.mouse.move(*spot(page, *corners[0]))
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*spot(page, *corner), steps=4)
+    page.mouse.up()
 
 
 @pytest.mark.parametrize("name", [FLAT, DEEP])
@@ -89,35 +104,90 @@ def test_arrow_keys_move_the_pin(visitor):
     assert place(page) == pytest.approx([0.595, -0.2])
 
 
-def test_zoom_survives_moving_the_pin_and_choosing_another_picture(visitor):
+def test_enter_makes_the_nearest_picture_the_input(visitor):
     page = opened(visitor, FLAT, "&z=0.5,-0.25")
+    index = page.get_by_test_id("near-0").get_attribute("data-index")
+    page.get_by_test_id("map").press("Enter")
+    page.wait_for_function("x => new URL(location).searchParams.get('x') === x", arg=f"i{index}")
+
+
+def test_a_tap_on_a_phone_pins_a_place(visitor):
+    page = opened(visitor, FLAT, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    before = linked(page)
+    page.touchscreen.tap(*spot(page, 0.6, 0.6))
+    page.wait_for_function("z => new URL(location).searchParams.get('z') !== z", arg=before)
+
+
+def ranges(page: Page) -> list[float]:
+    """From where to where the axes go, once they have come to rest."""
+    return page.evaluate(f"(({{ xaxis, yaxis }}) => [...xaxis.range, ...yaxis.range])({LAYOUT})")
+
+
+def zoomed(page: Page) -> list[float]:
+    """The ranges after a turn of the wheel on the middle of the map, at rest."""
+    whole = ranges(page)
     page.mouse.move(*spot(page, 0.5, 0.5))
     page.mouse.wheel(0, -400)
-    window = """(() => {
-        const roots = [...document.querySelectorAll('*')].map(e => e.shadowRoot).filter(Boolean);
-        const chart = roots.map(root => root.querySelector('.chart')).find(Boolean);
-        return JSON.stringify([chart._fullLayout.xaxis.range, chart._fullLayout.yaxis.range]);
-    })()"""
-    whole = page.evaluate(window)
-    page.wait_for_function(f"whole => {window} !== whole", arg=whole)
-    page.wait_for_timeout(500)
-    zoomed = page.evaluate(window)
+    page.wait_for_function(f"left => {LAYOUT}.xaxis.range[0] > left", arg=whole[0])
+    page.wait_for_timeout(500)  # Plotly waits whether the wheel turns on, then draws
+    return ranges(page)
+
+
+def test_zoom_survives_moving_the_pin_and_choosing_another_picture(visitor):
+    page = opened(visitor, FLAT, "&z=0.5,-0.25")
+    before = zoomed(page)
     page.get_by_test_id("map").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("new URL(location).searchParams.get('z') === '0.55,-0.25'")
+    assert ranges(page) == pytest.approx(before)
     page.get_by_test_id("near-1").click()
     page.wait_for_function("new URL(location).searchParams.get('z') !== '0.55,-0.25'")
     page.wait_for_timeout(500)
-    assert page.evaluate(window) == zoomed
+    assert ranges(page) == pytest.approx(before)
+
+
+def test_zoom_and_pan_survive_other_layers_and_colours_until_the_whole_map_is_asked_for(visitor):
+    page = opened(visitor, FLAT)
+    whole = ranges(page)
+    zoomed(page)
+    drag(page, [(0.5, 0.5), (0.7, 0.4)])
+    page.wait_for_timeout(500)
+    before = ranges(page)
+    page.get_by_role("button", name="Decoded").click()
+    expect(page.get_by_test_id("map")).to_have_attribute("data-tiles", "400")
+    for switch in (
+        lambda: page.get_by_role("button", name="Density").click(),
+        lambda: page.get_by_label("Colour by").select_option("kl"),
+        lambda: page.get_by_label("Colour by").select_option("class"),
+        lambda: page.get_by_role("button", name="Decoded").click(),
+    ):
+        switch()
+        page.wait_for_timeout(200)
+        assert ranges(page) == pytest.approx(before)
+    page.get_by_role("button", name="Whole map").click()
+    page.wait_for_timeout(200)
+    assert ranges(page) == pytest.approx(whole)
+
+
+def test_the_whole_map_stays_in_a_window_of_another_size(visitor):
+    page = opened(visitor, FLAT)
+
+    def square() -> list[float]:
+        """The middle of the map, and the side of the square around it that is seen."""
+        left, right, low, high = ranges(page)
+        return [(left + right) / 2, (low + high) / 2, min(right - left, high - low)]
+
+    before = square()
+    for width in (390, 1400):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_function(f"width => {LAYOUT}.width < 400 === width < 400", arg=width)
+        page.wait_for_timeout(300)
+        assert square() == pytest.approx(before, abs=1e-6)
 
 
 def test_equal_distances_are_equally_long_on_both_axes(visitor):
     page = opened(visitor, FLAT)
-    scales = """(() => {
-        const roots = [...document.querySelectorAll('*')].map(e => e.shadowRoot).filter(Boolean);
-        const { xaxis, yaxis } = roots.map(root => root.querySelector('.chart')).find(Boolean)._fullLayout;
-        return [xaxis.d2p(1) - xaxis.d2p(0), yaxis.d2p(0) - yaxis.d2p(1)];
-    })()"""
+    scales = f"(({{ xaxis, yaxis }}) => [xaxis.d2p(1) - xaxis.d2p(0), yaxis.d2p(0) - yaxis.d2p(1)])({LAYOUT})"
     across, up = page.evaluate(scales)
     assert across == pytest.approx(up, rel=1e-3)
 
@@ -128,10 +198,55 @@ def test_the_decoded_manifold_is_drawn_on_demand(visitor):
     expect(page.get_by_test_id("map")).to_have_attribute("data-tiles", "400")
 
 
+def marks(page: Page) -> list[dict]:
+    """The labels of the pictures marked on the map, and the boxes of their ellipses in its coordinates."""
+    return page.evaluate(f"""(({{ xaxis, yaxis }}) => {CHART}.getRootNode().querySelectorAll('[data-testid=mark]')
+        .values().map(mark => {{
+            const {{ x, y, width, height }} = mark.querySelector('polygon').getBBox();
+            return {{
+                label: mark.textContent,
+                across: [xaxis.p2d(x), xaxis.p2d(x + width)],
+                up: [yaxis.p2d(y + height), yaxis.p2d(y)],
+            }};
+        }}).toArray())({LAYOUT})""")
+
+
+def test_the_input_is_marked_with_its_posterior_at_true_scale_and_stays_so_when_zoomed(visitor):
+    page = opened(visitor, FLAT, "&x=i7")
+    mu, sigma = (tensor[7] for tensor in checkpoint.load_encodings(FLAT))
+    for _ in range(2):
+        (mark,) = marks(page)
+        assert mark["label"] == "x"
+        found = torch.tensor([mark["across"], mark["up"]])
+        torch.testing.assert_close(found.mean(1), mu, atol=2e-3, rtol=0)
+        torch.testing.assert_close(found.diff(dim=1)[:, 0] / 2, sigma, atol=2e-3, rtol=0.02)
+        zoomed(page)
+
+
+@pytest.mark.parametrize("name", [FLAT, DEEP])
+def test_an_own_picture_stays_marked_when_another_becomes_the_input(visitor, name):
+    page = visitor(viewport={"width": 1400, "height": 1000}).opens(f"/reconstruct?model={name}")
+    page.get_by_role("radio", name="Upload").click()
+    ink, file = Image.new("L", (99, 99), 255), io.BytesIO()
+    ImageDraw.Draw(ink).line([(50, 15), (50, 85)], 0, 9)
+    ink.save(file, "PNG")
+    page.locator("input[type=file]").set_input_files(
+        {"name": "1.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    )
+    expect(page.get_by_test_id("prepared")).to_be_visible()
+    page.get_by_role("link", name="Latent map").click()
+    mine = page.get_by_text("x, your picture", exact=True)
+    expect(mine).to_be_visible()
+    page.get_by_test_id("near-0").click()
+    expect(page.get_by_text("your picture", exact=True)).to_be_visible()
+    assert sorted(mark["label"] for mark in marks(page)) == ["x", "your picture"]
+
+
 @pytest.mark.parametrize("name", [FLAT, DEEP])
 def test_two_classes_make_a_direction_and_its_slider_moves_the_picture(visitor, name):
     page = opened(visitor, name)
     classes = data.DATASETS[checkpoint.load_card(name)["data"]["name"]].class_names
+    page.get_by_role("button", name="CSV").hover()  # it scrolls; a list that is open would close
     page.get_by_label("Group A").click()
     page.get_by_role("option", name=classes[1], exact=True).click()
     slider = page.get_by_test_id("direction")
@@ -143,21 +258,52 @@ def test_two_classes_make_a_direction_and_its_slider_moves_the_picture(visitor, 
     changes(page, before)
 
 
-def test_a_lasso_becomes_a_group(visitor):
-    page = opened(visitor, FLAT)
+def lassoed(page: Page, left: float = 0.4) -> Locator:
+    """The button that keeps as group A what was lassoed: a square of the map from `left` on."""
     page.get_by_role("button", name="Lasso").click()
-    corners = [(0.4, 0.3), (0.6, 0.3), (0.6, 0.5), (0.4, 0.5), (0.4, 0.32)]
-    page.mouse.move(*spot(page, *corners[0]))
-    page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*spot(page, *corner), steps=4)
-    page.mouse.up()
-    keep = page.get_by_role("button", name=" as A")
-    count = keep.text_content().split()[0]
-    assert 50 < int(count) < 9000
-    keep.click()
-    expect(page.get_by_text("Cohen's d")).to_be_visible()
-    expect(page.get_by_test_id("direction")).to_be_visible()
+    right = left + 0.2
+    drag(page, [(left, 0.3), (right, 0.3), (right, 0.5), (left, 0.5), (left, 0.32)])
+    return page.get_by_role("button", name=" as A")
+
+
+def test_a_lasso_becomes_a_group_and_the_next_one_takes_its_place(visitor):
+    page = opened(visitor, FLAT)
+    for left in (0.4, 0.3):
+        keep = lassoed(page, left)
+        count = int(keep.text_content().split()[0])
+        assert 50 < count < 9000
+        keep.click()
+        expect(page.get_by_label("Group A")).to_have_value(f"lasso A ({count})")
+        expect(page.get_by_text("Cohen's d")).to_be_visible()
+        expect(page.get_by_test_id("direction")).to_be_visible()
+
+
+def test_a_lasso_of_one_view_is_not_kept_on_another(visitor):
+    page = opened(visitor, DEEP)
+    expect(lassoed(page)).to_be_visible()
+    page.get_by_role("radio", name="Two latents").click()
+    expect(page.get_by_role("button", name=" as A")).to_have_count(0)
+
+
+def hidden(page: Page) -> list[str]:
+    """The names of the traces that are not drawn."""
+    return page.evaluate(f"{CHART}._fullData.filter(trace => trace.visible !== true).map(trace => trace.name)")
+
+
+def test_a_class_clicked_in_the_legend_is_hidden_on_every_layer_and_the_pin_stays(visitor):
+    page = opened(visitor, FLAT)
+    before = linked(page)
+    page.locator(".legendtoggle").first.click()
+    page.wait_for_function(f"{CHART}._fullData.some(trace => trace.visible === 'legendonly')")
+    first = hidden(page)
+    assert first == [data.DATASETS[checkpoint.load_card(FLAT)["data"]["name"]].class_names[0]]
+    page.get_by_role("button", name="Density").click()
+    assert hidden(page) == first
+    page.get_by_label("Colour by").select_option("kl")
+    assert hidden(page) == []
+    page.get_by_label("Colour by").select_option("class")
+    page.wait_for_timeout(500)
+    assert linked(page) == before
 
 
 def test_encodings_can_be_taken_away(visitor):

@@ -88,7 +88,7 @@ def groups(name: str) -> dict[str, torch.Tensor]:
     labels = session.test_set(dataset.name)[1]
     found = {word: (labels == label).nonzero()[:, 0] for label, word in enumerate(dataset.class_names)}
     kept = st.session_state.get(f"{dataset.name}.kept", {})
-    return {f"lasso {group} ({len(rows)})": torch.tensor(rows) for group, rows in sorted(kept.items())} | found
+    return {lasso(group, rows): torch.tensor(rows) for group, rows in sorted(kept.items())} | found
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -120,10 +120,11 @@ def compare(name: str) -> dict | None:
     try:
         attribute, moved = compared(name, tuple(a.tolist()), tuple(b.tolist()))
     except ValueError as error:
-        st.error(str(error))
+        sentence = str(error)
+        st.error(f"{sentence[0].upper()}{sentence[1:]}.")
         return None
     strongest = attribute.per_dimension.abs().argsort(descending=True)[:3].tolist()
-    latents = ", ".join(f"z{index} {signed(attribute.per_dimension[index])}" for index in strongest)
+    latents = ", ".join(f"z{index} {signed(attribute.per_dimension[index].item())}" for index in strongest)
     others = ", ".join(f"{word} {signed(change)}" for word, change in moved.items())
     st.markdown(
         f"**Cohen's d {attribute.effect:.2f} ± {attribute.error:.2f}** along A − B, on the half of each group held out"
@@ -148,30 +149,39 @@ def moved() -> None:
 def picked() -> None:
     """The component's callback: a test picture was chosen, and becomes the current input."""
     name, value = st.session_state["model"], state("picked")
-    index = value.get("index") if isinstance(value, dict) else None
-    if not isinstance(index, int | float) or inputs.find(name, f"i{int(index)}") is None:
-        return
-    inputs.choose(name, f"i{int(index)}")
-    st.session_state[f"z.{name}"] = inputs.as_place(name, session.encodings(name)[0][int(index)].tolist())
-    session.count_up("map.turn")
+    chosen = rows_of(name, [value.get("index")] if isinstance(value, dict) else None)
+    if chosen:
+        inputs.choose(name, f"i{chosen[0]}")
+        st.session_state[f"z.{name}"] = inputs.as_place(name, session.encodings(name)[0][chosen[0]].tolist())
+        session.count_up("map.turn")
 
 
 def kept() -> None:
     """The component's callback: a lasso was kept as group A or B."""
     name, value = st.session_state["model"], state("kept")
-    dataset = inputs.dataset_of(name).name
-    count = len(engine().company[name])
-    if not isinstance(value, dict) or value.get("group") not in ("A", "B") or not isinstance(value.get("rows"), list):
+    if not isinstance(value, dict):
         return
-    rows = sorted({int(row) for row in value["rows"] if isinstance(row, int | float) and 0 <= row < count})
-    key = f"{dataset}.kept"
-    st.session_state[key] = st.session_state.get(key, {}) | {value["group"]: rows}
-    side = value["group"].lower()
-    st.session_state[f"map.{side}"] = f"lasso {value['group']} ({len(rows)})"
+    group, rows = value.get("group"), rows_of(name, value.get("rows"))
+    if group in ("A", "B") and rows:
+        key = f"{inputs.dataset_of(name).name}.kept"
+        st.session_state[key] = st.session_state.get(key, {}) | {group: rows}
+        st.session_state[f"map.{group.lower()}"] = lasso(group, rows)
+
+
+def rows_of(name: str, values: object) -> list[int]:
+    """Those of the values that are indices of test pictures, ascending; none where it is no list."""
+    count = len(engine().company[name])
+    numbers = values if isinstance(values, list) else []
+    return sorted({int(row) for row in numbers if type(row) in (int, float) and 0 <= row < count and row == int(row)})
+
+
+def lasso(group: str, rows: list[int]) -> str:
+    """What a kept lasso is called."""
+    return f"lasso {group} ({len(rows)})"
 
 
 def as_csv(name: str) -> bytes:
-    """The encodings as a table: index, label, numbers, mu and sigma."""
+    """The encodings as a table: index, label, numbers, mu and sigma, with the digits that make float32 exact."""
     mu, sigma = session.encodings(name)
     labels = session.test_set(inputs.dataset_of(name).name)[1]
     numbers, d = values_of(name), mu.shape[1]
@@ -181,7 +191,7 @@ def as_csv(name: str) -> bytes:
     np.savetxt(
         out,
         table,
-        fmt=["%d", "%d", *["%.6g"] * (table.shape[1] - 2)],
+        fmt=["%d", "%d", *["%.9g"] * (table.shape[1] - 2)],
         delimiter=",",
         header=",".join(head),
         comments="",
@@ -203,13 +213,27 @@ def features(name: str) -> None:
     numbers = session.card(name)["numbers"]
     probe, neighbours = numbers["linear_probe"], numbers["nearest_neighbours"]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button("CSV", lambda: as_csv(name), f"{name}.csv", "text/csv", icon=":material/download:")
-        st.download_button("NPZ", lambda: as_npz(name), f"{name}.npz", icon=":material/download:")
+        # a click that ran the script again could take away the file that it asks for
+        options = {"icon": ":material/download:", "on_click": "ignore"}
+        st.download_button("CSV", lambda: as_csv(name), f"{name}.csv", "text/csv", **options)
+        st.download_button("NPZ", lambda: as_npz(name), f"{name}.npz", **options)
         st.caption(
             f"As features: a linear probe on the means finds the class of {100 * probe['latents']:.1f} % of the test "
             f"pictures held out (as many principal components of the pixels: {100 * probe['pca']:.1f} %), 5 nearest "
             f"neighbours {100 * neighbours['latents']:.1f} % ({100 * neighbours['pca']:.1f} %)."
         )
+
+
+def marks(name: str, given: inputs.Input) -> list[dict]:
+    """The posteriors to draw: the current input's, called x, and those of the visitor's own pictures."""
+    own = [inputs.find(name, identity) for identity in ("upload", "drawing") if identity != given.id]
+    shown = [given, *(one for one in own if one is not None)]
+    found = engine().ask_sketch(name, torch.cat([one.x for one in shown])).result()
+    labels = [f"x, {given.name}" if given.prepared else "x", *(one.name for one in shown[1:])]
+    return [
+        {"label": label, "mu": mu, "sigma": sigma}
+        for label, mu, sigma in zip(labels, found.mu.tolist(), found.sigma.tolist(), strict=True)
+    ]
 
 
 @st.fragment
@@ -219,9 +243,8 @@ def page(name: str) -> None:
     chart = st.container()
     direction = compare(name)
     given, dataset = inputs.current(name), inputs.dataset_of(name)
-    found = engine().ask_sketch(name, given.x).result()
-    mu, sigma = found.mu[0].tolist(), found.sigma[0].tolist()
-    z = st.session_state.setdefault(f"z.{name}", inputs.from_url(name) or inputs.as_place(name, mu))
+    marked = marks(name, given)
+    z = st.session_state.setdefault(f"z.{name}", inputs.from_url(name) or inputs.as_place(name, marked[0]["mu"]))
     spec, labels = engine().model(name).input_spec, session.test_set(dataset.name)[1]
     values = {key: encode(array[view.rows.numpy()]) for key, array in values_of(name).items()}
     with chart:
@@ -234,7 +257,7 @@ def page(name: str) -> None:
                 "rev": word,
                 "turn": session.counted("map.turn"),
                 "model": list(engine().models).index(name),
-                "latents": len(mu),
+                "latents": len(z),
                 "shape": list(spec.shape),
                 "classes": list(dataset.class_names),
                 "colours": CLASS_COLOURS,
@@ -251,7 +274,8 @@ def page(name: str) -> None:
                 "rank": "" if view.rank is None else encode(view.rank),
                 "typical": typical(name),
                 "z": z,
-                "given": {"id": given.id, "name": given.name, "mu": mu, "sigma": sigma},
+                "given": given.id,
+                "marks": marked,
                 "levels": encode(given.x.mul(spec.levels - 1).round().to(torch.uint8)),
                 "direction": direction,
             },
@@ -263,5 +287,6 @@ def page(name: str) -> None:
     st.query_params["x"] = inputs.link(given)
 
 
-page(st.session_state["model"])
-features(st.session_state["model"])
+if __name__ == "__main__":  # what Streamlit calls a page that it runs
+    page(st.session_state["model"])
+    features(st.session_state["model"])

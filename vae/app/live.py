@@ -354,12 +354,14 @@ async def live(socket: WebSocket) -> None:
 async def _close(socket: WebSocket, code: Close, reason: str) -> None:
     """Close it, unless it has gone by itself or takes nothing any more."""
     with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
-        await asyncio.wait_for(socket.close(code, reason), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await socket.close(code, reason)
 
 
 async def _hello(socket: WebSocket) -> _Session:
     try:
-        message = await asyncio.wait_for(_receive(socket), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            message = await _receive(socket)
     except TimeoutError:
         raise Refused(Close.SLOW, "no HELLO came") from None
     kind, _ = _header(message)
@@ -432,6 +434,7 @@ class _Connection:
                 request, x = self.waiting.pop(next(iter(self.waiting)))
                 try:
                     message = await answer(request, x, engine())
-                    await asyncio.wait_for(self.socket.send_bytes(message), PATIENCE)
+                    async with asyncio.timeout(PATIENCE):  # wait_for may lose a cancellation before Python 3.12
+                        await self.socket.send_bytes(message)
                 except TimeoutError:
                     raise Refused(Close.SLOW, "the answers are not taken") from None

@@ -19,13 +19,30 @@ const numbersOf = (text, kind = Float32Array) => new kind(fromBase64(text).buffe
 const onLattice = (value) => Math.round(value * 1000) / 1000 + 0;
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
+const LABEL =
+  "fill: var(--st-text-color); font-weight: 600; stroke: var(--st-background-color); stroke-width: 4px; stroke-linejoin: round; paint-order: stroke";
+
+function svg(tag, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+// How a place compares, by the share of the places of pictures that are less dense.
+function standing(share) {
+  if (share === 0) return "emptier than any picture's place";
+  if (share === 1) return "denser than any picture's place";
+  return `denser than ${Math.round(100 * share)} % of pictures' places`;
+}
+
 class LatentMap {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.live = new Live((ready) => this.connected(ready));
     this.colourBy = "class";
     this.layers = { pictures: false, density: true };
-    this.resized = new ResizeObserver(() => this.chart.data && this.plotly.relayout(this.chart, this.size()));
+    this.resized = new ResizeObserver(() => this.chart.data && this.draw());
     this.build();
   }
 
@@ -55,12 +72,14 @@ class LatentMap {
       this.values = Object.fromEntries(Object.entries(data.values).map(([name, text]) => [name, numbersOf(text)]));
       this.rank = numbersOf(data.rank);
       this.tiled = null;
+      this.over = null;
+      this.selected = [];
     }
     this.live.input(data.model, fromBase64(data.levels));
     this.turnDirection();
     this.plotly ??= await loadPlotly(data.plotly);
-    if (turned) this.draw();
-    else this.refresh();
+    if (turned) this.draw(this.window());
+    else this.follow();
     this.show(this.z);
   }
 
@@ -80,11 +99,12 @@ class LatentMap {
     this.chart = element("div", { class: "chart" });
     this.float = element("canvas", { class: "float", hidden: "", "aria-hidden": "true" });
     this.pin = element("div", { class: "pin" });
+    this.marks = svg("svg", {});
     this.area = element(
       "div",
       {
         class: "area", "data-testid": "map", tabindex: 0, role: "application",
-        "aria-label": "Latent map: arrow keys move z, with Shift in small steps",
+        "aria-label": "Latent map: arrow keys move z, with Shift in small steps; Enter takes the nearest test picture",
         onpointermove: (event) => this.onMove(event),
         onpointerdown: (event) => this.onDown(event),
         onpointerleave: () => this.restore(),
@@ -92,6 +112,7 @@ class LatentMap {
       },
       this.chart,
       this.pin,
+      this.marks,
       this.float,
     );
     this.picture = element("canvas", { class: "picture", "data-testid": "decoded", role: "img", "aria-label": "The picture decoded at this place" });
@@ -108,7 +129,7 @@ class LatentMap {
         (this.read[`${name}Note`] = element("span", { class: "quiet note" })),
       );
     this.status = element("div", { class: "status", role: "status" });
-    this.slider = element("input", { type: "range", min: -2, max: 2, step: 0.01, value: 0, "data-testid": "direction", "aria-label": "Along the difference of the groups", oninput: () => this.along(), onchange: () => this.commit() });
+    this.slider = eager(element("input", { type: "range", min: -2, max: 2, step: 0.01, value: 0, "data-testid": "direction", "aria-label": "Along the difference of the groups", oninput: () => this.along(), onchange: () => this.commit() }));
     this.directionName = element("span", { class: "label" });
     this.directionBox = element("div", { class: "section", hidden: "" }, this.directionName, element("div", { class: "track" }, this.slider));
     this.tools = element("div", { class: "row", style: "padding-bottom:.6rem" });
@@ -159,7 +180,7 @@ class LatentMap {
     });
     const kept = (this.selected ?? []).length;
     const keep = (group) => button(`${kept} as ${group}`, false, () => this.keep(group));
-    const whole = button("Whole map", false, () => this.plotly.relayout(this.chart, this.window()));
+    const whole = button("Whole map", false, () => this.draw(this.window()));
     this.tools.replaceChildren(
       select,
       ...(decodable ? [layer("pictures", "Decoded"), layer("density", "Density")] : []),
@@ -173,9 +194,17 @@ class LatentMap {
     return { width: this.area.clientWidth, height: this.area.clientHeight };
   }
 
+  // the ranges of both axes that show the whole map
   window() {
     const { middle, far } = this.data;
-    return { "xaxis.range": [middle[0] - far, middle[0] + far], "yaxis.range": [middle[1] - far, middle[1] + far] };
+    return middle.map((at) => [at - far, at + far]);
+  }
+
+  // The same of what is seen now: of a square in its middle, which Plotly widens until it fills the chart.
+  seen() {
+    const ranges = this.axes().map((axis) => axis.range);
+    const far = Math.min(...ranges.map(([low, high]) => high - low)) / 2;
+    return ranges.map(([low, high]) => [(low + high) / 2 - far, (low + high) / 2 + far]);
   }
 
   // ---- the chart ----
@@ -185,6 +214,7 @@ class LatentMap {
     return this.layers.pictures ? { size: 3, opacity: 0.45 } : { size: 4, opacity: 0.75 };
   }
 
+  // By their uids Plotly knows which classes the visitor hid.
   points() {
     const { classes, colours } = this.data;
     const shared = { type: "scattergl", mode: "markers", hoverinfo: "none" };
@@ -198,6 +228,7 @@ class LatentMap {
       return classes.map((name, label) => ({
         ...shared,
         ...of(all.filter((row) => this.labels[row] === label)),
+        uid: `class${label}`,
         name,
         marker: { ...this.dots(), color: colours[label] },
       }));
@@ -206,35 +237,13 @@ class LatentMap {
     const sorted = Float32Array.from(values).sort();
     const at = (share) => sorted[Math.floor(share * (sorted.length - 1))];
     const marker = { ...this.dots(), color: all.map((row) => values[row]), colorscale: "Viridis", cmin: at(0.02), cmax: at(0.98) };
-    const bar = { thickness: 10, len: 0.6, outlinewidth: 0, title: { text: "nats", side: "top" } };
-    return [{ ...shared, ...of(all), showlegend: false, marker: { ...marker, colorbar: bar } }];
+    const bar = { x: 1, xanchor: "right", thickness: 10, len: 0.6, outlinewidth: 0, bgcolor: this.veil(), title: { text: "nats", side: "top" } };
+    return [{ ...shared, ...of(all), uid: this.colourBy, showlegend: false, marker: { ...marker, colorbar: bar } }];
   }
 
-  // The input's posterior at its scale (one sigma), and its mean.
-  posterior() {
-    const { along, given } = this.data;
-    if (!along) return [];
-    const middle = along.map((direction) => dot(direction, given.mu));
-    const covariance = (u, v) => u.reduce((sum, value, i) => sum + value * v[i] * given.sigma[i] ** 2, 0);
-    const [aa, ab, bb] = [covariance(along[0], along[0]), covariance(along[0], along[1]), covariance(along[1], along[1])];
-    // Cholesky's factor maps the unit circle to the ellipse
-    const l11 = Math.sqrt(aa), l21 = ab / l11, l22 = Math.sqrt(Math.max(0, bb - l21 * l21));
-    const turn = Array.from({ length: 65 }, (_, i) => (2 * Math.PI * i) / 64);
-    const style = getComputedStyle(this.root);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const shared = { type: "scatter", hoverinfo: "skip", showlegend: false };
-    return [
-      {
-        ...shared, mode: "lines", line: { color: colour("--sigma"), width: 2.5 },
-        x: turn.map((angle) => middle[0] + l11 * Math.cos(angle)),
-        y: turn.map((angle) => middle[1] + l21 * Math.cos(angle) + l22 * Math.sin(angle)),
-      },
-      {
-        ...shared, mode: "markers+text", x: [middle[0]], y: [middle[1]], text: ["x"], textposition: "top center",
-        textfont: { size: 16, color: colour("--x") },
-        marker: { size: 9, color: colour("--mu"), line: { color: "#fff", width: 2 } },
-      },
-    ];
+  // the page's colour, so that what is written over points can be read
+  veil() {
+    return `${getComputedStyle(this.root).getPropertyValue("--st-background-color").trim()}b0`;
   }
 
   contours() {
@@ -244,20 +253,22 @@ class LatentMap {
     const z = Array.from({ length: side }, (_, row) => Array.from(this.rank.subarray(row * side, (row + 1) * side)));
     return [
       {
-        type: "contour", x: at(0), y: at(1), z, showscale: false, hoverinfo: "skip", showlegend: false,
+        type: "contour", uid: "density", x: at(0), y: at(1), z, showscale: false, hoverinfo: "skip", showlegend: false,
         contours: { start: 0.1, end: 0.9, size: 0.2, coloring: "none" }, line: { width: 1.2, color: "#8a8f98", smoothing: 1 },
       },
     ];
   }
 
-  draw() {
+  // What is seen of it stays as it was, unless other ranges are given.
+  draw(ranges = this.seen()) {
     const style = getComputedStyle(this.root);
     const text = style.getPropertyValue("--st-text-color");
-    const { far, middle, along } = this.data;
-    const range = (axis) => [middle[axis] - far, middle[axis] + far];
+    const { along } = this.data;
     const ring = (radius) => ({
       type: "circle", x0: -radius, x1: radius, y0: -radius, y1: radius, layer: "below", line: { color: "#8a8f98", dash: "dot", width: 1 },
     });
+    const wide = this.area.clientWidth > 560;
+    const legend = wide ? { x: 1, xanchor: "right", y: 1 } : { orientation: "h", x: 0, y: 1, yanchor: "bottom" };
     const quiet = { showgrid: false, zeroline: false, ticks: "", fixedrange: false };
     const layout = {
       ...this.size(),
@@ -265,40 +276,32 @@ class LatentMap {
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: text, family: style.getPropertyValue("--st-font"), size: 13 },
-      xaxis: { ...quiet, range: range(0), title: { text: this.data.titles[0], standoff: 4 }, showticklabels: along !== null },
-      yaxis: { ...quiet, range: range(1), title: { text: this.data.titles[1], standoff: 2 }, scaleanchor: "x", showticklabels: along !== null },
+      xaxis: { ...quiet, range: ranges[0], title: { text: this.data.titles[0], standoff: 4 }, showticklabels: along !== null },
+      yaxis: { ...quiet, range: ranges[1], title: { text: this.data.titles[1], standoff: 2 }, scaleanchor: "x", showticklabels: along !== null },
       dragmode: this.lasso ? "lasso" : "pan",
       uirevision: this.rev,
       hovermode: "closest",
       hoverdistance: 8,
-      showlegend: this.area.clientWidth > 560,
-      legend: { x: 1, xanchor: "right", y: 1, itemsizing: "constant", bgcolor: "rgba(0,0,0,0)", font: { size: 12 } },
+      showlegend: true,
+      legend: { ...legend, itemsizing: "constant", bgcolor: this.veil(), font: { size: 12 } },
       shapes: along ? [1, 2].map(ring) : [],
       images: this.layers.pictures && this.background ? [this.background] : [],
     };
-    const traces = [...this.contours(), ...this.points(), ...this.posterior()];
+    const traces = [...this.contours(), ...this.points()];
     const first = !this.chart.data;
-    this.plotly.react(this.chart, traces, layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false });
+    this.plotly.react(this.chart, traces, layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, showTips: false });
     if (first) this.listen();
     this.buildTools();
-    this.movePin();
+    this.follow();
     this.area.dataset.points = this.labels.length;
     this.askTiles();
-  }
-
-  // Only what depends on the input: the points stay as they are.
-  refresh() {
-    const [ellipse, mean] = this.posterior();
-    if (!ellipse) return;
-    const last = this.chart.data.length - 2;
-    this.plotly.restyle(this.chart, { x: [ellipse.x, mean.x], y: [ellipse.y, mean.y] }, [last, last + 1]);
   }
 
   listen() {
     this.chart.on("plotly_hover", (event) => (this.over = event.points[0].customdata ?? null));
     this.chart.on("plotly_unhover", () => (this.over = null));
-    this.chart.on("plotly_relayout", () => this.movePin());
-    this.chart.on("plotly_relayouting", () => this.movePin());
+    this.chart.on("plotly_relayout", () => this.follow());
+    this.chart.on("plotly_relayouting", () => this.follow());
     this.chart.on("plotly_selected", (event) => {
       this.selected = (event?.points ?? []).map((point) => point.customdata).filter(Number.isInteger);
       this.buildTools();
@@ -309,15 +312,61 @@ class LatentMap {
     return [this.chart._fullLayout.xaxis, this.chart._fullLayout.yaxis];
   }
 
+  // What lies on the chart goes where its axes go.
+  follow() {
+    this.movePin();
+    this.drawMarks();
+  }
+
   movePin() {
     this.pin.hidden = !this.data.along;
     if (!this.data.along) return;
     const [across, down] = this.axes();
     const [a, b] = this.at(this.z);
     const [x, y] = [across._offset + across.d2p(a), down._offset + down.d2p(b)];
-    const inside = x >= across._offset && x <= across._offset + across._length && y >= 0 && y <= down._offset + down._length;
+    const inside = x >= across._offset && x <= across._offset + across._length && y >= down._offset && y <= down._offset + down._length;
     this.pin.hidden = !inside;
     this.pin.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  // The input and the visitor's other pictures: mean and posterior at its scale. Traces would lie below the points.
+  drawMarks() {
+    const [across, up] = this.axes();
+    const on = ([a, b]) => [across.d2p(a), up.d2p(b)];
+    const marks = this.data.along ? this.data.marks : [];
+    const drawn = marks.map(({ label, mu, sigma }) => {
+      const [x, y] = on(this.at(mu));
+      const ellipse = this.ellipse(mu, sigma).map(on);
+      const top = Math.min(y - 12, ...ellipse.map(([, height]) => height)) - 6; // above the pin, should it be here
+      const anchor = x < 60 ? "start" : x > across._length - 60 ? "end" : "middle";
+      const points = ellipse.join(" ");
+      return svg(
+        "g",
+        { "data-testid": "mark" },
+        svg("polygon", { points, style: "fill: none; stroke: #fff; stroke-width: 4px" }),
+        svg("polygon", { points, style: "fill: none; stroke: var(--sigma); stroke-width: 2px" }),
+        svg("circle", { cx: x, cy: y, r: 3.5, style: "fill: var(--mu); stroke: #fff; stroke-width: 1.5px" }),
+        svg("text", { x, y: top, "text-anchor": anchor, style: LABEL }, label),
+      );
+    });
+    this.marks.style.cssText =
+      `position: absolute; overflow: hidden; pointer-events: none; left: ${across._offset}px; top: ${up._offset}px; ` +
+      `width: ${across._length}px; height: ${up._length}px`;
+    this.marks.replaceChildren(...drawn);
+  }
+
+  // One standard deviation around mu of a posterior, projected on the plane.
+  ellipse(mu, sigma) {
+    const [u, v] = this.data.along;
+    const [a, b] = this.at(mu);
+    const covariance = (u, v) => u.reduce((sum, value, i) => sum + value * v[i] * sigma[i] ** 2, 0);
+    // Cholesky's factor maps the unit circle to the ellipse
+    const l11 = Math.sqrt(covariance(u, u)), l21 = covariance(u, v) / l11;
+    const l22 = Math.sqrt(Math.max(0, covariance(v, v) - l21 * l21));
+    return Array.from({ length: 64 }, (_, i) => {
+      const [cos, sin] = [Math.cos((2 * Math.PI * i) / 64), Math.sin((2 * Math.PI * i) / 64)];
+      return [a + l11 * cos, b + l21 * cos + l22 * sin];
+    });
   }
 
   // ---- places ----
@@ -332,6 +381,10 @@ class LatentMap {
     return z.map((value, i) => value + da * along[0][i] + db * along[1][i]);
   }
 
+  onLegend(event) {
+    return event.target.closest(".legend") !== null;
+  }
+
   // the place under the pointer, or null outside the chart
   under(event) {
     if (!this.chart.data || !this.data.along) return null;
@@ -344,6 +397,7 @@ class LatentMap {
 
   onMove(event) {
     if (event.pointerType === "touch" || this.lasso || event.buttons) return this.hideFloat();
+    if (this.onLegend(event)) return this.restore();
     const box = this.area.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     this.float.style.transform = `translate(${x + (x > box.width - 130 ? -114 : 18)}px, ${Math.max(0, y - 114)}px)`;
@@ -383,9 +437,10 @@ class LatentMap {
   }
 
   // While a button is down, Plotly lays a cover over the page, so the end of a click is seen by the window only.
-  onDown({ clientX, clientY, button }) {
+  onDown(down) {
     this.hideFloat();
-    if (button === 0) addEventListener("pointerup", (event) => this.onUp(event, clientX, clientY), { once: true, capture: true });
+    if (down.button !== 0 || this.onLegend(down)) return;
+    addEventListener("pointerup", (up) => this.onUp(up, down.clientX, down.clientY), { once: true, capture: true });
   }
 
   onUp(event, x, y) {
@@ -396,6 +451,7 @@ class LatentMap {
   }
 
   onKey(event) {
+    if (event.key === "Enter" && event.target === this.area && this.nearest) this.pick(this.nearest[0]);
     const by = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!by || !this.data.along || event.target !== this.area) return;
     const [a, b] = this.at(this.z);
@@ -420,7 +476,7 @@ class LatentMap {
 
   commit() {
     clearTimeout(this.settling);
-    this.component.setStateValue("place", { z: this.z, given: this.data.given.id, turn: null });
+    this.component.setStateValue("place", { z: this.z, given: this.data.given, turn: null });
   }
 
   pick(index) {
@@ -475,7 +531,7 @@ class LatentMap {
       const plane = shape[0] * shape[1] * shape[2];
       const below = typical.filter((value) => value < numbers[0]).length / typical.length;
       say(this.read.density, nats(numbers[0]));
-      say(this.read.densityNote, below === 0 ? "emptier than any picture's place" : `denser than ${Math.round(100 * below)} % of places`);
+      say(this.read.densityNote, standing(below));
       this.area.classList.toggle("empty", below === 0);
       this.nearest = Array.from(numbers.subarray(1 + NEAREST));
       this.near.forEach((button, i) => {
