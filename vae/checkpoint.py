@@ -7,17 +7,17 @@ import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from vae.config import config_from_json, config_to_json
 from vae.device import choose_device
-from vae.models import VAE, ModelConfig
+from vae.models import ModelConfig, build
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 WEIGHTS, ENCODINGS, CARD, THUMBNAILS = "model.safetensors", "encodings.safetensors", "card.json", "thumbnails.png"
 
 
-def save(model: VAE, path: Path | str, training: dict | None = None, dtype: torch.dtype | None = None) -> None:
+def save(model: nn.Module, path: Path | str, training: dict | None = None, dtype: torch.dtype | None = None) -> None:
     """Write weights (as they are, or rounded to `dtype`), configuration and facts of the training to one file."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if dtype is not None:
@@ -31,7 +31,7 @@ def save(model: VAE, path: Path | str, training: dict | None = None, dtype: torc
     partial.replace(path)
 
 
-def load(path: Path | str, device: str = "auto") -> VAE:
+def load(path: Path | str, device: str = "auto") -> nn.Module:
     """The model in a file that `save` wrote: float32, frozen, in eval mode.
 
     ValueError where the file is missing, is not safetensors, or does not fit its own configuration.
@@ -42,7 +42,7 @@ def load(path: Path | str, device: str = "auto") -> VAE:
     config = config_from_json(metadata["config"])
     if misfit := _misfit(config, tensors):
         raise ValueError(f"the weights in {path} do not fit their configuration: {misfit}")
-    model = VAE(config)
+    model = build(config)
     model.load_state_dict(tensors)
     return model.requires_grad_(False).eval().to(choose_device(device), memory_format=torch.channels_last)
 
@@ -66,7 +66,7 @@ def _misfit(config: ModelConfig, tensors: dict[str, Tensor]) -> str | None:
     """The first weight that the configuration has not or has in another shape; found without allocating the model."""
     try:
         with torch.device("meta"):
-            expected = {name: tuple(tensor.shape) for name, tensor in VAE(config).state_dict().items()}
+            expected = {name: tuple(tensor.shape) for name, tensor in build(config).state_dict().items()}
     except (RuntimeError, OverflowError, TypeError):
         return "no model is that large"
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -81,7 +81,7 @@ def list_pretrained() -> list[str]:
     return sorted(card.parent.name for card in PRETRAINED.glob(f"*/{CARD}") if (card.parent / WEIGHTS).is_file())
 
 
-def load_pretrained(name: str, device: str = "auto") -> VAE:
+def load_pretrained(name: str, device: str = "auto") -> nn.Module:
     """A frozen model in eval mode; ValueError names what there is if `name` is unknown."""
     return load(_folder(name) / WEIGHTS, device)
 

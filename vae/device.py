@@ -21,12 +21,12 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 products run in hardware there: CUDA from Ampere on, CPUs with AMX."""
+    """Whether bfloat16 products run in hardware there: CUDA from Ampere on, CPUs with AMX or AVX512-BF16."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+    return device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """A context that computes in bfloat16 where `multiplies_bf16`, and changes nothing elsewhere."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=multiplies_bf16(device))
+def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
+    """A context that computes in bfloat16 where `wanted` and `multiplies_bf16`, and changes nothing elsewhere."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted and multiplies_bf16(device))

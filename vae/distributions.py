@@ -1,6 +1,7 @@
 """The distributions of a VAE as `torch.distributions` objects: posterior, prior, likelihoods."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -19,19 +20,83 @@ def standard_normal(dims: int, device: torch.device | str = "cpu") -> Independen
     return normal(torch.zeros(dims, device=device), torch.ones(dims, device=device))
 
 
-def rsample(q: Independent, generator: torch.Generator | None = None, shape: tuple[int, ...] = ()) -> Tensor:
+class Joint(Distribution):
+    """Latents in layers, each Gaussian given those above it: q(z_1) q(z_2|z_1) ...; z is the layers' concatenation.
+
+    `walk(choose, shape)` goes through the layers from the top: it calls `choose(layer, q)` with each conditional q of
+    batch `shape`, goes on from the z of that layer that it is given, and returns (q, prior p) of every layer.
+    """
+
+    arg_constraints = {}  # noqa: RUF012 (torch's protocol)
+    has_rsample = True
+
+    def __init__(
+        self,
+        walk: Callable[[Callable[[int, Independent], Tensor], tuple[int, ...]], list[tuple[Independent, Independent]]],
+        layers: tuple[int, ...],
+        batch: tuple[int, ...],
+        device: torch.device,
+    ):
+        self.walk, self.layers, self.device = walk, layers, device
+        self._last: tuple[Tensor, list[tuple[Independent, Independent]]] | None = None
+        super().__init__(torch.Size(batch), torch.Size([sum(layers)]), validate_args=False)
+
+    def along(self, eps: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """z = mu + sigma eps, layer by layer; each mu and sigma are those given the layers above."""
+        parts, z = eps.split(self.layers, -1), []
+
+        def choose(layer: int, q: Independent) -> Tensor:
+            z.append(q.mean + q.stddev * parts[layer])
+            return z[-1]
+
+        conditionals = self.walk(choose, tuple(eps.shape[:-1]))
+        found = torch.cat(z, -1)
+        self._last = found, conditionals
+        return found
+
+    def conditionals(self, z: Float[Tensor, "*b d"]) -> list[tuple[Independent, Independent]]:
+        """(q, p) of each layer given the layers above it in z, from the top."""
+        if self._last is None or self._last[0] is not z:  # of a z just drawn they are known
+            parts = z.split(self.layers, -1)
+            self._last = z, self.walk(lambda layer, q: parts[layer], tuple(z.shape[:-1]))
+        return self._last[1]
+
+    def rsample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008 (torch's protocol)
+        """A draw with torch's global generator; `vae.distributions.rsample` takes another."""
+        return rsample(self, None, tuple(sample_shape))
+
+    def log_prob(self, value: Float[Tensor, "*b d"]) -> Float[Tensor, "*b"]:
+        """log q(z), nats: the sum over the layers."""
+        parts = value.split(self.layers, -1)
+        return sum(q.log_prob(part) for (q, _), part in zip(self.conditionals(value), parts, strict=True))
+
+    def kl_per_layer(self, z: Float[Tensor, "*b d"]) -> Float[Tensor, "*b layers"]:
+        """KL(q(z_l|z_<l) || p(z_l|z_<l)) of each layer given the layers above it in z, nats.
+
+        Over z ~ q the mean of the sum is KL(q(z) || p(z)).
+        """
+        return torch.stack([kl_divergence(q, p) for q, p in self.conditionals(z)], -1)
+
+
+def rsample(q: Independent | Joint, generator: torch.Generator | None = None, shape: tuple[int, ...] = ()) -> Tensor:
     """z = mu + sigma eps with eps from `generator`: `(*shape, *batch, d)`, differentiable in mu and sigma.
 
     The reparameterisation of Kingma and Welling (2014), section 2.4. `generator` lives on q's device; None
     draws from torch's global generator.
     """
-    eps = torch.randn(
-        (*shape, *q.base_dist.loc.shape),
-        generator=generator,
-        device=q.base_dist.loc.device,
-        dtype=q.base_dist.loc.dtype,
-    )
-    return q.base_dist.loc + q.base_dist.scale * eps
+    joint = isinstance(q, Joint)
+    like = {"device": q.device} if joint else {"device": q.mean.device, "dtype": q.mean.dtype}
+    return reparameterised(q, torch.randn((*shape, *q.batch_shape, *q.event_shape), generator=generator, **like))
+
+
+def reparameterised(q: Independent | Joint, eps: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+    """z = mu + sigma eps."""
+    return q.along(eps) if isinstance(q, Joint) else q.mean + q.stddev * eps
+
+
+def kl(q: Independent | Joint, p: Independent | Joint, z: Float[Tensor, "*b d"]) -> Float[Tensor, "*b"]:
+    """KL(q || p), nats: in closed form; of joint distributions its unbiased estimate at z ~ q, closed in each layer."""
+    return q.kl_per_layer(z).sum(-1) if isinstance(q, Joint) else kl_divergence(q, p)
 
 
 def kl_per_dimension(q: Independent, p: Independent) -> Float[Tensor, "*b d"]:

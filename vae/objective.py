@@ -6,9 +6,8 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import kl_divergence
 
-from vae.distributions import rsample
+from vae.distributions import kl, reparameterised, rsample
 
 
 class Terms(NamedTuple):
@@ -26,12 +25,13 @@ def terms(
 ) -> Terms:
     """log p(x|z) at one z ~ q(z|x), and KL(q(z|x) || p(z)) in closed form (Kingma and Welling 2014, eq. 10).
 
-    `eps`, where given, is the standard normal noise of that sample; else `generator` draws it.
+    `eps`, where given, is the standard normal noise of that sample; else `generator` draws it. Of a hierarchical model
+    the KL is that of each layer given the layers above it in the same sample.
     """
     q = model.encode(x)
-    likelihood = model.decode(rsample(q, generator) if eps is None else q.mean + q.stddev * eps)
-    kl = kl_divergence(q, model.prior) if model.prior is not None else x.new_zeros(len(x))
-    return Terms(likelihood.log_prob(x), kl)
+    z = rsample(q, generator) if eps is None else reparameterised(q, eps)
+    divergence = kl(q, model.prior, z) if model.prior is not None else x.new_zeros(len(x))
+    return Terms(model.decode(z).log_prob(x), divergence)
 
 
 def loss(parts: Terms, beta: float = 1.0) -> Float[Tensor, ""]:
@@ -47,8 +47,9 @@ def elbo(
     q = model.encode(x)
     total = x.new_zeros(len(x))
     for _ in range(samples):
-        total += model.decode(rsample(q, generator)).log_prob(x)
-    return total / samples - kl_divergence(q, model.prior)
+        z = rsample(q, generator)
+        total += model.decode(z).log_prob(x) - kl(q, model.prior, z)
+    return total / samples
 
 
 def importance_bound(

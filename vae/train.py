@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ from tqdm import tqdm
 from vae import checkpoint, data
 from vae.config import RECIPES, Recipe
 from vae.device import autocast, choose_device
-from vae.models import VAE
+from vae.models import build
 from vae.objective import Terms, loss, terms
 from vae.warp import warp
 
@@ -73,13 +73,13 @@ class Replica:
 class Objective(nn.Module):
     """The terms as one module call, which is what DistributedDataParallel hooks into."""
 
-    def __init__(self, model: VAE):
+    def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, x: Float[Tensor, "b c h w"], eps: Float[Tensor, "b d"]) -> Terms:
-        """`vae.terms` with the noise given."""
-        return terms(self.model, x, eps=eps)
+    def forward(self, x: Float[Tensor, "b c h w"], eps: Float[Tensor, "b d"], y: Int64[Tensor, " b"] | None) -> Terms:
+        """`vae.terms` with the noise given; of a conditional model, at the classes y."""
+        return terms(self.model if y is None else self.model.given(y), x, eps=eps)
 
 
 def warmup_cosine(step: int, steps: int, warmup: int, floor: float = 0.01) -> float:
@@ -99,6 +99,7 @@ class Run:
         pictures: UInt8[Tensor, "n c h w"],
         device: torch.device | None = None,
         replica: Replica = Replica(),
+        labels: Int64[Tensor, " n"] | None = None,
     ):
         if recipe.batch % replica.world:
             raise ValueError(f"a batch of {recipe.batch} cannot be split evenly over {replica.world} processes")
@@ -106,10 +107,13 @@ class Run:
             raise ValueError(f"a batch of {recipe.batch} needs at least as many pictures, not {len(pictures)}")
         if tuple(pictures.shape[1:]) != recipe.model.spec.shape:
             raise ValueError(f"recipe {recipe.name} reads {recipe.model.spec.shape}, not {tuple(pictures.shape[1:])}")
+        if recipe.model.classes and (labels is None or labels.max() >= recipe.model.classes):
+            raise ValueError(f"recipe {recipe.name} needs the pictures' classes, from 0 to {recipe.model.classes - 1}")
         self.recipe, self.replica = recipe, replica
         self.device = device or torch.device("cpu")
         self.pictures = pictures.to(self.device)
-        model = VAE(recipe.model, torch.Generator().manual_seed(recipe.seed))
+        self.labels = labels.to(self.device) if recipe.model.classes else None
+        model = build(recipe.model, torch.Generator().manual_seed(recipe.seed))
         self.model = model.to(self.device, memory_format=torch.channels_last)
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
         objective = Objective(self.model)
@@ -123,8 +127,8 @@ class Run:
         self.commit = _commit()
         self._order: tuple[int, Tensor] | None = None
 
-    def batch(self) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b d"]]:
-        """This process's rows of the step's pictures, binarised afresh where the model wants bits, and noise."""
+    def batch(self) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b d"], Int64[Tensor, " b"] | None]:
+        """This process's rows of the step's pictures (where the model wants bits, binarised afresh), noise, classes."""
         epoch, index = divmod(self.step, self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
             self._order = (epoch, torch.randperm(len(self.pictures), generator=self._generator("cpu", 2 * epoch)))
@@ -138,16 +142,17 @@ class Run:
         if self.recipe.model.spec.levels == 2:
             x = data.binarise(x, generator)
         eps = torch.randn(len(x), self.recipe.model.latents, generator=generator, device=self.device)
-        return self.replica.rows(x), self.replica.rows(eps)
+        y = None if self.labels is None else self.replica.rows(self.labels[rows.to(self.device)])
+        return self.replica.rows(x), self.replica.rows(eps), y
 
     def advance(self) -> tuple[Terms, Tensor]:
         """One step of the optimiser; the terms before it and the gradient's norm. A non-finite gradient is skipped."""
-        x, eps = self.batch()
+        x, eps, y = self.batch()
         rate = self.recipe.learning_rate * warmup_cosine(self.step, self.steps, self.recipe.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        with autocast(self.device):
-            parts = self.objective(x, eps)
+        with autocast(self.device, not self.recipe.full_precision):
+            parts = self.objective(x, eps, y)
         self.optimiser.zero_grad(set_to_none=True)
         loss(parts, self.beta).backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
@@ -303,7 +308,8 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = RECIPES[options.recipe]
         if options.epochs is not None:
             recipe = replace(recipe, epochs=options.epochs)
-        run = Run(recipe, data.load(recipe.dataset, "train").images, device, replica)
+        split = data.load(recipe.dataset, "train")
+        run = Run(recipe, split.images, device, replica, split.labels)
         folder = options.out or Path("runs") / recipe.name
         if options.resume:
             if not (folder / STATE).is_file():

@@ -1,9 +1,9 @@
-"""The models: an encoder for q(z|x), a decoder for p(x|z), and the VAE that holds both.
+"""The networks of the models, and the configuration that determines them.
 
-Two kinds of network, chosen by `ModelConfig.network`. "conv" is built for hardware with fast bfloat16 products: the
-picture is folded to a quarter of its size at once (pixel_unshuffle), wide 3 x 3 residual blocks work at 14 x 14 and
-7 x 7, and PixelShuffle unfolds it again; no BatchNorm. "dense" is built for plain CPUs: residual blocks over the whole
-picture, ten times cheaper a step.
+Two kinds, chosen by `ModelConfig.network`. "conv" is built for hardware with fast bfloat16 products: the picture is
+folded to a quarter of its size at once (pixel_unshuffle), wide 3 x 3 residual blocks work at 14 x 14 and 7 x 7, and
+PixelShuffle unfolds it again; no BatchNorm. "dense" is built for plain CPUs: residual blocks over the whole picture,
+ten times cheaper a step.
 """
 
 import math
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Independent
 
-from vae.distributions import bernoulli, discretized_logistic, normal, standard_normal
 from vae.spec import InputSpec
+
+FAMILY_NAMES = ("vae", "autoencoder", "conditional", "ladder")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class ModelConfig:
 
     `width` and `dense_blocks` are those of the dense parts; `channels` (at half and at quarter size) and
     `conv_blocks` (at each) those of the convolutions, which only network "conv" has. `octaves` is the number of
-    frequencies at which the decoder is also told the sines and cosines of z.
+    frequencies at which the decoder is also told the sines and cosines of z. `classes` is the number of labels that a
+    "conditional" model is told of; `layers` are the latents of each layer of a "ladder", from the top.
     """
 
     spec: InputSpec
@@ -35,8 +36,13 @@ class ModelConfig:
     channels: tuple[int, int] = (64, 128)
     conv_blocks: int = 1
     octaves: int = 0
+    family: str = "vae"
+    classes: int = 0
+    layers: tuple[int, ...] = ()
 
     def __post_init__(self):
+        if self.family not in FAMILY_NAMES:
+            raise ValueError(f"family must be one of {', '.join(FAMILY_NAMES)}, not {self.family!r}")
         if self.network not in NETWORKS:
             raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {self.network!r}")
         if self.latents < 1:
@@ -49,6 +55,14 @@ class ModelConfig:
             raise ValueError(f"z is told at 0 to 16 frequencies, not {self.octaves}")
         if self.network == "conv" and (self.spec.height % 4 or self.spec.width % 4):
             raise ValueError(f"a conv model needs sides divisible by 4, not {self.spec.height} x {self.spec.width}")
+        if self.family in ("conditional", "ladder") and (self.network != "dense" or self.octaves):
+            raise ValueError(f"a {self.family} model is dense and has no octaves")
+        if (self.family == "conditional") != (self.classes > 1) or self.classes < 0:
+            raise ValueError(f"a conditional model, and no other, has 2 or more classes, not {self.classes}")
+        if (self.family == "ladder") != bool(self.layers) or min(self.layers, default=1) < 1:
+            raise ValueError(f"a ladder, and no other model, has layers of at least one latent, not {self.layers}")
+        if self.layers and sum(self.layers) != self.latents:
+            raise ValueError(f"layers of {self.layers} latents are {sum(self.layers)} in all, not {self.latents}")
 
 
 class DenseBlock(nn.Module):
@@ -58,7 +72,7 @@ class DenseBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
 
-    def forward(self, x: Float[Tensor, "b width"]) -> Float[Tensor, "b width"]:
+    def forward(self, x: Float[Tensor, "*b width"]) -> Float[Tensor, "*b width"]:
         return x + self.body(x)
 
 
@@ -97,7 +111,7 @@ class FourierFeatures(nn.Module):
 def _from_latents(config: ModelConfig) -> list[nn.Module]:
     """What a decoder begins with: z, or its Fourier features, to the width of the dense blocks."""
     if not config.octaves:
-        return [nn.Linear(config.latents, config.width)]
+        return [nn.Linear(config.latents + config.classes, config.width)]
     features = config.latents * (1 + 2 * config.octaves)
     return [FourierFeatures(config.octaves), nn.Linear(features, config.width)]
 
@@ -107,11 +121,14 @@ def _trunk(config: ModelConfig) -> list[nn.Module]:
 
 
 def dense_networks(config: ModelConfig, outputs: int) -> tuple[nn.Module, nn.Module]:
-    """(encoder to 2 x latents, decoder to `outputs` values a pixel and channel) of dense residual blocks."""
+    """(encoder to 2 x latents, decoder to `outputs` values a pixel and channel) of dense residual blocks.
+
+    Those of a model with classes read one more value for each class, after the pixels and after z.
+    """
     channels, height, width = config.spec.shape
     encoder = nn.Sequential(
         nn.Flatten(),
-        nn.Linear(config.spec.pixels, config.width),
+        nn.Linear(config.spec.pixels + config.classes, config.width),
         *_trunk(config),
         nn.Linear(config.width, 2 * config.latents),
     )
@@ -166,49 +183,12 @@ def conv_networks(config: ModelConfig, outputs: int) -> tuple[nn.Module, nn.Modu
 NETWORKS = {"dense": dense_networks, "conv": conv_networks}
 
 
-class VAE(nn.Module):
-    """p(z) = N(0, I), p(x|z) Bernoulli or discretised logistic, q(z|x) = N(mu(x), diag(sigma(x)^2)).
-
-    Kingma and Welling, Auto-Encoding Variational Bayes (2014), appendix C. `generator` draws the first weights.
-    """
-
-    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
-        super().__init__()
-        self.config = config
-        outputs = 1 if config.spec.levels == 2 else 2
-        self.encoder, self.decoder = NETWORKS[config.network](config, outputs)
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
-                nn.init.kaiming_uniform_(module.weight, nonlinearity="linear", generator=generator)
-                nn.init.zeros_(module.bias)
-        for module in self.modules():
-            if isinstance(module, DenseBlock | ConvBlock):
-                nn.init.zeros_(module.body[-1].weight)
-
-    @property
-    def input_spec(self) -> InputSpec:
-        """What a picture must become before `encode`."""
-        return self.config.spec
-
-    @property
-    def latents(self) -> int:
-        """The number of dimensions of z."""
-        return self.config.latents
-
-    @property
-    def prior(self) -> Independent:
-        """p(z) = N(0, I)."""
-        return standard_normal(self.latents, next(self.parameters()).device)
-
-    def encode(self, x: Float[Tensor, "b c h w"]) -> Independent:
-        """q(z|x), event = the latents; x in [0, 1]."""
-        mu, log_sigma = self.encoder(x).float().chunk(2, dim=-1)
-        return normal(mu, log_sigma.clamp(-9, 3).exp())
-
-    def decode(self, z: Float[Tensor, "b d"]) -> Independent:
-        """p(x|z), event = the picture; its `.mean` is what is shown."""
-        output = self.decoder(z).float()
-        if self.input_spec.levels == 2:
-            return bernoulli(output)
-        loc, log_scale = output.chunk(2, dim=1)
-        return discretized_logistic(loc + 0.5, log_scale.clamp(-7, 3) - 2, self.input_spec.levels)
+def initialise(model: nn.Module, generator: torch.Generator | None) -> None:
+    """Draw the first weights: every layer keeps the variance, and every block begins as the identity."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.kaiming_uniform_(module.weight, nonlinearity="linear", generator=generator)
+            nn.init.zeros_(module.bias)
+    for module in model.modules():
+        if isinstance(module, DenseBlock | ConvBlock):
+            nn.init.zeros_(module.body[-1].weight)
