@@ -2,6 +2,7 @@
 
 const STEP = 0.05; // of an arrow key; with Shift a tenth of it
 const LATTICE = 1000; // places are kept to 1/1000, so that a link says them exactly
+const PATIENCE = 5; // ms that sliders and pin wait for the picture
 const TILES = 16; // decoded pictures on a side of the plane
 
 const onLattice = (value) => Math.round(value * LATTICE) / LATTICE + 0;
@@ -19,8 +20,7 @@ class Explore {
   end() {
     this.live.close();
     this.resized.disconnect();
-    clearTimeout(this.settling);
-    clearTimeout(this.silent);
+    for (const timer of [this.settling, this.silent, this.placing]) clearTimeout(timer);
   }
 
   // ---- Python -> here ----
@@ -106,6 +106,7 @@ class Explore {
   }
 
   shown(buffer, z) {
+    if (this.placing) this.place();
     const { latents, shape } = this.data;
     const { numbers, pixels } = parts(buffer, 6 + latents);
     const [prior, further, drift, likelihood, posterior, distance] = numbers;
@@ -136,8 +137,9 @@ class Explore {
   moveTo(z, given = this.given) {
     this.z = this.within(z);
     if (given !== this.given) this.give(given);
-    this.place();
     this.show(this.z);
+    // Sliders and pin move with the picture: a frame of their own would make the picture wait for the next one.
+    this.placing ??= setTimeout(() => this.place(), PATIENCE);
   }
 
   give(preset) {
@@ -158,6 +160,8 @@ class Explore {
 
   // Put sliders and pin where z is.
   place() {
+    clearTimeout(this.placing);
+    this.placing = null;
     for (const [index, row] of this.rows) {
       if (Number(row.input.value) !== this.z[index]) row.input.value = this.z[index];
       say(row.value, nats(this.z[index], 2));
