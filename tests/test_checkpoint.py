@@ -228,3 +228,34 @@ def test_a_shipped_model_loads_and_encodes_as_its_stored_encodings_say(name):
     assert all(tensor.isfinite().all() for tensor in (mu, sigma, *loaded.state_dict().values()))
     assert (sigma > 0).all()
     assert load_card(name)["latents"] == loaded.latents
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_model_kept_in_bytes_is_a_quarter_as_large_and_each_weight_is_within_half_a_step(network, tmp_path):
+    config = ModelConfig(CONFIG.spec, 2, network, width=64, channels=(16, 16))
+    whole = VAE(config, torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        next(whole.decoder.parameters())[0] = 0  # a row of zeros has no scale of its own
+    for name, dtype in (("float", None), ("bytes", torch.int8)):
+        save(whole, tmp_path / f"{name}.safetensors", dtype=dtype)
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("bytes", "float")]
+    assert sizes[0] < 0.35 * sizes[1]
+    kept = load(tmp_path / "bytes.safetensors", "cpu").state_dict()
+    for name, weight in whole.state_dict().items():
+        if weight.ndim < 2:
+            assert torch.equal(kept[name], weight.half().float())
+        else:
+            step = weight.flatten(1).abs().amax(1).clamp(min=1e-4) / 127
+            error = (kept[name] - weight).flatten(1).abs().amax(1)
+            assert (error <= 0.51 * step + 1e-7).all(), name
+
+
+def test_scales_that_belong_to_no_matrix_are_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save(model(), path, dtype=torch.int8)
+    with safe_open(path, framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for wrong in ({"stray|scale": torch.ones(3)}, {"encoder.1.weight|scale": torch.ones(5)}):
+        save_file(tensors | wrong, path, metadata)
+        with pytest.raises(ValueError, match="for no matrix of"):
+            load(path, "cpu")

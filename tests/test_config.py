@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from vae.config import RECIPES, config_from_json, config_to_json
-from vae.models import NETWORKS, VAE, ModelConfig
+from vae.models import NETWORKS, ModelConfig, build
+from vae.objective import terms
 from vae.spec import PREPARATIONS, InputSpec
 
 EACH = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -15,16 +16,20 @@ CONFIGS = [
     ModelConfig(InputSpec(3, 8, 12, 256, preparation), 5, network, width=7, dense_blocks=2, channels=(4, 6), octaves=3)
     for network in NETWORKS
     for preparation in PREPARATIONS
+] + [
+    ModelConfig(InputSpec(), 3, family="autoencoder"),
+    ModelConfig(InputSpec(), 3, family="conditional", classes=10),
+    ModelConfig(InputSpec(), 6, family="ladder", layers=(1, 2, 3)),
 ]
 
 
 @EACH
 def test_the_model_of_a_recipe_can_be_built_and_makes_its_pictures(recipe):
     with torch.device("meta"):
-        model = VAE(recipe.model)
-        assert model.decode(model.encode(torch.zeros(2, *recipe.model.spec.shape)).mean).mean.shape[1:] == (
-            recipe.model.spec.shape
-        )
+        model, y = build(recipe.model), torch.zeros(2, dtype=torch.int64)
+        model = model.given(y) if recipe.model.classes else model
+        parts = terms(model, torch.zeros(2, *recipe.model.spec.shape))
+        assert parts.log_likelihood.shape == parts.kl.shape == (2,)
 
 
 @EACH
@@ -95,6 +100,14 @@ def test_a_configuration_written_before_there_were_octaves_has_none(config):
         changed(channels=[8]),
         changed(channels=[8, 0]),
         changed(channels=[8, 16, 32]),
+        changed(family="gan"),
+        changed(family=3),
+        changed(classes=2.5),
+        changed(classes=3),
+        changed(layers=[5]),
+        changed(layers=5),
+        changed(layers=["5"]),
+        changed(family="ladder", layers=[2, 2]),
         changed(spec={"height": 8.5}),
         changed(spec={"height": "tall"}),
         changed(spec={"preparation": ["digit"]}),

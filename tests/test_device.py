@@ -58,8 +58,16 @@ def test_autocast_multiplies_in_bfloat16_exactly_where_the_hardware_does():
     assert product.dtype == (torch.bfloat16 if multiplies_bf16(cpu) else torch.float32)
 
 
-@pytest.mark.parametrize(("amx", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_a_cpu_multiplies_in_bfloat16_with_amx_only(monkeypatch, amx, dtype):
+@pytest.mark.parametrize(
+    ("amx", "avx", "dtype"),
+    [(True, False, torch.bfloat16), (False, True, torch.bfloat16), (False, False, torch.float32)],
+)
+def test_a_cpu_multiplies_in_bfloat16_with_amx_or_avx512_bf16_only_and_where_that_is_wanted(
+    monkeypatch, amx, avx, dtype
+):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
+    with autocast(torch.device("cpu"), wanted=False):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
     with autocast(torch.device("cpu")):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype

@@ -35,15 +35,24 @@ TINY = Recipe(
     warmup=5,
     kl_warmup=2.0,
     ema=0.9,
+    full_precision=True,  # sums in another order must agree to 1e-5
 )
 
 
-def variant(network: str) -> Recipe:
-    return replace(TINY, model=replace(TINY.model, network=network))
+KINDS: dict[str, dict] = {network: {"network": network} for network in NETWORKS} | {
+    "autoencoder": {"family": "autoencoder"},
+    "conditional": {"family": "conditional", "classes": 10},
+    "ladder": {"family": "ladder", "layers": (1, 1)},
+}
+LABELS = torch.arange(200) % 10
+
+
+def variant(kind: str) -> Recipe:
+    return replace(TINY, model=replace(TINY.model, **KINDS[kind]))
 
 
 def run_for(recipe: Recipe, pictures: Tensor, steps: int = 0) -> Run:
-    run = Run(recipe, pictures[:200])
+    run = Run(recipe, pictures[:200], labels=LABELS)
     for _ in range(steps):
         run.advance()
     return run
@@ -53,12 +62,12 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(network, tmp_path, digits):
-    recipe = variant(network)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(kind, tmp_path, digits):
+    recipe = variant(kind)
     straight = run_for(recipe, digits, 24)
     save_file(run_for(recipe, digits, 13).state(), tmp_path / STATE)  # in the middle of the second epoch
-    resumed = Run(replace(recipe), digits[:200])
+    resumed = Run(replace(recipe), digits[:200], labels=LABELS)
     resumed.restore(load_file(tmp_path / STATE))
     assert resumed.step == 13
     for _ in range(11):
@@ -168,12 +177,12 @@ def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own():
 def test_binary_models_see_fresh_bits_each_step_with_the_grey_values_as_probabilities():
     pictures = torch.full((20, 1, 28, 28), 64, dtype=torch.uint8)
     run = Run(TINY, pictures)
-    first, noise = run.batch()
+    first, noise, _ = run.batch()
     assert torch.equal(first, run.batch()[0])
     assert set(first.unique().tolist()) == {0.0, 1.0}
     assert first.mean().item() == pytest.approx(64 / 255, abs=4 * math.sqrt(0.19 / first.numel()))
     run.step += 1
-    second, other_noise = run.batch()
+    second, other_noise, _ = run.batch()
     assert not torch.equal(first, second)
     assert not torch.equal(noise, other_noise)
 
@@ -181,8 +190,8 @@ def test_binary_models_see_fresh_bits_each_step_with_the_grey_values_as_probabil
 def test_a_step_with_a_gradient_that_is_not_finite_is_skipped_and_counted(digits, monkeypatch):
     run = run_for(TINY, digits, 3)
     before = {name: tensor.clone() for name, tensor in run.state().items()}
-    x, eps = run.batch()
-    monkeypatch.setattr(run, "batch", lambda: (torch.full_like(x, math.nan), eps))
+    x, eps, _ = run.batch()
+    monkeypatch.setattr(run, "batch", lambda: (torch.full_like(x, math.nan), eps, None))
     _, norm = run.advance()
     monkeypatch.undo()
     assert not norm.isfinite()
@@ -236,7 +245,7 @@ def test_beta_rises_linearly_over_the_warm_up_epochs_and_stays(digits):
 
 def test_the_gradient_is_that_of_the_loss_with_the_current_beta(digits):
     run = run_for(replace(TINY, beta=3.0, kl_warmup=0.0, clip=math.inf), digits)
-    x, eps = run.batch()
+    x, eps, _ = run.batch()
     parts = terms(run.model, x, eps=eps)
     expected = torch.autograd.grad((3.0 * parts.kl - parts.log_likelihood).mean(), list(run.model.parameters()))
     run.advance()
@@ -365,3 +374,14 @@ def test_help_shows_examples_and_an_unknown_recipe_is_refused_with_those_there_a
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert all(name in said for name in ("cifar", *RECIPES))
+
+
+def test_a_conditional_recipe_needs_the_classes_it_knows(digits):
+    recipe = variant("conditional")
+    for labels in (None, LABELS + 1):
+        with pytest.raises(ValueError, match=r"^recipe tiny needs the pictures' classes, from 0 to 9$"):
+            Run(recipe, digits[:200], labels=labels)
+    run = Run(recipe, digits[:200], labels=LABELS)
+    x, _, y = run.batch()
+    order = torch.randperm(200, generator=torch.Generator().manual_seed(recipe.seed << 32))[: len(x)]
+    assert torch.equal(y, LABELS[order])

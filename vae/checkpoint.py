@@ -1,4 +1,8 @@
-"""Weights on disk: safetensors files that carry the configuration of the model they belong to."""
+"""Weights on disk: safetensors files that carry the configuration of the model they belong to.
+
+The models that the pages show lie in pretrained/NAME; those that only the theory's chapters compare in
+pretrained/chapters/NAME, with matrices of 8 bits: each row as whole numbers from -127 to 127 and one scale.
+"""
 
 import json
 from pathlib import Path
@@ -14,13 +18,19 @@ from vae.device import choose_device
 from vae.models import ModelConfig, build
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+CHAPTERS, SCALE = "chapters", "|scale"
 WEIGHTS, ENCODINGS, CARD, THUMBNAILS = "model.safetensors", "encodings.safetensors", "card.json", "thumbnails.png"
 
 
 def save(model: nn.Module, path: Path | str, training: dict | None = None, dtype: torch.dtype | None = None) -> None:
-    """Write weights (as they are, or rounded to `dtype`), configuration and facts of the training to one file."""
+    """Write weights (as they are, or rounded to `dtype`), configuration and facts of the training to one file.
+
+    `dtype` torch.int8 gives each row of a matrix a scale of its own; vectors become float16.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    if dtype is not None:
+    if dtype == torch.int8:
+        tensors = {key: part for name, tensor in tensors.items() for key, part in _in_bytes(name, tensor).items()}
+    elif dtype is not None:
         tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,9 +67,26 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise ValueError(f"there is no weights file {path}")
     try:
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
+    scales = {name: tensors.pop(name).float() for name in list(tensors) if name.endswith(SCALE)}
+    tensors = {name: tensor.float() for name, tensor in tensors.items()}
+    for name, scale in scales.items():
+        whole = tensors.get(name.removesuffix(SCALE))
+        if whole is None or scale.shape != whole.shape[:1]:
+            raise ValueError(f"{path} holds {name[:80]} for no matrix of {scale.numel()} rows")
+        whole *= scale.view(-1, *[1] * (whole.ndim - 1))
+    return metadata, tensors
+
+
+def _in_bytes(name: str, tensor: Tensor) -> dict[str, Tensor]:
+    """A matrix as 8-bit rows and their scales; a vector as float16."""
+    if tensor.ndim < 2:
+        return {name: tensor.half()}
+    scale = (tensor.flatten(1).abs().amax(1).clamp(min=1e-4) / 127).half().float()  # as it will be read
+    rows = tensor / scale.view(-1, *[1] * (tensor.ndim - 1))
+    return {name: rows.round().clamp(-127, 127).to(torch.int8), name + SCALE: scale.half()}
 
 
 def _misfit(config: ModelConfig, tensors: dict[str, Tensor]) -> str | None:
@@ -76,9 +103,10 @@ def _misfit(config: ModelConfig, tensors: dict[str, Tensor]) -> str | None:
     return None
 
 
-def list_pretrained() -> list[str]:
-    """The names of the models that ship, weights and card, in alphabetical order."""
-    return sorted(card.parent.name for card in PRETRAINED.glob(f"*/{CARD}") if (card.parent / WEIGHTS).is_file())
+def list_pretrained(chapters: bool = False) -> list[str]:
+    """The names of the models that ship, weights and card, in alphabetical order: the pages' or the chapters'."""
+    shelf = PRETRAINED / CHAPTERS if chapters else PRETRAINED
+    return sorted(card.parent.name for card in shelf.glob(f"*/{CARD}") if (card.parent / WEIGHTS).is_file())
 
 
 def load_pretrained(name: str, device: str = "auto") -> nn.Module:
@@ -103,6 +131,8 @@ def load_reconstructions(name: str) -> Float[Tensor, " n"]:
 
 
 def _folder(name: str) -> Path:
-    if name not in list_pretrained():
-        raise ValueError(f"there is no pretrained model {name!r}; there are: {', '.join(list_pretrained())}")
-    return PRETRAINED / name
+    if name in list_pretrained():
+        return PRETRAINED / name
+    if name in list_pretrained(chapters=True):
+        return PRETRAINED / CHAPTERS / name
+    raise ValueError(f"there is no pretrained model {name!r}; there are: {', '.join(list_pretrained())}")

@@ -61,7 +61,7 @@ class Joint(Distribution):
             self._last = z, self.walk(lambda layer, q: parts[layer], tuple(z.shape[:-1]))
         return self._last[1]
 
-    def rsample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:  # noqa: B008 (torch's protocol)
+    def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:
         """A draw with torch's global generator; `vae.distributions.rsample` takes another."""
         return rsample(self, None, tuple(sample_shape))
 

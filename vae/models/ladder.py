@@ -3,8 +3,10 @@
     p(x, z) = p(z_1) p(z_2|z_1) ... p(z_L|z_<L) p(x|z)          q(z|x) = q(z_1|x) q(z_2|z_1, x) ... q(z_L|z_<L, x)
 
 z_1 is the top layer, drawn from N(0, I). One state h runs down: each layer reads its prior off h, and adds what was
-drawn to it. Going down, q corrects that prior by what the encoder saw of the picture. Soenderby et al., Ladder Variational
-Autoencoders (2016); Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow (2016), section 5.
+drawn to it. Going down, q corrects that prior by what the encoder saw of the picture.
+
+Soenderby et al., Ladder Variational Autoencoders (2016); Kingma et al., Improving Variational Inference with Inverse
+Autoregressive Flow (2016), section 5.
 """
 
 from collections.abc import Callable
