@@ -1,4 +1,4 @@
-"""The chapters of How it works. Each is a file with TITLE, WORD (its short title) and `show(name)` for a model's name."""
+"""The chapters of How it works: each a file with TITLE, WORD (its short title) and `show(name)` for a model's name."""
 
 from types import ModuleType
 
