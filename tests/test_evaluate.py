@@ -9,9 +9,10 @@ import torch
 from vae import checkpoint, data, evaluate
 from vae.distributions import rsample
 from vae.exact import Grid
+from vae.models import Conditional
 from vae.objective import elbo, importance_bound
 
-MODELS = checkpoint.list_pretrained()
+MODELS, CHAPTERS = checkpoint.list_pretrained(), checkpoint.list_pretrained(chapters=True)
 
 
 @pytest.fixture(params=MODELS)
@@ -21,6 +22,36 @@ def shipped(request):
     x = data.fixed_binarisation(card["data"]["name"])
     some = torch.randperm(len(x), generator=torch.Generator().manual_seed(77))[:200]
     return checkpoint.load_pretrained(request.param, "cpu"), card, x[some], some
+
+
+@pytest.fixture(params=CHAPTERS)
+def compared(request):
+    """(model or a function that tells it the classes, card, 200 random bits of its test set) of a chapter's model."""
+    card = checkpoint.load_card(request.param)
+    x = data.fixed_binarisation(card["data"]["name"])
+    some = torch.randperm(len(x), generator=torch.Generator().manual_seed(77))[:200]
+    model = checkpoint.load_pretrained(request.param, "cpu")
+    y = data.load(card["data"]["name"], "test").labels[some] if isinstance(model, Conditional) else None
+    return model, card, x[some], y
+
+
+def test_a_random_subset_has_the_numbers_that_a_chapters_card_states(compared):
+    model, card, x, y = compared
+    parts, numbers = evaluate.bound(model, x, y, seed=1), card["numbers"]
+    assert agrees(-parts.log_likelihood.mean(0), numbers["reconstruction"])
+    assert ("negative_elbo" in numbers) == (model.prior is not None)
+    if model.prior is not None:
+        assert agrees(-parts.elbo, numbers["negative_elbo"])
+        assert agrees(parts.kl.sum(1), numbers["kl"])
+        each = torch.tensor(numbers.get("kl_per_layer") or numbers["kl_per_dimension"])
+        assert ((parts.kl.mean(0) - each).abs() < 5 * parts.kl.std(0) / math.sqrt(len(x)) + 1e-2).all()
+        assert float(each.sum()) == pytest.approx(numbers["kl"]["value"], abs=0.002 * len(each))
+        told, rows = model if y is None else model.given(y[:20]), x[:20]
+        with torch.inference_mode():
+            tightest = importance_bound(told, rows, 1000, torch.Generator().manual_seed(2))
+        gap = tightest - parts.elbo[:20]
+        stated = numbers["negative_elbo"]["value"] - numbers["negative_iw"]["value"]
+        assert abs(float(gap.mean()) - stated) < 4 * float(gap.std()) / math.sqrt(20) + numbers["negative_iw"]["error"]
 
 
 def agrees(values: torch.Tensor, stated: dict) -> bool:
@@ -122,7 +153,7 @@ def test_an_estimate_says_how_far_pictures_spread():
 def test_a_bound_of_more_samples_has_less_noise():
     model = checkpoint.load_pretrained(MODELS[0], "cpu")
     x = data.fixed_binarisation(checkpoint.load_card(MODELS[0])["data"]["name"])[:100]
-    few, many = (evaluate.bound(model, x, samples) for samples in (2, 8))
+    few, many = (evaluate.bound(model, x, samples=samples) for samples in (2, 8))
     assert many.log_likelihood.shape == (8, 100)
     assert few.elbo.mean() == pytest.approx(float(many.elbo.mean()), abs=1.0)
     with torch.inference_mode():

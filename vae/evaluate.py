@@ -10,11 +10,11 @@ command prints the same card on a fresh clone. The card is the only place a mode
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from PIL import Image
 from safetensors.torch import save_file
 from sklearn.decomposition import PCA
@@ -23,25 +23,33 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
+from torch.distributions import Independent
 from tqdm import tqdm
 
 from vae import checkpoint, data
-from vae.distributions import bits_per_dimension, kl_per_dimension, rsample
+from vae.config import CHAPTER_RECIPES
+from vae.distributions import Joint, bits_per_dimension, kl_per_dimension, rsample
 from vae.exact import Grid
-from vae.models import VAE
+from vae.models import VAE, Autoencoder, Conditional, Given, Ladder
 from vae.objective import importance_bound
 
-ELBO_SAMPLES, IW_SAMPLES, PICTURES = 10, 1000, 2000
+ELBO_SAMPLES, IW_SAMPLES = 10, 1000
+PICTURES, CHAPTER_PICTURES = 2000, 500  # whose tighter bounds are computed
 ACTIVE = 0.01  # variance of a latent's posterior mean over the data: Burda et al. (2016), section 5
 SEED = 0
+Model = VAE | Conditional | Ladder
 
 
 @dataclass(frozen=True)
 class Bound:
-    """The ELBO of each test picture, its parts, and the encodings they came from."""
+    """The ELBO of each test picture, its parts, and the encodings they came from.
+
+    `kl` is that of each latent, in closed form, or of each layer of a hierarchical model, a mean over the samples;
+    `mu` and `sigma` of such a model are those of each layer at the means of the layers above.
+    """
 
     log_likelihood: Float[Tensor, "samples n"]
-    kl: Float[Tensor, "n d"]
+    kl: Float[Tensor, "n parts"]
     mu: Float[Tensor, "n d"]
     sigma: Float[Tensor, "n d"]
 
@@ -52,21 +60,49 @@ class Bound:
 
 
 @torch.inference_mode()
-def bound(model: VAE, x: Float[Tensor, "n c h w"], samples: int = ELBO_SAMPLES, seed: int = SEED) -> Bound:
-    """Every term of the ELBO for every picture."""
+def bound(
+    model: Model,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"] | None = None,
+    samples: int = ELBO_SAMPLES,
+    seed: int = SEED,
+) -> Bound:
+    """Every term of the ELBO for every picture; a conditional model is told the classes y."""
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    likelihoods, kl, mu, sigma = [], [], [], []
-    for part in x.split(500):
-        part = part.to(device)
-        q = model.encode(part)
-        likelihoods.append(
-            torch.stack([model.decode(rsample(q, generator)).log_prob(part) for _ in range(samples)]).cpu()
-        )
-        kl.append(kl_per_dimension(q, model.prior).cpu())
-        mu.append(q.mean.cpu())
-        sigma.append(q.stddev.cpu())
+    found: list[Bound] = []
+    for rows in torch.arange(len(x)).split(500):
+        part, told = x[rows].to(device), _told(model, y, rows)
+        q, likelihoods, kl = told.encode(part), [], 0.0
+        for _ in range(samples):
+            z = rsample(q, generator)
+            likelihoods.append(told.decode(z).log_prob(part))
+            kl = kl + _kl_parts(q, told.prior, z) / samples
+        mu, sigma = _moments(q)
+        found.append(Bound(*(value.cpu() for value in (torch.stack(likelihoods), kl, mu, sigma))))
+    likelihoods, kl, mu, sigma = ([getattr(part, field.name) for part in found] for field in fields(Bound))
     return Bound(torch.cat(likelihoods, 1), torch.cat(kl), torch.cat(mu), torch.cat(sigma))
+
+
+def _moments(q: Independent | Joint) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]:
+    """(mu, sigma) of q; of a joint distribution those of each layer at the means of the layers above."""
+    if not isinstance(q, Joint):
+        return q.mean, q.stddev
+    middle = q.along(torch.zeros((*q.batch_shape, *q.event_shape), device=q.device))
+    layers = [layer for layer, _ in q.conditionals(middle)]
+    return middle, torch.cat([layer.stddev for layer in layers], -1)
+
+
+def _told(model: Model, y: Int64[Tensor, " n"] | None, rows: Int64[Tensor, " b"]) -> Model | Given:
+    """The model for some rows of a data set: a conditional one given their classes."""
+    return model if y is None else model.given(y[rows].to(next(model.parameters()).device))
+
+
+def _kl_parts(q: Independent | Joint, prior: Independent | Joint | None, z: Tensor) -> Float[Tensor, "n parts"]:
+    """KL by latent or by layer; 0 where there is no prior."""
+    if prior is None:
+        return torch.zeros_like(z)
+    return q.kl_per_layer(z) if isinstance(q, Joint) else kl_per_dimension(q, prior)
 
 
 def features(mu: Float[Tensor, "n d"], name: str) -> dict[str, dict[str, float]]:
@@ -87,39 +123,59 @@ def features(mu: Float[Tensor, "n d"], name: str) -> dict[str, dict[str, float]]
     return result
 
 
-def measure(model: VAE, name: str, pictures: int = PICTURES) -> tuple[dict, Bound]:
+def measure(model: Model, name: str, pictures: int = PICTURES) -> tuple[dict, Bound]:
     """The numbers of a card, and the bound they rest on."""
     x = data.fixed_binarisation(name)
     if not 2 <= pictures <= len(x):
         raise ValueError(f"the number of pictures must be from 2 to {len(x)}, not {pictures}")
-    parts = bound(model, x)
-    elbo, kl = parts.elbo, parts.kl.sum(1)
+    y = data.load(name, "test").labels if isinstance(model, Conditional) else None
+    parts = bound(model, x, y)
     noise = float(parts.log_likelihood.var(0).mean() / (ELBO_SAMPLES * len(x))) ** 0.5
+    numbers = {"reconstruction": estimate(-parts.log_likelihood.mean(0), noise, ELBO_SAMPLES)}
+    if not isinstance(model, Autoencoder):
+        numbers = bounds(model, x, y, parts, noise, pictures) | numbers
+    return numbers | features(parts.mu, name), parts
+
+
+def bounds(
+    model: Model,
+    x: Float[Tensor, "n c h w"],
+    y: Int64[Tensor, " n"] | None,
+    parts: Bound,
+    noise: float,
+    pictures: int,
+) -> dict:
+    """What only a model with a prior has: ELBO, KL, and the tighter bounds of some random pictures."""
+    elbo, kl = parts.elbo, parts.kl.sum(1)
+    layered = isinstance(model, Ladder)
     numbers = {
         "negative_elbo": estimate(-elbo, noise, ELBO_SAMPLES),
-        "reconstruction": estimate(-parts.log_likelihood.mean(0), noise, ELBO_SAMPLES),
-        "kl": estimate(kl, 0.0, 0),
+        "kl": estimate(kl, 0.0, ELBO_SAMPLES if layered else 0),
         "bits_per_dimension": round(float(bits_per_dimension(-elbo.mean(), x[0].numel())), 4),
-        "kl_per_dimension": [round(value, 4) for value in parts.kl.mean(0).tolist()],
-        "active_units": int((parts.mu.var(0) > ACTIVE).sum()),
+        f"kl_per_{'layer' if layered else 'dimension'}": [round(value, 4) for value in parts.kl.mean(0).tolist()],
     }
+    if not layered:
+        numbers["active_units"] = int((parts.mu.var(0) > ACTIVE).sum())
     some = torch.randperm(len(x), generator=torch.Generator().manual_seed(SEED))[:pictures]
-    numbers["negative_iw"] = above(elbo, noise, some, iwae(model, x[some]), IW_SAMPLES)
-    if model.latents == 2:
+    told = None if y is None else y[some]
+    numbers["negative_iw"] = above(elbo, noise, some, iwae(model, x[some], told), IW_SAMPLES)
+    if model.latents == 2 and isinstance(model, VAE):
         evidence, error = log_evidence(model, x[some])
         numbers["negative_log_evidence"] = above(elbo, noise, some, evidence, 0)
         numbers["gap"] = estimate(evidence - elbo[some], numbers["negative_log_evidence"]["error"], ELBO_SAMPLES)
         numbers["quadrature_error"] = round(error, 4)
-    return numbers | features(parts.mu, name), parts
+    return numbers
 
 
 @torch.inference_mode()
-def iwae(model: VAE, x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+def iwae(model: Model, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"] | None = None) -> Float[Tensor, " n"]:
     """The importance-weighted bound of IW_SAMPLES draws for each picture, nats."""
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(SEED)
-    parts = tqdm(x.split(8), desc="IWAE bound", disable=None)
-    return torch.cat([importance_bound(model, part.to(device), IW_SAMPLES, generator).cpu() for part in parts])
+    parts = tqdm(torch.arange(len(x)).split(8), desc="IWAE bound", disable=None)
+    return torch.cat(
+        [importance_bound(_told(model, y, rows), x[rows].to(device), IW_SAMPLES, generator).cpu() for rows in parts]
+    )
 
 
 def log_evidence(model: VAE, x: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, " n"], float]:
@@ -155,10 +211,10 @@ def estimate(values: Float[Tensor, " n"], error: float, samples: int) -> dict:
     }
 
 
-def limits(model: VAE, numbers: dict, dataset: data.Dataset) -> list[str]:
+def limits(model: Model, numbers: dict, dataset: data.Dataset) -> list[str]:
     """What a user should know before trusting the model, from its own numbers."""
     sentences = [f"It knows {dataset.title} only: any other picture comes back as the nearest thing it knows."]
-    silent = model.latents - numbers["active_units"]
+    silent = model.latents - numbers.get("active_units", model.latents)
     if silent:
         sentences.append(f"{silent} of its {model.latents} latents are silent: moving them changes nothing.")
     if "gap" in numbers:
@@ -191,9 +247,8 @@ def examples(name: str, each: int = 3) -> list[int]:
     return [int(i) for label in labels.unique() for i in order[labels[order] == label][:each]]
 
 
-def write_card(name: str, pictures: int = PICTURES) -> dict:
-    """Measure pretrained/NAME and write its card, encodings and thumbnail sheet beside the weights."""
-    folder = checkpoint.PRETRAINED / name
+def write_card(folder: Path, pictures: int = PICTURES) -> dict:
+    """Measure the model in a folder and write its card there; a page's model gets encodings and thumbnails too."""
     weights = folder / checkpoint.WEIGHTS
     model, training = checkpoint.load(weights), checkpoint.training_facts(weights)
     if "recipe" not in training:
@@ -201,26 +256,43 @@ def write_card(name: str, pictures: int = PICTURES) -> dict:
     dataset = data.DATASETS[training["recipe"]["dataset"]]
     numbers, parts = measure(model, dataset.name, pictures)
     card = {
-        "name": name,
+        "name": folder.name,
         "data": {"name": dataset.name, "title": dataset.title, "licence": dataset.licence, "credit": dataset.credit},
         "latents": model.latents,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "test": {"pictures": len(parts.mu), "binarisation_seed": data.BINARISATION_SEED, "unit": "nats per picture"},
         "numbers": numbers,
         "limits": limits(model, numbers, dataset),
-        "examples": examples(dataset.name),
         "training": training,
-        "command": f"python -m vae.evaluate {name}",
+        "command": f"python -m vae.evaluate {folder.name}",
     }
-    encodings = {
-        "mu": parts.mu.half(),
-        "sigma": parts.sigma.half(),
-        "reconstruction": parts.log_likelihood.mean(0).float(),
-    }
-    save_file(encodings, folder / checkpoint.ENCODINGS)
-    thumbnails(model).save(folder / checkpoint.THUMBNAILS, optimize=True)
+    if folder.parent == checkpoint.PRETRAINED:
+        card["examples"] = examples(dataset.name)
+        encodings = {
+            "mu": parts.mu.half(),
+            "sigma": parts.sigma.half(),
+            "reconstruction": parts.log_likelihood.mean(0).float(),
+        }
+        save_file(encodings, folder / checkpoint.ENCODINGS)
+        thumbnails(model).save(folder / checkpoint.THUMBNAILS, optimize=True)
     (folder / checkpoint.CARD).write_text(json.dumps(card, indent=1) + "\n")
     return card
+
+
+def take(run: Path, name: str) -> Path:
+    """Copy a training run's weights to where they ship, smaller than they were trained; the folder there."""
+    weights = run / checkpoint.WEIGHTS
+    trained, facts = checkpoint.load(weights, "cpu"), checkpoint.training_facts(weights)
+    folder = ships_in(name)
+    dtype = torch.float16 if folder.parent == checkpoint.PRETRAINED else torch.int8
+    checkpoint.save(trained, folder / checkpoint.WEIGHTS, facts, dtype)
+    return folder
+
+
+def ships_in(name: str) -> Path:
+    """The folder of a model, whether it is there yet or not."""
+    chapter = name in {recipe.name for recipe in CHAPTER_RECIPES}
+    return checkpoint.PRETRAINED / checkpoint.CHAPTERS / name if chapter else checkpoint.PRETRAINED / name
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -235,19 +307,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--pictures",
         type=int,
-        default=PICTURES,
         metavar="N",
-        help=f"random test pictures for the IWAE bound and for log p(x); all others take the whole set ({PICTURES})",
+        help="random test pictures for the IWAE bound and for log p(x), all other numbers take the whole set "
+        f"(default: {PICTURES}, of a chapter's model {CHAPTER_PICTURES})",
     )
     options = parser.parse_args(arguments)
     try:
-        if options.run:
-            trained, facts = (
-                checkpoint.load(options.run / checkpoint.WEIGHTS),
-                checkpoint.training_facts(options.run / checkpoint.WEIGHTS),
-            )
-            checkpoint.save(trained, checkpoint.PRETRAINED / options.name / checkpoint.WEIGHTS, facts, torch.float16)
-        numbers = write_card(options.name, options.pictures)["numbers"]
+        folder = take(options.run, options.name) if options.run else ships_in(options.name)
+        usual = PICTURES if folder.parent == checkpoint.PRETRAINED else CHAPTER_PICTURES
+        numbers = write_card(folder, usual if options.pictures is None else options.pictures)["numbers"]
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from vae.models.flat import VAE, Autoencoder, Conditional
+from vae.models.flat import VAE, Autoencoder, Conditional, Given
 from vae.models.ladder import Ladder
 from vae.models.networks import NETWORKS, ConvBlock, DenseBlock, FourierFeatures, ModelConfig
 
@@ -18,6 +18,7 @@ __all__ = [
     "ConvBlock",
     "DenseBlock",
     "FourierFeatures",
+    "Given",
     "Ladder",
     "ModelConfig",
     "build",
