@@ -69,7 +69,7 @@ def _rung(latents: int, beta: float) -> Recipe:
     """A small model of Fashion-MNIST at one weight of the KL term; 0 stands for the plain autoencoder."""
     model = ModelConfig(GARMENT, latents, width=256, family="vae" if beta else "autoencoder")
     name = f"fashion-{latents}d-beta-{beta:g}" if beta else f"fashion-{latents}d-beta-ae"
-    return Recipe(name, "fashion-mnist", model, 40, learning_rate=1e-3, beta=beta, full_precision=latents == 2)
+    return Recipe(name, "fashion-mnist", model, 24, learning_rate=1e-3, beta=beta, full_precision=latents == 2)
 
 
 BETAS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
