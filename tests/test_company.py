@@ -7,6 +7,7 @@ import torch
 
 import vae
 from vae import checkpoint, data
+from vae.aggregate import aggregate_log_density
 from vae.company import Company, moves, near, properties, shadow, typical_densities
 
 
@@ -88,3 +89,22 @@ def test_moving_both_ways_moves_the_properties_both_ways_and_nowhere_not_at_all(
     for key, value in there.items():
         assert back[key] == pytest.approx(-value, abs=1e-4)
     assert moves(model, around, 0 * direction) == {key: 0.0 for key in there}
+
+
+@pytest.mark.parametrize("name", vae.list_pretrained())
+def test_at_a_pictures_own_place_the_density_is_that_of_the_others_and_comparable_to_the_typical(name):
+    dataset = checkpoint.load_card(name)["data"]["name"]
+    around = Company(*checkpoint.load_encodings(name), data.load(dataset, "test").images)
+    some = torch.randperm(len(around), generator=torch.Generator().manual_seed(4))[:40]
+    others = torch.ones(len(around), dtype=torch.bool)
+    found = near(around, around.mu[some])
+    for index, density in zip(some[:5], found.log_density, strict=False):
+        others[:] = True
+        others[index] = False
+        expected = aggregate_log_density(around.mu[index][None], around.mu[others], around.sigma[others])[0]
+        assert float(density) == pytest.approx(float(expected), abs=0.02)
+    rank = torch.searchsorted(typical_densities(around), found.log_density.contiguous()) / 400
+    assert 0.3 < float(rank.mean()) < 0.95  # means lie a little denser than draws, not beyond all of them
+    kept = around.without(around.mu[some[:3]])
+    assert len(kept) == len(around) - 3
+    assert around.without(around.mu[some[:1]] + 0.5) is around

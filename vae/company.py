@@ -12,6 +12,7 @@ from vae.latent import aggregate_log_density
 from vae.models import VAE
 
 NEIGHBOURS = 8
+LATTICE = 1e-3  # what places are rounded to on their way to the browser and back
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,12 @@ class Company:
     def __len__(self) -> int:
         return len(self.mu)
 
+    def without(self, z: Float[Tensor, "b d"]) -> "Company":
+        """The others: without encodings whose mean is one of these places, as the hand keeps places."""
+        own = ((self.mu - place).abs().amax(1) <= LATTICE for place in z)
+        kept = ~torch.stack(list(own)).any(0)
+        return self if kept.all() else Company(self.mu[kept], self.sigma[kept], self.pictures[kept])
+
 
 class Near(NamedTuple):
     """`log_density` of the aggregate posterior at each z, nats; the nearest means, and how far they are."""
@@ -36,11 +43,18 @@ class Near(NamedTuple):
 
 @torch.inference_mode()
 def near(company: Company, z: Float[Tensor, "b d"]) -> Near:
-    """The `NEIGHBOURS` closest encodings of each z, closest first, and the density there."""
+    """The `NEIGHBOURS` closest encodings of each z, closest first, and the density there.
+
+    A picture at whose own place z is does not count: with many latents it would lie at a peak of its own.
+    """
     # without the product of matrices, which confuses the closest
     distances = torch.cdist(z, company.mu, compute_mode="donot_use_mm_for_euclid_dist")
     distances, indices = distances.topk(NEIGHBOURS, largest=False)
-    return Near(aggregate_log_density(z, company.mu, company.sigma), distances, indices)
+    log_density = aggregate_log_density(z, company.mu, company.sigma)
+    for row in (distances[:, 0] <= LATTICE * z.shape[1] ** 0.5).nonzero()[:, 0].tolist():
+        others = company.without(z[row : row + 1])
+        log_density[row] = aggregate_log_density(z[row : row + 1], others.mu, others.sigma)[0]
+    return Near(log_density, distances, indices)
 
 
 def typical_densities(company: Company, count: int = 400, seed: int = 0) -> Float[Tensor, " count"]:

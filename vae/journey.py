@@ -64,8 +64,11 @@ def journey(
     company: Company,
     steps: int = 60,
 ) -> dict[str, Way]:
-    """Every path of PATHS from a to b, which its ends are exactly, and what is on it; deterministic."""
-    found = {}
+    """Every path of PATHS from a to b, which its ends are exactly, and what is on it; deterministic.
+
+    Where an end is a member of the company, it does not count itself.
+    """
+    found, company = {}, company.without(torch.stack([a, b]))
     for name, path in PATHS.items():
         z = path(model, a, b, company, steps)
         found[name] = Way(z, met(model, z, x_a, x_b, company), judge(model, z, company.mu, company.sigma))

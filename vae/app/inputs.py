@@ -53,6 +53,14 @@ def choose(name: str, identity: str) -> None:
         st.session_state[f"input.{dataset_of(name).name}"] = identity
 
 
+def arrived(name: str, identity: str) -> None:
+    """A new picture of the visitor's own is the current input, and z begins at it on every page and for every model."""
+    choose(name, identity)
+    for key in [key for key in st.session_state if str(key).startswith("z.")]:
+        del st.session_state[key]
+    st.query_params.pop("z", None)
+
+
 def find(name: str, identity: str) -> Input | None:
     """The input with an id; None where there is none, or it cannot be prepared for this model."""
     spec = engine().model(name).input_spec
@@ -107,7 +115,7 @@ def as_canvas(text: object) -> bytes | None:
 def keep_drawing(name: str, text: object) -> None:
     """A new drawing from the pad; anything else clears it."""
     st.session_state["drawing"] = as_canvas(text)
-    choose(name, "drawing")
+    arrived(name, "drawing")
 
 
 def link(found: Input) -> str:

@@ -127,18 +127,21 @@ def changed() -> None:
         st.session_state["journey.path"] = value["path"]
     at = value.get("at")
     if isinstance(at, list) and len(at) <= 2 and all(isinstance(part, int | float) and 0 <= part <= 1 for part in at):
-        st.session_state["journey.at"] = [round(part, 4) for part in at]
+        st.session_state[f"journey.at.{st.session_state['journey.mode']}"] = [round(part, 4) for part in at]
 
 
 def place() -> list[float]:
-    """Where on the journey: a share of the way, or of the square's width and height; from the link at first."""
-    if "journey.at" not in st.session_state:
+    """Where on this mode's journey: a share of the way, or of the square's width and height; from the link at first."""
+    mode = st.session_state["journey.mode"]
+    key = f"journey.at.{mode}"
+    if key not in st.session_state:
+        here = st.query_params.get("mode", mode) == mode
         try:
-            asked = [float(part) for part in st.query_params.get("at", "").split(",")]
+            asked = [float(part) for part in st.query_params.get("at", "").split(",")] if here else []
         except ValueError:
             asked = []
-        st.session_state["journey.at"] = [min(1.0, max(0.0, part)) for part in asked if part == part][:2]
-    return st.session_state["journey.at"]
+        st.session_state[key] = [min(1.0, max(0.0, part)) for part in asked if part == part][:2]
+    return st.session_state[key]
 
 
 @st.cache_data(show_spinner=False, max_entries=24)

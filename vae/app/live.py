@@ -23,7 +23,11 @@ mu[d], sigma[d], kl_per_dimension[d]. EXAMPLE asks for a picture of the test set
 `vae.company.Near`: log_density, distances[k], indices[k]. Means, prepared and grey pictures are bytes, 255 for 1.
 
 HELLO comes first. Of PLACEs (PICTURES, DRAWINGs) that wait, only the newest is answered, so neither a fast hand nor a
-slow client makes a queue. A message that breaks the rules closes its own socket, with a code of `Close` and a reason.
+slow client makes a queue. A message that breaks the rules closes its own socket, with a code and a reason:
+
+    4400 malformed    4401 token unknown or session over    4403 foreign origin    4404 no such model
+    4408 HELLO or the taking of answers too slow    4413 too large    4422 a number out of range
+    4429 too many sockets or requests    4500 something went wrong here
 """
 
 import asyncio

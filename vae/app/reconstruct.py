@@ -54,7 +54,7 @@ def keep_upload(key: str) -> None:
     """The uploader's callback: its file would be gone after a page change, so the session keeps the bytes."""
     file = st.session_state[key]
     st.session_state["upload"] = None if file is None else (file.file_id, file.getvalue())
-    inputs.choose(st.session_state["model"], "upload")
+    inputs.arrived(st.session_state["model"], "upload")
 
 
 def upload(name: str) -> inputs.Input:

@@ -149,7 +149,8 @@ class Explore {
     say(this.givenName, preset.name);
     for (const [index, row] of this.rows) {
       const far = this.data.reach[index];
-      const at = (value) => `${(50 * (Math.min(far, Math.max(-far, value)) + far)) / far}%`;
+      const share = (value) => (Math.min(far, Math.max(-far, value)) + far) / (2 * far);
+      const at = (value) => `calc(${THUMB / 2}px + (100% - ${THUMB}px) * ${share(value)})`;
       const [mu, sigma] = [preset.mu[index], preset.sigma[index]];
       row.tick.style.left = at(mu);
       row.band.style.left = at(mu - sigma);
@@ -202,8 +203,8 @@ class Explore {
     const readouts = element(
       "div",
       { class: "readouts", "data-testid": "readouts" },
-      cell("log p(<z>)", number("prior"), note("further")),
-      cell("KL of x̂", number("again"), note("drift")),
+      cell("log p(<z>), nats", number("prior"), note("further")),
+      cell("KL of x̂, nats", number("again"), note("drift")),
       element("div", { class: "given" }, this.thumb, element("div", { class: "cell" }, markup("input <x>"), this.givenName)),
       cell("log p(<x>|<z>)", number("likelihood"), said("nats")),
       cell("log q(<z>|<x>)", number("posterior"), said("nats")),

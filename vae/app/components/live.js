@@ -3,6 +3,7 @@
 const Kind = { HELLO: 0, INPUT: 1, PLACE: 2, PICTURES: 3, DRAWING: 4, SENTENCE: 5, EXAMPLE: 6, NEAR: 7 };
 const HEADER = 8;
 const FOR_GOOD = [4403, 4404]; // nothing that a new connection could mend
+const PACE = 6; // ms between requests of a kind: a fast hand must not use up what a session may ask for
 
 function message(kind, model, sequence, body) {
   const bytes = new Uint8Array(HEADER + body.byteLength);
@@ -33,7 +34,8 @@ class Live {
     this.closed = false;
     this.attempts = 0;
     this.sequence = 0;
-    this.flying = new Map(); // kind -> {sequence, done}
+    this.flying = new Map(); // kind -> {sequence, request}
+    this.sent = new Map(); // kind -> when the newest was sent
     this.waiting = new Map(); // kind -> {model, body, done}
     this.inputs = new Map(); // model -> bytes
   }
@@ -59,8 +61,9 @@ class Live {
     socket.onmessage = (event) => socket === this.socket && this.receive(event.data);
     socket.onclose = (event) => {
       if (socket !== this.socket) return;
-      this.setReady(false);
+      for (const [kind, { request }] of this.flying) if (!this.waiting.has(kind)) this.waiting.set(kind, request);
       this.flying.clear();
+      this.setReady(false);
       if (FOR_GOOD.includes(event.code)) return;
       this.retry = setTimeout(() => this.open(), Math.min(8000, 300 * 2 ** this.attempts++));
     };
@@ -92,7 +95,7 @@ class Live {
     if (!flight || flight.sequence !== view.getUint32(4, true)) return;
     this.flying.delete(asked);
     this.next(asked);
-    flight.done(buffer, kind);
+    flight.request.done(buffer, kind);
   }
 
   // the x of the places that follow; empty for none
@@ -104,15 +107,21 @@ class Live {
   // done(answer, kind) is called for the newest request of its kind; those it overtook are forgotten
   ask(kind, model, body, done) {
     this.waiting.set(kind, { model, body, done });
-    if (this.ready && !this.flying.has(kind)) this.next(kind);
+    this.next(kind);
   }
 
   next(kind) {
     const request = this.waiting.get(kind);
-    if (!request) return;
+    if (!request || !this.ready || this.flying.has(kind)) return;
+    const wait = PACE - (performance.now() - (this.sent.get(kind) ?? -PACE));
+    if (wait > 0) {
+      setTimeout(() => this.next(kind), wait);
+      return;
+    }
+    this.sent.set(kind, performance.now());
     this.waiting.delete(kind);
     const sequence = (this.sequence = (this.sequence + 1) >>> 0);
-    this.flying.set(kind, { sequence, done: request.done });
+    this.flying.set(kind, { sequence, request });
     this.socket.send(message(kind, request.model, sequence, request.body));
   }
 }

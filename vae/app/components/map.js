@@ -62,7 +62,11 @@ class LatentMap {
     this.data = data;
     this.live.connect(data.path, data.token);
     const turned = data.rev !== this.rev;
-    if (data.turn !== this.turn || turned) this.z = data.z.slice();
+    if (data.turn !== this.turn || turned) {
+      this.z = data.z.slice();
+      this.base = null; // the direction's slider begins where z is
+      if (this.slider) this.slider.value = 0;
+    }
     this.turn = data.turn;
     if (turned) {
       this.rev = data.rev;
@@ -281,7 +285,7 @@ class LatentMap {
       dragmode: this.lasso ? "lasso" : "pan",
       uirevision: this.rev,
       hovermode: "closest",
-      hoverdistance: 8,
+      hoverdistance: 4, // between close points a place can still be pointed at
       showlegend: true,
       legend: { ...legend, itemsizing: "constant", bgcolor: this.veil(), font: { size: 12 } },
       shapes: along ? [1, 2].map(ring) : [],
