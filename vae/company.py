@@ -12,7 +12,7 @@ from vae.latent import aggregate_log_density
 from vae.models import VAE
 
 NEIGHBOURS = 8
-LATTICE = 1e-3  # what places are rounded to on their way to the browser and back
+LATTICE = 3e-3  # more than what places lose by rounding to 1/1000, and encodings by half precision
 
 
 @dataclass(frozen=True, eq=False)
