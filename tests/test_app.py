@@ -269,11 +269,11 @@ def test_what_a_component_should_not_say_moves_nothing(value, monkeypatch):
 
 
 @EVERY_MODEL
-def test_a_place_that_the_component_says_is_kept_to_a_thousandth_and_within_reach(name, monkeypatch):
+def test_a_place_that_the_component_says_is_kept_to_a_thousandth_and_within_bounds(name, monkeypatch):
     state = {}
     monkeypatch.setattr("vae.app.inputs.st.session_state", state)
     inputs.keep_place(name, {"z": [0.12345] * (latents(name) - 1) + [99], "given": "i7", "turn": "1.2"})
-    assert state[f"z.{name}"] == [0.123] * (latents(name) - 1) + [session.reach(name)[-1]]
+    assert state[f"z.{name}"] == [0.123] * (latents(name) - 1) + [inputs.FARTHEST]
     assert state[f"input.{checkpoint.load_card(name)['data']['name']}"] == "i7"
 
 
@@ -344,9 +344,27 @@ def test_a_z_in_the_url_of_another_length_is_ignored(name, wrong):
 
 
 @EVERY_MODEL
-def test_a_far_z_in_the_url_is_kept_within_the_sliders(name):
+def test_a_far_z_in_the_url_is_kept_within_bounds_and_the_sliders_reach_it(name):
     app = opened(name, z=",".join(["500"] * latents(name)))
-    assert position(app, name) == session.reach(name)
+    assert position(app, name) == explorer(app)["reach"] == [inputs.FARTHEST] * latents(name)
+
+
+@EVERY_MODEL
+def test_the_picture_that_is_encoded_farthest_out_is_where_it_is_encoded_and_the_sliders_reach_it(name):
+    mu, _ = checkpoint.load_encodings(name)
+    assert mu.abs().max() < inputs.FARTHEST
+    for index in {int(mu.abs().amax(1).argmax()), int(mu.norm(dim=1).argmax())}:
+        app = opened(name, x=f"i{index}")
+        assert position(app, name) == pytest.approx(mu[index].tolist(), abs=6e-3)  # encodings ship in half precision
+        assert all(abs(at) <= far for at, far in zip(position(app, name), explorer(app)["reach"], strict=True))
+
+
+@EVERY_MODEL
+def test_samples_of_the_prior_and_most_pictures_are_within_the_sliders(name):
+    far = torch.tensor(explorer(opened(name))["reach"])
+    assert (far >= session.LEAST).all()
+    z = torch.randn(4000, latents(name), generator=torch.Generator().manual_seed(1))
+    assert (z.abs() <= far).all(1).float().mean() > 0.98
 
 
 @pytest.mark.parametrize("broken", ["", "no-such-model", "../../etc/passwd", "a" * 9000, "\0", "<b>"])

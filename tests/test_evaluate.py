@@ -9,8 +9,9 @@ import torch
 from vae import checkpoint, data, evaluate
 from vae.distributions import rsample
 from vae.exact import Grid
-from vae.models import Conditional
+from vae.models import Conditional, Model, ModelConfig, build
 from vae.objective import elbo, importance_bound
+from vae.spec import InputSpec
 
 MODELS, CHAPTERS = checkpoint.list_pretrained(), checkpoint.list_pretrained(chapters=True)
 
@@ -172,3 +173,61 @@ def test_weights_that_do_not_say_what_they_were_trained_on_are_refused(tmp_path,
 def test_an_unknown_name_is_one_sentence_and_exit_status_1(capsys):
     assert evaluate.main(["nothing"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def toy(**family) -> Model:
+    """A small model of 4 x 4 bits whose layers all do something."""
+    model = build(ModelConfig(InputSpec(height=4, width=4), 3, width=16, **family), torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
+    return model.requires_grad_(False).eval()
+
+
+X = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(1)).round()
+Y = torch.tensor([0, 3, 1, 1, 2, 0])
+
+
+def test_the_bound_of_a_conditional_model_is_that_of_each_picture_with_its_class():
+    model = toy(family="conditional", classes=4)
+    found = evaluate.bound(model, X, Y, samples=4000)
+    expected = elbo(model.given(Y), X, 4000, torch.Generator().manual_seed(3))
+    error = found.log_likelihood.std(0) / 4000**0.5
+    assert ((found.elbo - expected).abs() < 6 * error).all()
+    assert torch.equal(found.mu, model.encode(X, Y).mean)
+    numbers = evaluate.bounds(model, X, Y, found, 0.0, 4)
+    some = torch.randperm(6, generator=torch.Generator().manual_seed(evaluate.SEED))[:4]
+    tightest = importance_bound(model.given(Y[some]), X[some], 20_000, torch.Generator().manual_seed(5))
+    assert numbers["negative_iw"]["value"] == pytest.approx(
+        float(-found.elbo.mean() - (tightest - found.elbo[some]).mean()), abs=0.05
+    )
+
+
+def test_the_bound_of_a_ladder_has_the_kl_of_each_layer_and_the_means_of_its_layers():
+    model = toy(family="ladder", layers=(1, 2))
+    found = evaluate.bound(model, X, samples=4000)
+    q = model.encode(X)
+    z = rsample(q, torch.Generator().manual_seed(4), (4000,))
+    layers = q.kl_per_layer(z)
+    assert found.kl.shape == (6, 2)
+    torch.testing.assert_close(found.kl, layers.mean(0), atol=6 * float(layers.std(0).max()) / 4000**0.5, rtol=0)
+    middle = q.along(torch.zeros(6, 3))
+    torch.testing.assert_close(found.mu, middle)
+    torch.testing.assert_close(found.sigma[:, 1:], q.conditionals(middle)[1][0].stddev)
+    numbers = evaluate.bounds(model, X, None, found, 0.0, 4)
+    assert sum(numbers["kl_per_layer"]) == pytest.approx(numbers["kl"]["value"], abs=2e-3)
+    assert "active_units" not in numbers
+
+
+def test_an_autoencoder_has_a_reconstruction_and_no_kl():
+    model = toy(family="autoencoder")
+    found = evaluate.bound(model, X, samples=2)
+    at_its_point = model.decode(model.encode(X).mean).log_prob(X)
+    torch.testing.assert_close(found.log_likelihood, at_its_point.expand(2, -1))
+    assert torch.equal(found.kl, torch.zeros(6, 3))
+
+
+def test_a_chapters_model_ships_on_its_own_shelf():
+    assert evaluate.ships_in("mnist") == checkpoint.PRETRAINED / "mnist"
+    assert evaluate.ships_in("mnist-ladder") == checkpoint.PRETRAINED / checkpoint.CHAPTERS / "mnist-ladder"

@@ -11,18 +11,18 @@ import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from vae.config import config_from_json, config_to_json
 from vae.device import choose_device
-from vae.models import ModelConfig, build
+from vae.models import Model, ModelConfig, build
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 CHAPTERS, SCALE = "chapters", "|scale"
 WEIGHTS, ENCODINGS, CARD, THUMBNAILS = "model.safetensors", "encodings.safetensors", "card.json", "thumbnails.png"
 
 
-def save(model: nn.Module, path: Path | str, training: dict | None = None, dtype: torch.dtype | None = None) -> None:
+def save(model: Model, path: Path | str, training: dict | None = None, dtype: torch.dtype | None = None) -> None:
     """Write weights (as they are, or rounded to `dtype`), configuration and facts of the training to one file.
 
     `dtype` torch.int8 gives each row of a matrix a scale of its own; vectors become float16.
@@ -41,7 +41,7 @@ def save(model: nn.Module, path: Path | str, training: dict | None = None, dtype
     partial.replace(path)
 
 
-def load(path: Path | str, device: str = "auto") -> nn.Module:
+def load(path: Path | str, device: str = "auto") -> Model:
     """The model in a file that `save` wrote: float32, frozen, in eval mode.
 
     ValueError where the file is missing, is not safetensors, or does not fit its own configuration.
@@ -109,7 +109,7 @@ def list_pretrained(chapters: bool = False) -> list[str]:
     return sorted(card.parent.name for card in shelf.glob(f"*/{CARD}") if (card.parent / WEIGHTS).is_file())
 
 
-def load_pretrained(name: str, device: str = "auto") -> nn.Module:
+def load_pretrained(name: str, device: str = "auto") -> Model:
     """A frozen model in eval mode; ValueError names what there is if `name` is unknown."""
     return load(_folder(name) / WEIGHTS, device)
 

@@ -30,14 +30,13 @@ from vae import checkpoint, data
 from vae.config import CHAPTER_RECIPES
 from vae.distributions import Joint, bits_per_dimension, kl_per_dimension, rsample
 from vae.exact import Grid
-from vae.models import VAE, Autoencoder, Conditional, Given, Ladder
+from vae.models import VAE, Autoencoder, Conditional, Given, Ladder, Model
 from vae.objective import importance_bound
 
 ELBO_SAMPLES, IW_SAMPLES = 10, 1000
 PICTURES, CHAPTER_PICTURES = 2000, 500  # whose tighter bounds are computed
 ACTIVE = 0.01  # variance of a latent's posterior mean over the data: Burda et al. (2016), section 5
 SEED = 0
-Model = VAE | Conditional | Ladder
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from tqdm import tqdm
 from vae import checkpoint, data
 from vae.config import RECIPES, Recipe
 from vae.device import autocast, choose_device
-from vae.models import build
+from vae.models import Model, build
 from vae.objective import Terms, loss, terms
 from vae.warp import warp
 
@@ -73,7 +73,7 @@ class Replica:
 class Objective(nn.Module):
     """The terms as one module call, which is what DistributedDataParallel hooks into."""
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: Model):
         super().__init__()
         self.model = model
 

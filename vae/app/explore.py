@@ -1,6 +1,7 @@
 """Explore: move the latents and see what the model makes of them."""
 
 import base64
+import math
 
 import streamlit as st
 import torch
@@ -32,6 +33,11 @@ def presets(name: str, given: inputs.Input) -> list[tuple[dict, Tensor]]:
         mu, sigma = encoded(name, given.x)
         found.append((own | {"mu": mu.tolist(), "sigma": sigma.tolist()}, given.x))
     return found
+
+
+def reach(name: str, places: list[list[float]]) -> list[float]:
+    """How far the sliders go: as far as usual, and to these places; in halves, so that their steps meet the lattice."""
+    return [math.ceil(2 * max(map(abs, values))) / 2 for values in zip(session.reach(name), *places, strict=True)]
 
 
 def moved() -> None:
@@ -71,7 +77,7 @@ def explore(name: str) -> None:
             "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
             "active": numbers["active_units"],
             "shown": SHOWN,
-            "reach": session.reach(name),
+            "reach": reach(name, [z, *(about["mu"] for about, _ in starts)]),
             "components": session.components(name),
             "presets": [about for about, _ in starts],
             "levels": base64.b64encode(levels).decode(),

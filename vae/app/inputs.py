@@ -19,6 +19,7 @@ from vae.engine import engine
 from vae.spec import InputSpec
 
 PAD = 140  # pixels on a side of the drawing pad
+FARTHEST = 12.0  # of a latent: twice as far as quadrature goes; no picture of the test sets is encoded beyond
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +131,12 @@ def _as_bits(x: Tensor) -> str:
 
 
 def as_place(name: str, values: object) -> list[float] | None:
-    """d numbers within the sliders' reach, to 1/1000; None where that is not what they are."""
-    far = session.reach(name)
-    if not isinstance(values, list) or len(values) != len(far):
+    """d numbers within FARTHEST, to 1/1000; None where that is not what they are."""
+    if not isinstance(values, list) or len(values) != engine().model(name).latents:
         return None
     if not all(isinstance(value, int | float) and abs(value) <= 1e3 for value in values):  # NaN fails this too
         return None
-    return [round(min(most, max(-most, value)), 3) + 0.0 for value, most in zip(values, far, strict=True)]
+    return [round(min(FARTHEST, max(-FARTHEST, value)), 3) + 0.0 for value in values]
 
 
 def from_url(name: str) -> list[float] | None:

@@ -266,7 +266,7 @@ def page(name: str) -> None:
                 "labels": encode(labels[view.rows].to(torch.uint8)),
                 "xy": encode(view.xy),
                 "values": values,
-                "reach": session.reach(name),
+                "farthest": inputs.FARTHEST,
                 "middle": list(view.middle),
                 "far": view.far,
                 "along": None if view.along is None else view.along.tolist(),

@@ -39,9 +39,10 @@ def example(name: str) -> inputs.Input:
 
     key = f"{dataset.name}.class"
     found = inputs.current(name)
-    if key not in st.session_state:
-        label = labels[int(found.id[1:])] if found.id[0] == "i" else 2
-        st.session_state[key] = dataset.class_names[label]
+    if found.id[0] == "i":  # it may have been chosen on another page
+        st.session_state[key] = dataset.class_names[labels[int(found.id[1:])]]
+    elif key not in st.session_state:
+        st.session_state[key] = dataset.class_names[2]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = {"label_visibility": "collapsed", "required": True, "wrap": True, "persist_state": "session"}
         st.pills("An example", dataset.class_names, key=key, on_change=of_class, **options)

@@ -10,6 +10,8 @@ from vae import checkpoint, data
 from vae.app import live, look
 from vae.engine import ROWS, engine
 
+LEAST = 3.5  # of a slider's reach: one latent in two thousand lies further out under N(0, 1)
+
 
 @st.cache_data(show_spinner=False)
 def card(name: str) -> dict:
@@ -34,16 +36,18 @@ def encodings(name: str) -> tuple[Tensor, Tensor]:
 def typical(name: str) -> list[int]:
     """For each class a test picture that looks and lies like many of its class.
 
-    Of the tenth with the closest company in latent space, the one nearest to the class's mean picture. The mean of the
-    encodings would not do: it may lie where no picture does.
+    Of the better reconstructed half of the tenth with the closest company in latent space, the one nearest to the
+    class's mean picture. The mean of the encodings would not do: it may lie where no picture does.
     """
     dataset = data.DATASETS[card(name)["data"]["name"]]
     mu, _ = encodings(name)
+    reconstructed = checkpoint.load_reconstructions(name)
     pictures, labels, _ = test_set(dataset.name)
     found = []
     for label in range(len(dataset.class_names)):
         (rows,) = (labels == label).nonzero(as_tuple=True)
         crowded = torch.cdist(mu[rows], mu[rows]).kthvalue(50).values.argsort()[: len(rows) // 10]
+        crowded = crowded[reconstructed[rows[crowded]].argsort(descending=True)[: len(crowded) // 2]]
         own = pictures[rows].flatten(1).float()
         found.append(int(rows[crowded[(own[crowded] - own.mean(0)).square().sum(1).argmin()]]))
     return found
@@ -60,10 +64,10 @@ def components(name: str) -> dict:
 
 @st.cache_data(show_spinner=False)
 def reach(name: str) -> list[float]:
-    """For each latent how far a slider goes: where nearly all of the aggregate posterior lies, at least 2.5."""
+    """For each latent how far a slider goes at least: where nearly all of the aggregate posterior and the prior lie."""
     mu, sigma = encodings(name)
-    far = torch.quantile(mu.abs() + sigma, 0.99, dim=0)
-    return [max(2.5, float(torch.ceil(value * 2) / 2)) for value in far]
+    far = torch.quantile(mu.abs() + sigma, 0.99, dim=0).clamp(min=LEAST)
+    return (torch.ceil(far * 2) / 2).tolist()
 
 
 @st.cache_resource(show_spinner=False)

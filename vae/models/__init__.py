@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import torch
-from torch import nn
 
+from vae.models.base import Model
 from vae.models.flat import VAE, Autoencoder, Conditional, Given
 from vae.models.ladder import Ladder
 from vae.models.networks import NETWORKS, ConvBlock, DenseBlock, FourierFeatures, ModelConfig
@@ -20,12 +20,13 @@ __all__ = [
     "FourierFeatures",
     "Given",
     "Ladder",
+    "Model",
     "ModelConfig",
     "build",
 ]
 
 # A new family is one class, its row here and its name in networks.py.
-FAMILIES: dict[str, Callable[..., nn.Module]] = {
+FAMILIES: dict[str, Callable[..., Model]] = {
     "vae": VAE,
     "autoencoder": Autoencoder,
     "conditional": Conditional,
@@ -33,6 +34,6 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
 }
 
 
-def build(config: ModelConfig, generator: torch.Generator | None = None) -> nn.Module:
+def build(config: ModelConfig, generator: torch.Generator | None = None) -> Model:
     """A new model of the configuration's family; `generator` draws the first weights."""
     return FAMILIES[config.family](config, generator)

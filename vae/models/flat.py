@@ -1,15 +1,14 @@
 """Models with one layer of latents: the VAE, the plain autoencoder, and the VAE that is told the class."""
 
-from abc import ABC, abstractmethod
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Independent
 
 from vae.distributions import bernoulli, discretized_logistic, normal, standard_normal
-from vae.models.networks import NETWORKS, ModelConfig, initialise
+from vae.models.base import Model
+from vae.models.networks import ModelConfig
 from vae.spec import InputSpec
 
 
@@ -27,37 +26,15 @@ def gaussian(output: Float[Tensor, "*b values"]) -> Independent:
     return normal(mu, log_sigma.clamp(-9, 3).exp())
 
 
-class Flat(nn.Module, ABC):
-    """An encoder, a decoder, and what both of them are for."""
-
-    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
-        super().__init__()
-        self.config = config
-        outputs = 1 if config.spec.levels == 2 else 2
-        self.encoder, self.decoder = NETWORKS[config.network](config, outputs)
-        initialise(self, generator)
-
-    @property
-    def input_spec(self) -> InputSpec:
-        """What a picture must become before `encode`."""
-        return self.config.spec
-
-    @property
-    def latents(self) -> int:
-        """The number of dimensions of z."""
-        return self.config.latents
-
-    @property
-    @abstractmethod
-    def prior(self) -> Independent | None:
-        """p(z); None where z has no distribution."""
-
-
-class VAE(Flat):
+class VAE(Model):
     """p(z) = N(0, I), p(x|z) Bernoulli or discretised logistic, q(z|x) = N(mu(x), diag(sigma(x)^2)).
 
     Kingma and Welling, Auto-Encoding Variational Bayes (2014), appendix C.
     """
+
+    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
+        super().__init__(config)
+        self.add_networks(generator)
 
     @property
     def prior(self) -> Independent:
@@ -73,8 +50,12 @@ class VAE(Flat):
         return likelihood(self.decoder(z), self.input_spec)
 
 
-class Autoencoder(VAE):
-    """The same network without a prior: a picture becomes one point z, and nothing says where points may lie."""
+class Autoencoder(Model):
+    """The VAE's network without a prior: a picture becomes one point z, and nothing says where points may lie."""
+
+    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
+        super().__init__(config)
+        self.add_networks(generator)
 
     @property
     def prior(self) -> None:
@@ -82,15 +63,23 @@ class Autoencoder(VAE):
 
     def encode(self, x: Float[Tensor, "b c h w"]) -> Independent:
         """All of q at one point, N(mu(x), 0): whatever eps is, z = mu. The encoder's other half is not used."""
-        mu = super().encode(x).mean
+        mu = self.encoder(x).float().chunk(2, dim=-1)[0]
         return normal(mu, torch.zeros_like(mu))
 
+    def decode(self, z: Float[Tensor, "b d"]) -> Independent:
+        """p(x|z), event = the picture; its `.mean` is what is shown."""
+        return likelihood(self.decoder(z), self.input_spec)
 
-class Conditional(Flat):
+
+class Conditional(Model):
     """p(z) = N(0, I), p(x|z, y), q(z|x, y): z says what the class y leaves open.
 
     Kingma et al., Semi-Supervised Learning with Deep Generative Models (2014), M2 with every label known.
     """
+
+    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
+        super().__init__(config)
+        self.add_networks(generator)
 
     @property
     def prior(self) -> Independent:

@@ -17,17 +17,16 @@ from torch import Tensor, nn
 from torch.distributions import Independent
 
 from vae.distributions import Joint, normal
+from vae.models.base import Model
 from vae.models.flat import gaussian, likelihood
 from vae.models.networks import DenseBlock, ModelConfig, initialise
-from vae.spec import InputSpec
 
 
-class Ladder(nn.Module):
+class Ladder(Model):
     """`ModelConfig.layers` latents in each layer, from the top; z is their concatenation."""
 
     def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         width, layers = config.width, config.layers
         outputs = (1 if config.spec.levels == 2 else 2) * config.spec.channels
 
@@ -53,16 +52,6 @@ class Ladder(nn.Module):
         initialise(self, generator)
         for head in (*self.priors, *self.corrections):  # at first every layer is N(0, I), and q is the prior
             nn.init.zeros_(head[-1].weight)
-
-    @property
-    def input_spec(self) -> InputSpec:
-        """What a picture must become before `encode`."""
-        return self.config.spec
-
-    @property
-    def latents(self) -> int:
-        """The number of dimensions of z, over all layers."""
-        return self.config.latents
 
     @property
     def prior(self) -> Joint:

@@ -35,7 +35,7 @@ class Live {
     this.attempts = 0;
     this.sequence = 0;
     this.flying = new Map(); // kind -> {sequence, request}
-    this.sent = new Map(); // kind -> when the newest was sent
+    this.resting = new Set(); // kinds of which one was sent just now
     this.waiting = new Map(); // kind -> {model, body, done}
     this.inputs = new Map(); // model -> bytes
   }
@@ -113,12 +113,9 @@ class Live {
   next(kind) {
     const request = this.waiting.get(kind);
     if (!request || !this.ready || this.flying.has(kind)) return;
-    const wait = PACE - (performance.now() - (this.sent.get(kind) ?? -PACE));
-    if (wait > 0) {
-      setTimeout(() => this.next(kind), wait);
-      return;
-    }
-    this.sent.set(kind, performance.now());
+    if (this.resting.has(kind)) return;
+    this.resting.add(kind);
+    setTimeout(() => (this.resting.delete(kind), this.next(kind)), PACE);
     this.waiting.delete(kind);
     const sequence = (this.sequence = (this.sequence + 1) >>> 0);
     this.flying.set(kind, { sequence, request });

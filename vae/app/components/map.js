@@ -465,7 +465,8 @@ class LatentMap {
   }
 
   within(z) {
-    return z.map((value, i) => onLattice(Math.min(this.data.reach[i], Math.max(-this.data.reach[i], value))));
+    const { farthest } = this.data;
+    return z.map((value) => onLattice(Math.min(farthest, Math.max(-farthest, value))));
   }
 
   moveTo(z) {

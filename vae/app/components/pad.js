@@ -182,7 +182,7 @@ class Pad {
   }
 
   answered(buffer, kind) {
-    if (kind === Kind.SENTENCE) return;
+    if (kind === Kind.SENTENCE) return this.nothing();
     const { latents, pixels: size, shape, grey, order } = this.data;
     const { numbers, pixels } = parts(buffer, 2 + 3 * latents);
     paint(this.bits, pixels.subarray(size, 2 * size).map((level) => (255 * level) / (grey - 1)), shape);
@@ -192,7 +192,14 @@ class Pad {
     const most = Math.max(1, ...kl);
     order.forEach((index, i) => (this.bars.children[i].style.height = `${(100 * kl[index]) / most}%`));
     const total = kl.reduce((sum, value) => sum + value, 0);
-    this.numbers.textContent = `ELBO ${nats(numbers[0] - total)} = ${nats(numbers[0])} − ${nats(total)} nats`;
+    this.numbers.textContent = `ELBO ${nats(numbers[0] - total)} = ${nats(numbers[0])} − ${nats(total)} nats, ± ${nats(numbers[1])}`;
+  }
+
+  // what was read of a drawing that is gone
+  nothing() {
+    for (const canvas of [this.bits, this.mean]) paint(canvas, new Uint8Array(this.data.pixels), this.data.shape);
+    for (const bar of this.bars.children) bar.style.height = 0;
+    this.numbers.textContent = "";
   }
 
   // The picture first, the ledger after it: Python computes for a while.
