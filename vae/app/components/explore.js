@@ -191,7 +191,8 @@ class Explore {
   build() {
     const { data } = this;
     this.rows = new Map();
-    this.picture = element("canvas", { class: "picture", "data-testid": "decoded", role: "img", "aria-label": "The picture decoded from the latents" });
+    // kept when sliders and plane change places, so that it does not go black until the next answer
+    this.picture ??= element("canvas", { class: "picture", "data-testid": "decoded", role: "img", "aria-label": "The picture decoded from the latents" });
     this.thumb = element("canvas", { class: "picture", "data-testid": "given", role: "img", "aria-label": "The current input x" });
     this.givenName = element("span", { class: "quiet note" });
     this.status = element("div", { class: "status", role: "status" });
