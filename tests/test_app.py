@@ -512,6 +512,21 @@ def test_an_uploaded_picture_is_prepared_and_reconstructed(name, make):
     assert list(ledger(app).values())[:3] == pytest.approx([record.reconstruction, record.kl, record.elbo], abs=0.051)
 
 
+@EVERY_DATASET
+def test_a_drawing_shows_the_steps_of_its_preparation(name):
+    app = opened(name, RECONSTRUCT)
+    canvas = np.zeros((inputs.PAD, inputs.PAD), np.uint8)
+    canvas[30:110, 60:76] = 255
+    app.session_state["drawing"], app.session_state["own"] = canvas.tobytes(), "drawing"
+    app.session_state["source"] = "Draw"
+    checked(app.run())
+    expected = vae.images.prepare_array(canvas, model(name)[0].input_spec)
+    steps = [pixels for testid, pixels in pictures(app) if testid == "picture"]
+    assert len(steps) == len(expected.steps)
+    assert all(np.array_equal(shown, step.image) for shown, step in zip(steps, expected.steps, strict=True))
+    assert not app.toggle  # what the pad shows while one draws is prepared without switches
+
+
 def test_the_same_drawing_is_the_same_picture_in_every_format():
     seen = []
     for make in (plain_png, transparent_png, rotated_jpeg, deep_tiff):
@@ -540,6 +555,7 @@ def test_a_file_that_is_no_picture_gets_one_sentence_and_the_example_stays(file,
     assert len(app.error) == 1
     sentence = app.error[0].value
     assert reason in sentence
+    assert any(note.value.startswith("Still shown: test picture") for note in app.caption)
     assert sentence.endswith(".")
     assert "Traceback" not in sentence
     after = dict(pictures(app))

@@ -18,7 +18,7 @@ from torch import Tensor
 from vae.models import VAE
 
 EXTENT = 6.0
-COARSEST, FINEST = 0.1, 0.1 / 2**7  # widths of a cell
+COARSEST, FINEST = 0.1, 0.1 / 2**9  # widths of a cell
 SETTLED = 1e-3  # nats
 AT_ONCE = 4096  # pictures decoded in one pass
 PAIRS = 2_000_000  # of a picture and a coarse cell; with more, the pictures are halved, which bounds the memory

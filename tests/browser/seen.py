@@ -1,5 +1,10 @@
 """What a page shows, whether Streamlit or a component drew it."""
 
+import base64
+import io
+
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Page
 
 # Components live in shadow roots, where querySelector does not look.
@@ -19,3 +24,9 @@ def changes(page: Page, before: str) -> str:
     now = f"({DECODED}?.src ?? {DECODED}?.toDataURL())"
     page.wait_for_function(f"before => {DECODED} && {now} !== before && {DECODED}.naturalWidth !== 0", arg=before)
     return seen(page)
+
+
+def pixels(src: str) -> np.ndarray:
+    """The values of a picture that is a data URL."""
+    with Image.open(io.BytesIO(base64.b64decode(src.split(",", 1)[1]))) as image:
+        return np.asarray(image)

@@ -1,6 +1,5 @@
 """The app as its visitors have it: `streamlit run` and a real Chromium."""
 
-import base64
 import io
 import re
 from functools import cache
@@ -12,7 +11,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 import vae
-from tests.browser.seen import changes
+from tests.browser.seen import changes, pixels
 from vae import checkpoint
 from vae.images import prepare
 
@@ -24,11 +23,6 @@ EVERY_PAGE = pytest.mark.parametrize("path", PAGES)
 
 def query(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
-
-
-def pixels(src: str) -> np.ndarray:
-    with Image.open(io.BytesIO(base64.b64decode(src.split(",", 1)[1]))) as image:
-        return np.asarray(image)
 
 
 @cache
@@ -91,6 +85,19 @@ def test_a_photo_from_a_phone_is_reconstructed(visitor):
     assert np.ptp(decoded) > 100
     page.get_by_text(re.compile(r"Prepared in \d+ steps")).click()
     expect(page.get_by_alt_text("Turned upright (EXIF orientation 6)")).to_be_visible()
+
+
+def test_a_switch_leaves_the_steps_open_and_changes_them(visitor):
+    someone = visitor()
+    page, before = someone.opens("/reconstruct"), someone.sees_a_picture()
+    upload(page, "photo.jpg", "image/jpeg", phone_photo())
+    decoded = changes(page, before)
+    page.get_by_text(re.compile(r"Prepared in \d+ steps")).click()
+    page.get_by_text("invert", exact=True).click()
+    changes(page, decoded)
+    someone.rests()
+    expect(page.get_by_text("invert", exact=True)).to_be_visible()
+    expect(page.get_by_role("switch", name="invert")).not_to_be_checked()
 
 
 def test_a_broken_file_gets_one_sentence_and_the_page_lives(visitor):

@@ -2,12 +2,13 @@
 
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 import vae
-from tests.browser.seen import changes, seen
+from tests.browser.seen import changes, pixels, seen
 from vae import checkpoint, data
 from vae.frame import places
 
@@ -306,6 +307,13 @@ def test_a_drawing_is_reconstructed_while_the_pen_is_down_and_then_in_the_ledger
     expect(page.get_by_test_id("ledger")).to_have_count(0)
     page.mouse.up()
     expect(page.get_by_test_id("ledger")).to_be_visible()
+    blue, orange = np.array((0x1F, 0x7F, 0xC0)), np.array((0xC9, 0x5A, 0x10))
+    x, mean, gap = (
+        pixels(seen(page, testid))[..., :3].astype(float) / 255 for testid in ("x", "decoded", "difference")
+    )
+    difference = (x - mean).mean(2, keepdims=True)
+    expected = np.where(difference > 0, difference * blue, -difference * orange)
+    assert np.abs(gap * 255 - expected).max() < 2
     live = float(page.get_by_test_id("sketch").inner_text().split()[1].replace("−", "-"))
     ledger = page.get_by_test_id("ledger").inner_text().split()
     elbo = float(ledger[ledger.index("=") + 1].replace("−", "-"))

@@ -59,13 +59,14 @@ def keep_upload(key: str) -> None:
 
 
 def upload(name: str) -> inputs.Input:
-    """The visitor's picture, prepared; an example, and at most one sentence on the page, where there is none."""
+    """The visitor's picture, prepared; what was there before, and at most one sentence, where there is none."""
     key = f"upload.{session.counted('uploader')}"
     st.file_uploader("Your picture", sources.TYPES, max_upload_size=25, key=key, on_change=keep_upload, args=(key,))
     try:
         inputs.uploaded(name)
     except images.ImageError as error:
         st.error(str(error), icon=":material/broken_image:")
+        st.caption(f"Still shown: {inputs.current(name).name}.")
     return inputs.current(name)
 
 
@@ -80,20 +81,25 @@ def keep_drawing() -> None:
     inputs.keep_drawing(st.session_state["model"], st.session_state["pad"].get("drawing"))
 
 
-def show_steps(prepared: images.Prepared, preparation: str) -> None:
-    """Every step of the preparation with the picture after it; the optional ones can be switched."""
+def show_steps(given: inputs.Input, preparation: str) -> None:
+    """Every step of the preparation with the picture after it; the optional ones of a file can be switched."""
+    steps = given.prepared.steps
+    done = sum(step.applied for step in steps)
+    with st.expander(f"Prepared in {done} steps", icon=":material/auto_fix_high:", key=f"steps.{given.id}"):
+        for start in range(0, len(steps), 4):  # a row at a time, so that a phone stacks them in their order
+            for step, column in zip(steps[start : start + 4], st.columns(4), strict=False):
+                with column:
+                    st.html(look.picture_html(step.image, step.text, caption=step.text))
+                    if step.switchable and given.id == "upload":
+                        switch_of(step, preparation)
+
+
+def switch_of(step: images.Step, preparation: str) -> None:
+    """The toggle of a step that was done, or not, by itself."""
     file_id, _ = st.session_state["upload"]
-    done = sum(step.applied for step in prepared.steps)
-    with st.expander(f"Prepared in {done} steps", icon=":material/auto_fix_high:"):
-        columns = st.columns(4)
-        for number, step in enumerate(prepared.steps):
-            with columns[number % 4]:
-                st.html(look.picture_html(step.image, step.text, caption=step.text))
-                if step.switchable:
-                    key = f"{file_id}.{preparation}.{step.name}"
-                    st.session_state[key] = step.applied  # one switch may change what is done automatically elsewhere
-                    chosen = (file_id, preparation, step.name, key)
-                    st.toggle(step.name, key=key, on_change=session.switch, args=chosen)
+    key = f"{file_id}.{preparation}.{step.name}"
+    st.session_state[key] = step.applied  # one switch may change what is done automatically elsewhere
+    st.toggle(step.name, key=key, on_change=session.switch, args=(file_id, preparation, step.name, key))
 
 
 def show_pictures(record: Frame) -> None:
@@ -184,8 +190,8 @@ def page(name: str) -> None:
                 st.switch_page("vae/app/explore.py")
         if chosen != "Draw":
             st.plotly_chart(charts.kl_bars(record.kl_per_dimension), key="kl", config={"displayModeBar": False})
-    if given.id == "upload":
-        show_steps(given.prepared, engine().model(name).input_spec.preparation)
+    if given.prepared:
+        show_steps(given, engine().model(name).input_spec.preparation)
     st.query_params["x"] = inputs.link(given)
 
 

@@ -60,6 +60,7 @@ class Pad {
     };
     this.bits = shown("x", "The bits the model reads of the drawing");
     this.mean = shown("decoded", "What the model makes of the drawing");
+    this.gap = shown("difference", "Where the two differ");
     this.bars = element("div", { class: "bars", role: "img", "aria-label": "KL of each latent", title: "KL of each latent" });
     this.bars.append(...this.data.order.map(() => element("i", { style: "height:0" })));
     this.numbers = element("span", { "data-testid": "sketch" });
@@ -75,6 +76,7 @@ class Pad {
         ),
         figure(this.bits, markup("<x>, the bits that are read"), this.bars),
         figure(this.mean, markup("<xhat> at z = <mu>"), element("br"), this.numbers),
+        figure(this.gap, element("b", { class: "x" }, "missed"), " and ", element("b", { class: "xhat" }, "added"), " ink"),
       ),
       this.status,
     );
@@ -185,8 +187,11 @@ class Pad {
     if (kind === Kind.SENTENCE) return this.nothing();
     const { latents, pixels: size, shape, grey, order } = this.data;
     const { numbers, pixels } = parts(buffer, 2 + 3 * latents);
-    paint(this.bits, pixels.subarray(size, 2 * size).map((level) => (255 * level) / (grey - 1)), shape);
-    paint(this.mean, pixels.subarray(2 * size), shape);
+    const bits = pixels.subarray(size, 2 * size).map((level) => (255 * level) / (grey - 1));
+    const mean = pixels.subarray(2 * size);
+    paint(this.bits, bits, shape);
+    paint(this.mean, mean, shape);
+    paint(this.gap, this.difference(bits, mean), [3, ...shape.slice(1)]);
     this.mean.dataset.drawn = Number(this.mean.dataset.drawn ?? 0) + 1;
     const kl = numbers.subarray(2 + 2 * latents);
     const most = Math.max(1, ...kl);
@@ -195,9 +200,28 @@ class Pad {
     this.numbers.textContent = `ELBO ${nats(numbers[0] - total)} = ${nats(numbers[0])} − ${nats(total)} nats, ± ${nats(numbers[1])}`;
   }
 
+  // x less x̂ as colours on black: x's where the model misses ink, x̂'s where it adds ink
+  difference(x, mean) {
+    const style = getComputedStyle(this.root);
+    const [missed, added] = ["--x", "--xhat"].map((name) => {
+      const code = parseInt(style.getPropertyValue(name).trim().slice(1), 16);
+      return [code >> 16, (code >> 8) & 255, code & 255];
+    });
+    const [channels, ...sides] = this.data.shape;
+    const plane = sides[0] * sides[1];
+    const colours = new Uint8Array(3 * plane);
+    for (let i = 0; i < plane; i++) {
+      let gap = 0;
+      for (let c = 0; c < channels; c++) gap += (x[c * plane + i] - mean[c * plane + i]) / (255 * channels);
+      const colour = gap > 0 ? missed : added;
+      for (let c = 0; c < 3; c++) colours[c * plane + i] = Math.abs(gap) * colour[c];
+    }
+    return colours;
+  }
+
   // what was read of a drawing that is gone
   nothing() {
-    for (const canvas of [this.bits, this.mean]) paint(canvas, new Uint8Array(this.data.pixels), this.data.shape);
+    for (const canvas of [this.bits, this.mean, this.gap]) paint(canvas, new Uint8Array(this.data.pixels), this.data.shape);
     for (const bar of this.bars.children) bar.style.height = 0;
     this.numbers.textContent = "";
   }
