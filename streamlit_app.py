@@ -23,7 +23,7 @@ async def lifespan(app):
 
 
 if __name__ == "__main__":
-    from vae.app import session
+    from vae.app import link, session
 
     # Icons belong to the links, not to the pages: a page's icon becomes a favicon that the browser fetches from afar.
     pages = {
@@ -32,11 +32,12 @@ if __name__ == "__main__":
         st.Page("vae/app/interpolate.py", title="Interpolate"): ":material/animation:",
         st.Page("vae/app/reconstruct.py", title="Reconstruct"): ":material/image_search:",
     }
+    link.read()
     page = st.navigation(list(pages), position="hidden")
     st.set_page_config(page_title=f"{page.title} · VAE Lab", page_icon=session.icon(), layout="wide")
     with st.sidebar:
-        for link, icon in pages.items():
-            st.page_link(link, icon=icon)
+        for each, icon in pages.items():
+            st.page_link(each, icon=icon)
     session.choose_model()
     page.run()
 else:

@@ -233,7 +233,7 @@ def test_an_own_picture_stays_marked_when_another_becomes_the_input(visitor, nam
     page.locator("input[type=file]").set_input_files(
         {"name": "1.png", "mimeType": "image/png", "buffer": file.getvalue()}
     )
-    expect(page.get_by_test_id("prepared")).to_be_visible()
+    expect(page.get_by_text("your picture, prepared")).to_be_visible()
     page.get_by_role("link", name="Latent map").click()
     mine = page.get_by_text("x, your picture", exact=True)
     expect(mine).to_be_visible()

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, expect
 
 import vae
 from tests.browser.seen import changes, pixels, seen
@@ -242,39 +242,6 @@ def test_the_plane_of_many_latents_can_be_turned_and_moves_only_its_own_two(visi
     changes(page, before)
     moved = torch.tensor(drawn(page)) - torch.tensor(z)
     assert (moved != 0).sum() > 2
-
-
-def test_without_its_socket_the_page_goes_on_through_python_says_so_and_recovers(visitor):
-    someone = visitor()
-    sockets: list[WebSocketRoute] = []
-    open_for_all = [True]
-
-    def route(socket: WebSocketRoute) -> None:
-        if open_for_all[0]:
-            sockets.append(socket)
-            socket.connect_to_server()
-        else:
-            socket.close(code=4408)
-
-    someone.page.route_web_socket("**/live", route)
-    page, before = someone.opens(f"/?model={DEEP}"), someone.sees_a_picture()
-    someone.is_live()
-    latent, slider = first_slider(page)
-    open_for_all[0] = False
-    sockets[-1].close(code=4408)
-    expect(page.get_by_role("status")).to_contain_text("reconnecting")
-    slider.focus()
-    page.keyboard.press("PageUp")
-    before = changes(page, before)
-    assert drawn(page)[latent] == float(slider.input_value())
-    for button in ("Origin", "Sample the prior", "Origin"):  # moves and lets go at once
-        page.get_by_role("button", name=button).click()
-        before = changes(page, before)
-    open_for_all[0] = True
-    expect(page.get_by_role("status")).to_have_text("")
-    slider.press("PageDown")
-    changes(page, before)
-    says(page, drawn(page))
 
 
 def draw(page: Page, release: bool = True) -> None:

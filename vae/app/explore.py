@@ -7,7 +7,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from vae.app import inputs, live, session
+from vae.app import inputs, link, live, session
 from vae.app.components import explorer
 from vae.engine import engine
 
@@ -41,7 +41,7 @@ def reach(name: str, places: list[list[float]]) -> list[float]:
 
 
 def moved() -> None:
-    """The component's callback: a hand has let go, or asks here because the socket is away."""
+    """The component's callback: a hand has let go."""
     inputs.keep_place(st.session_state["model"], st.session_state["explore"].get("place"))
 
 
@@ -62,10 +62,8 @@ def explore(name: str) -> None:
     explorer(
         key="explore",
         data={
-            "path": live.path(),
-            "token": session.live_token(),
-            "rev": name,
-            "turn": st.session_state.get("turn"),
+            "live": session.wire("explore"),
+            "rev": f"{name}.{link.turn()}",
             "model": list(engine().models).index(name),
             "latents": len(z),
             "shape": list(spec.shape),
@@ -84,9 +82,9 @@ def explore(name: str) -> None:
             "answer": base64.b64encode(bytes(live.HEADER.size) + answer).decode(),
         },
         on_place_change=moved,
+        on_question_change=lambda: session.answer("explore"),
     )
-    st.query_params["z"] = ",".join(f"{value:g}" for value in z)
-    st.query_params["x"] = inputs.link(given)
+    link.write({"model": name, "z": inputs.as_text(z), "x": inputs.address(given)})
 
 
 explore(st.session_state["model"])

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vae import data, images
-from vae.app import live, session
+from vae.app import link, live, session
 from vae.engine import engine
 from vae.spec import InputSpec
 
@@ -41,7 +41,9 @@ def dataset_of(name: str) -> data.Dataset:
 def current(name: str) -> Input:
     """The current input of a model; an example of the third class where there is none that it can read."""
     if "own" not in st.session_state:  # a first look: what the link says
-        choose(name, st.query_params.get("x", ""))
+        said = link.asked("x")
+        own = [identity for identity in ("upload", "drawing") if address(find(name, identity)) == said]
+        choose(name, own[0] if said and own else said)
     chosen = st.session_state["own"] or st.session_state.get(f"input.{dataset_of(name).name}", "")
     return find(name, chosen) or find(name, f"i{session.typical(name)[2]}")
 
@@ -59,7 +61,7 @@ def arrived(name: str, identity: str) -> None:
     choose(name, identity)
     for key in [key for key in st.session_state if str(key).startswith("z.")]:
         del st.session_state[key]
-    st.query_params.pop("z", None)
+    link.forget("z")
 
 
 def find(name: str, identity: str) -> Input | None:
@@ -119,8 +121,10 @@ def keep_drawing(name: str, text: object) -> None:
     arrived(name, "drawing")
 
 
-def link(found: Input) -> str:
+def address(found: Input | None) -> str:
     """What `find` knows the input by in another session: the id of an example, else its bits."""
+    if found is None:
+        return ""
     if found.id[0] in "ibs":
         return found.id
     return _as_bits(found.x)
@@ -139,22 +143,26 @@ def as_place(name: str, values: object) -> list[float] | None:
     return [round(min(FARTHEST, max(-FARTHEST, value)), 3) + 0.0 for value in values]
 
 
+def as_text(z: list[float]) -> str:
+    """z as the URL says it."""
+    return ",".join(f"{value:g}" for value in z)
+
+
 def from_url(name: str) -> list[float] | None:
     """The z of a shared link, or None where there is none that fits the model."""
     try:
-        return as_place(name, [float(value) for value in st.query_params.get("z", "").split(",")])
+        return as_place(name, [float(value) for value in link.asked("z", name).split(",")])
     except ValueError:
         return None
 
 
 def keep_place(name: str, value: object) -> None:
-    """What Explore's component says when a hand lets go: z, the input it is about, and which answer it awaits."""
+    """What Explore's component says when a hand lets go: z, and the input it is about."""
     if not isinstance(value, dict):
         return
     z, given = as_place(name, value.get("z")), str(value.get("given"))
     if z is not None and find(name, given) is not None:
         st.session_state[f"z.{name}"] = z
-        st.session_state["turn"] = value.get("turn")
         choose(name, given)
 
 

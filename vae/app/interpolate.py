@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vae import checkpoint, export, latent
-from vae.app import inputs, live, look, session, sources
+from vae.app import inputs, link, look, session, sources
 from vae.app.components import journey as component
 from vae.engine import engine
 from vae.journey import PATHS, Steps, Way, journey, met
@@ -32,8 +32,8 @@ def restored(name: str) -> list[str]:
     """The ids of A, B, C and D: this session's, else the link's, else the current input and examples."""
     key = f"ends.{inputs.dataset_of(name).name}"
     if key not in st.session_state:
-        starts = [inputs.link(inputs.current(name)), *(f"i{session.typical(name)[start]}" for start in STARTS)]
-        asked = st.query_params.get("ends", "").split(",")
+        starts = [inputs.address(inputs.current(name)), *(f"i{session.typical(name)[start]}" for start in STARTS)]
+        asked = link.asked("ends").split(",")
         asked = [one if one[:1] in OPEN and inputs.find(name, one) is not None else "" for one in asked[:4]]
         asked += [""] * (len(starts) - len(asked))
         st.session_state[key] = [one or start for one, start in zip(asked, starts, strict=True)]
@@ -43,7 +43,7 @@ def restored(name: str) -> list[str]:
 def remembered(key: str, allowed: list, otherwise):
     """A widget's first value: what the link says, where that is allowed."""
     if f"journey.{key}" not in st.session_state:
-        asked = {str(value): value for value in allowed}.get(st.query_params.get(key), otherwise)
+        asked = {str(value): value for value in allowed}.get(link.asked(key), otherwise)
         st.session_state[f"journey.{key}"] = asked
     return st.session_state[f"journey.{key}"]
 
@@ -54,7 +54,7 @@ def choose(name: str, letter: str) -> None:
     found = sources.choose(name)
     if found is not None and st.button(f"Use as {letter}", type="primary"):
         ends = restored(name)
-        ends["ABCD".index(letter)] = inputs.link(found)
+        ends["ABCD".index(letter)] = inputs.address(found)
         st.rerun()
 
 
@@ -135,9 +135,9 @@ def place() -> list[float]:
     mode = st.session_state["journey.mode"]
     key = f"journey.at.{mode}"
     if key not in st.session_state:
-        here = st.query_params.get("mode", mode) == mode
+        here = link.asked("mode") in ("", mode)
         try:
-            asked = [float(part) for part in st.query_params.get("at", "").split(",")] if here else []
+            asked = [float(part) for part in link.asked("at").split(",")] if here else []
         except ValueError:
             asked = []
         st.session_state[key] = [min(1.0, max(0.0, part)) for part in asked if part == part][:2]
@@ -207,9 +207,8 @@ def page(name: str) -> None:
     result = component(
         key="journey",
         data={
-            "path": live.path(),
-            "token": session.live_token(),
-            "rev": f"{name} {mode} {identities} {steps}",
+            "live": session.wire("journey"),
+            "rev": f"{name} {mode} {identities} {steps} {link.turn()}",
             "model": list(engine().models).index(name),
             "latents": engine().model(name).latents,
             "shape": list(spec.shape),
@@ -226,12 +225,13 @@ def page(name: str) -> None:
         },
         on_place_change=changed,
         on_change_change=lambda: None,
+        on_question_change=lambda: session.answer("journey"),
     )
     if sheet:
         take_away_square(name, *sheet)
     else:
         take_away(name, mode, ways, path)
-    st.query_params.from_dict(
+    link.write(
         {
             "model": name,
             "mode": mode,

@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from vae import checkpoint, company, latent, projection
-from vae.app import inputs, live, session
+from vae.app import inputs, link, session
 from vae.app.components import latent_map
 from vae.app.look import CLASS_COLOURS
 from vae.engine import engine
@@ -251,11 +251,10 @@ def page(name: str) -> None:
         latent_map(
             key="map",
             data={
-                "path": live.path(),
-                "token": session.live_token(),
+                "live": session.wire("map"),
                 "plotly": session.plotly_path(),
                 "rev": word,
-                "turn": session.counted("map.turn"),
+                "turn": f"{session.counted('map.turn')}.{link.turn()}",
                 "model": list(engine().models).index(name),
                 "latents": len(z),
                 "shape": list(spec.shape),
@@ -282,9 +281,9 @@ def page(name: str) -> None:
             on_place_change=moved,
             on_picked_change=picked,
             on_kept_change=kept,
+            on_question_change=lambda: session.answer("map"),
         )
-    st.query_params["z"] = ",".join(f"{value:g}" for value in z)
-    st.query_params["x"] = inputs.link(given)
+    link.write({"model": name, "z": inputs.as_text(z), "x": inputs.address(given)})
 
 
 if __name__ == "__main__":  # what Streamlit calls a page that it runs

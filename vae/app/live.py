@@ -22,6 +22,8 @@ round_trip_kl[d]; NaN where there is no x. DRAWING's are `vae.frame.Sketch`: rec
 mu[d], sigma[d], kl_per_dimension[d]. EXAMPLE asks for a picture of the test set and its encoding; NEAR's numbers are
 `vae.company.Near`: log_density, distances[k], indices[k]. Means, prepared and grey pictures are bytes, 255 for 1.
 
+Where no socket comes through, components ask the same of the page's script, one message at a time (`answer_here`).
+
 HELLO comes first. Of PLACEs (PICTURES, DRAWINGs) that wait, only the newest is answered, so neither a fast hand nor a
 slow client makes a queue. A message that breaks the rules closes its own socket, with a code and a reason:
 
@@ -292,6 +294,19 @@ async def answer(request: Request, x: Tensor | None, models: Engine) -> bytes:
         return HEADER.pack(version, Kind.SENTENCE, model, sequence) + str(error).encode()
     found = await asyncio.wrap_future(models.ask_sketch(request.name, x))
     return request.header + drawing_body(prepared, x, found, spec.levels)
+
+
+def answer_here(token: str, message: bytes, given: bytes) -> bytes:
+    """The answer to a message, from a page's script: for a browser whose socket is away.
+
+    `given` is the INPUT that the socket would have brought. Refused, as there, where either breaks the rules.
+    """
+    models = engine()
+    request, x = parse(message, models), parse(given, models)
+    if request.kind == Kind.INPUT or x.kind != Kind.INPUT or x.name != request.name:
+        raise Refused(Close.MALFORMED, "a question comes with the input it is about")
+    _sessions[token].spend(cost(request))
+    return asyncio.run(answer(request, x.values, models))
 
 
 def cost(request: Request) -> float:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from vae import images
-from vae.app import charts, inputs, look, session, sources
+from vae.app import charts, inputs, link, look, session, sources
 from vae.engine import engine
 from vae.frame import IW_SAMPLES, SAMPLES, Frame
 
@@ -158,6 +158,12 @@ def show_ledger(record: Frame) -> None:
     )
 
 
+def chosen_seed() -> int:
+    """Of eps and every estimate: how often z was sampled again, the link's count at first."""
+    said = link.asked("seed")
+    return st.session_state.setdefault("seed", int(said) if said.isdecimal() and len(said) < 6 else 0)
+
+
 def move_latents(name: str, record: Frame) -> None:
     """The button's callback: Explore goes on from this picture's encoding."""
     st.session_state[f"z.{name}"] = inputs.as_place(name, record.mu.tolist())
@@ -178,7 +184,8 @@ def page(name: str) -> None:
             pixels = look.to_uint8(given.picture[0])
             caption = f"{given.name}, prepared"
             st.html(look.picture_html(pixels, "The prepared picture", "prepared", caption, width="9rem"))
-    record = engine().frame(name, given.x, session.counted("seed"))
+    seed = chosen_seed()
+    record = engine().frame(name, given.x, seed)
     with result:
         if chosen != "Draw":
             show_pictures(record)
@@ -192,7 +199,7 @@ def page(name: str) -> None:
             st.plotly_chart(charts.kl_bars(record.kl_per_dimension), key="kl", config={"displayModeBar": False})
     if given.prepared:
         show_steps(given, engine().model(name).input_spec.preparation)
-    st.query_params["x"] = inputs.link(given)
+    link.write({"model": name, "x": inputs.address(given)} | ({"seed": str(seed)} if seed else {}))
 
 
 page(st.session_state["model"])

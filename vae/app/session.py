@@ -1,5 +1,7 @@
 """What pages share: cached data, the chosen model, and the state that survives a page change."""
 
+import base64
+
 import plotly
 import streamlit as st
 import torch
@@ -7,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from vae import checkpoint, data
-from vae.app import live, look
+from vae.app import link, live, look
 from vae.engine import ROWS, engine
 
 LEAST = 3.5  # of a slider's reach: one latent in two thousand lies further out under N(0, 1)
@@ -89,6 +91,25 @@ def live_token() -> str:
     return live.open_session()
 
 
+def wire(key: str) -> dict:
+    """What the live component with a key needs to ask: its socket, and what the script was asked where that is away."""
+    return {"path": live.path(), "token": live_token(), "heard": st.session_state.get(f"{key}.heard")}
+
+
+def answer(key: str) -> None:
+    """The callback of a live component without its socket: its question is answered as the socket would have."""
+    question = st.session_state[key].get("question")
+    if not isinstance(question, dict):
+        st.session_state.pop(f"{key}.heard", None)
+        return
+    try:
+        message, given = (base64.b64decode(str(question.get(part)), validate=True) for part in ("message", "input"))
+        found = live.answer_here(live_token(), message, given)
+    except (ValueError, live.Refused):
+        found = b""
+    st.session_state[f"{key}.heard"] = {"n": str(question.get("n")), "message": base64.b64encode(found).decode()}
+
+
 def title(name: str) -> str:
     """A model's name for people: MNIST, 24 latents."""
     facts = card(name)
@@ -99,14 +120,11 @@ def choose_model() -> str:
     """The model picker of the sidebar; the choice is in the URL as ?model=NAME."""
     names = sorted(engine().models, key=lambda name: (card(name)["data"]["name"] != "mnist", -card(name)["latents"]))
     if "model" not in st.session_state:
-        asked = st.query_params.get("model")
+        asked = link.asked("model")
         st.session_state["model"] = asked if asked in names else names[0]
     with st.sidebar:
         name = st.selectbox("Model", names, key="model", format_func=title, filter_mode=None, persist_state="session")
         show_facts(name)
-    if st.query_params.get("model", name) != name:  # the z in the URL is another model's
-        st.query_params.pop("z", None)
-    st.query_params["model"] = name
     return name
 
 

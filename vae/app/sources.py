@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from vae import images
-from vae.app import inputs, live, look, session
+from vae.app import inputs, look, session
 from vae.app.components import pad
 from vae.engine import engine
 
@@ -21,8 +21,7 @@ def drawing_pad(name: str, key: str, canvas: bytes, on_drawing_change: Callable[
     pad(
         key=key,
         data={
-            "path": live.path(),
-            "token": session.live_token(),
+            "live": session.wire(key),
             "rev": name,
             "model": list(engine().models).index(name),
             "latents": len(kl),
@@ -33,6 +32,7 @@ def drawing_pad(name: str, key: str, canvas: bytes, on_drawing_change: Callable[
             "canvas": base64.b64encode(canvas).decode(),
         },
         on_drawing_change=on_drawing_change,
+        on_question_change=lambda: session.answer(key),
     )
 
 

@@ -12,7 +12,6 @@ class Explore {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.rev = null;
-    this.turns = 0; // of the fallback: which answer is awaited
     this.live = new Live((ready) => this.connected(ready));
     this.resized = new ResizeObserver(() => this.plane && this.drawPlane());
   }
@@ -27,16 +26,11 @@ class Explore {
 
   update(component) {
     this.component = component;
-    const data = component.data;
-    this.live.connect(data.path, data.token);
-    if (data.rev !== this.rev) {
-      this.rev = data.rev;
-      this.adopt(data);
-    } else if (this.awaited && data.turn === this.awaited) {
-      this.awaited = null;
-      this.shown(fromBase64(data.answer).buffer, data.z);
-      if (this.wanted && !this.live.ready) this.fallBack();
-    }
+    this.live.through(component);
+    const { data } = component;
+    if (data.rev === this.rev) return;
+    this.rev = data.rev;
+    this.adopt(data);
   }
 
   adopt(data) {
@@ -49,8 +43,11 @@ class Explore {
     }));
     this.given = this.presets.find((preset) => preset.id === data.given);
     this.z = data.z.slice();
-    this.view = "sliders";
-    this.axes = data.latents === 2 ? [0, 1] : data.order.slice(0, 2);
+    if (data.model !== this.model) {
+      this.model = data.model;
+      this.view = "sliders";
+      this.axes = data.latents === 2 ? [0, 1] : data.order.slice(0, 2);
+    }
     this.build();
     this.show(this.z);
     this.shown(fromBase64(data.answer).buffer, this.z);
@@ -60,19 +57,15 @@ class Explore {
     clearTimeout(this.silent);
     if (ready) {
       this.status.textContent = "";
-      this.awaited = null;
       this.askTiles();
-    } else {
-      this.silent = setTimeout(() => (this.status.textContent = "reconnecting; until then each move takes a moment"), 600);
-      if (this.wanted) this.fallBack();
-    }
+    } else this.silent = setTimeout(() => (this.status.textContent = AWAY), 600);
   }
 
   // ---- here -> Python ----
 
   commit() {
     clearTimeout(this.settling);
-    this.send({ z: this.z, given: this.given.id, turn: this.awaited ?? null });
+    this.component.setStateValue("place", { z: this.z, given: this.given.id });
   }
 
   settle() {
@@ -80,29 +73,11 @@ class Explore {
     this.settling = setTimeout(() => this.commit(), 350);
   }
 
-  send(value) {
-    this.component.setStateValue("place", value);
-  }
-
   // ---- the picture of a place ----
 
   show(z) {
-    this.wanted = z.slice();
-    const place = this.wanted;
-    this.live.ask(Kind.PLACE, this.data.model, new Float32Array(place), (buffer) => {
-      if (this.wanted === place) this.wanted = null;
-      this.shown(buffer, place);
-    });
-    if (!this.live.ready && this.live.attempts > 0) this.fallBack();
-  }
-
-  // Without a socket: one question at a time to Python, always about the newest place.
-  fallBack() {
-    if (this.awaited || !this.wanted) return;
-    const z = this.wanted;
-    this.wanted = null;
-    this.awaited = `${this.rev}.${++this.turns}`;
-    this.send({ z, given: this.given.id, turn: this.awaited });
+    const place = z.slice();
+    this.live.ask(Kind.PLACE, this.data.model, new Float32Array(place), (buffer) => this.shown(buffer, place));
   }
 
   shown(buffer, z) {

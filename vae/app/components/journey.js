@@ -52,7 +52,7 @@ class Journey {
     this.component = component;
     const { data } = component;
     this.data = data;
-    this.live.connect(data.path, data.token);
+    this.live.through(component);
     if (data.rev === this.rev) return;
     this.rev = data.rev;
     this.stop();
@@ -64,7 +64,7 @@ class Journey {
     clearTimeout(this.silent);
     const tell = (text) => this.status && say(this.status, text);
     if (ready) tell("");
-    else this.silent = setTimeout(() => tell("reconnecting"), 600);
+    else this.silent = setTimeout(() => tell(AWAY), 600);
   }
 
   // ---- the ends ----

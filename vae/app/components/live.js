@@ -1,8 +1,10 @@
-// The browser's end of vae/app/live.py: its messages, and a connection that asks only for the newest.
+// The browser's end of vae/app/live.py: its messages, and a connection that asks only for the newest. Where the socket is
+// away, Python's script answers the same messages: slower, one at a time.
 
 const Kind = { HELLO: 0, INPUT: 1, PLACE: 2, PICTURES: 3, DRAWING: 4, SENTENCE: 5, EXAMPLE: 6, NEAR: 7 };
 const HEADER = 8;
 const FOR_GOOD = [4403, 4404]; // nothing that a new connection could mend
+const AWAY = "reconnecting; until then each move takes a moment";
 const PACE = 6; // ms between requests of a kind: a fast hand must not use up what a session may ask for
 
 function message(kind, model, sequence, body) {
@@ -25,7 +27,7 @@ function parts(buffer, numbers) {
 }
 
 class Live {
-  // onState(true or false) tells whether requests are answered here; false means: ask Python instead
+  // onState(true or false) tells whether requests are answered over the socket
   constructor(onState) {
     this.onState = onState;
     this.token = null;
@@ -38,6 +40,34 @@ class Live {
     this.resting = new Set(); // kinds of which one was sent just now
     this.waiting = new Map(); // kind -> {model, body, done}
     this.inputs = new Map(); // model -> bytes
+    this.asking = null; // what Python is asked, {n, kind, request}
+  }
+
+  // The component that this belongs to, at each of its updates: the way to Python.
+  through(component) {
+    this.component = component;
+    const { path, token, heard } = component.data.live;
+    this.connect(path, token);
+    if (!this.asking || heard?.n !== this.asking.n) return;
+    const { request } = this.asking;
+    this.asking = null;
+    if (heard.message) {
+      const { buffer } = fromBase64(heard.message);
+      request.done(buffer, new DataView(buffer).getUint8(1));
+    }
+    this.askPython();
+  }
+
+  askPython() {
+    if (this.ready || this.asking || !this.attempts || this.closed) return;
+    const [kind, request] = this.waiting.entries().next().value ?? [];
+    if (!request) return;
+    this.waiting.delete(kind);
+    const n = `${performance.timeOrigin + performance.now()}`;
+    this.asking = { n, kind, request };
+    const input = message(Kind.INPUT, request.model, 0, this.inputs.get(request.model) ?? new Uint8Array());
+    const question = message(kind, request.model, 0, request.body);
+    this.component.setStateValue("question", { n, input: toBase64(input), message: toBase64(question) });
   }
 
   // path is that of the route on this page's server
@@ -63,9 +93,10 @@ class Live {
       if (socket !== this.socket) return;
       for (const [kind, { request }] of this.flying) if (!this.waiting.has(kind)) this.waiting.set(kind, request);
       this.flying.clear();
+      const pause = Math.min(8000, 300 * 2 ** this.attempts++);
       this.setReady(false);
-      if (FOR_GOOD.includes(event.code)) return;
-      this.retry = setTimeout(() => this.open(), Math.min(8000, 300 * 2 ** this.attempts++));
+      this.askPython();
+      if (!FOR_GOOD.includes(event.code)) this.retry = setTimeout(() => this.open(), pause);
     };
   }
 
@@ -87,6 +118,12 @@ class Live {
       this.attempts = 0;
       for (const [model, bytes] of this.inputs) this.socket.send(message(Kind.INPUT, model, 0, bytes));
       this.setReady(true);
+      if (this.asking) {
+        // what Python would answer late must not overtake what is answered here
+        if (!this.waiting.has(this.asking.kind)) this.waiting.set(this.asking.kind, this.asking.request);
+        this.asking = null;
+        this.component.setStateValue("question", null);
+      }
       for (const waiting of this.waiting.keys()) this.next(waiting);
       return;
     }
@@ -112,7 +149,8 @@ class Live {
 
   next(kind) {
     const request = this.waiting.get(kind);
-    if (!request || !this.ready || this.flying.has(kind)) return;
+    if (!this.ready) return this.askPython();
+    if (!request || this.flying.has(kind)) return;
     if (this.resting.has(kind)) return;
     this.resting.add(kind);
     setTimeout(() => (this.resting.delete(kind), this.next(kind)), PACE);

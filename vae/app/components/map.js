@@ -60,7 +60,7 @@ class LatentMap {
     this.component = component;
     const { data } = component;
     this.data = data;
-    this.live.connect(data.path, data.token);
+    this.live.through(component);
     const turned = data.rev !== this.rev;
     if (data.turn !== this.turn || turned) {
       this.z = data.z.slice();
@@ -84,13 +84,15 @@ class LatentMap {
     this.plotly ??= await loadPlotly(data.plotly);
     if (turned) this.draw(this.window());
     else this.follow();
-    this.show(this.z);
+    const about = JSON.stringify([data.rev, data.given, this.z]);
+    if (about !== this.about) this.show(this.z);
+    this.about = about;
   }
 
   connected(ready) {
     clearTimeout(this.silent);
     if (!ready) {
-      this.silent = setTimeout(() => say(this.status, "reconnecting"), 600);
+      this.silent = setTimeout(() => say(this.status, AWAY), 600);
       return;
     }
     say(this.status, "");
@@ -481,7 +483,7 @@ class LatentMap {
 
   commit() {
     clearTimeout(this.settling);
-    this.component.setStateValue("place", { z: this.z, given: this.data.given, turn: null });
+    this.component.setStateValue("place", { z: this.z, given: this.data.given });
   }
 
   pick(index) {

@@ -19,7 +19,7 @@ class Pad {
   update(component) {
     this.component = component;
     const { data } = component;
-    this.live.connect(data.path, data.token);
+    this.live.through(component);
     if (data.rev === this.rev) return;
     this.rev = data.rev;
     this.data = data;
@@ -36,7 +36,7 @@ class Pad {
   connected(ready) {
     clearTimeout(this.silent);
     if (ready) this.status.textContent = "";
-    else this.silent = setTimeout(() => (this.status.textContent = "reconnecting; the drawing is read when the pen is lifted"), 600);
+    else this.silent = setTimeout(() => (this.status.textContent = AWAY), 600);
   }
 
   build() {
@@ -229,7 +229,6 @@ class Pad {
   // The picture first, the ledger after it: Python computes for a while.
   commit() {
     this.ask(() => this.send());
-    if (!this.live.ready) this.send();
   }
 
   send() {
