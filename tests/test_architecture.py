@@ -19,7 +19,7 @@ ORDER = (
     {"projection"},
     {"checkpoint"},
     {"train", "evaluate", "frame", "export"},
-    {"journey"},
+    {"journey", "ledger"},
     {"engine"},
     {"app"},
     {"streamlit_app"},

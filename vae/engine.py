@@ -212,7 +212,8 @@ class Engine:
         model = self.model(name)
         if model.latents == 2 and name not in self._grids:
             self._grids[name] = Grid(model)
-        return frame(model, x, seed, self._grids.get(name))
+        others = self.company[name].mu, self.company[name].sigma
+        return frame(model, x, seed, self._grids.get(name), others=others)
 
 
 @torch.inference_mode()

@@ -5,24 +5,39 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Independent
 
+from vae.aggregate import aggregate_log_density
 from vae.distributions import bits_per_dimension, kl_per_dimension, normal, rsample
 from vae.exact import Grid
 from vae.models import VAE
-from vae.objective import importance_bound
+from vae.posterior import Plane, gap
 
 SAMPLES, IW_SAMPLES, SKETCH_SAMPLES = 256, 1000, 32
+BOUNDS = (1, 10, 100, IW_SAMPLES)  # k of the importance-weighted bounds
+INFORMATION_SAMPLES = 64
+
+
+class Estimate(NamedTuple):
+    """A number in nats and its standard error, or for a quadrature what its last refinement changed."""
+
+    value: float
+    error: float
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
     """x, its posterior, one sample z = mu + sigma eps of it, the picture decoded from that z, and the ledger.
 
-    Scalars are nats per picture. `reconstruction` is E_q[log p(x|z)] over `SAMPLES` draws with its standard error;
-    `iwae` the importance-weighted bound of `IW_SAMPLES` other draws; `log_evidence` log p(x), for two latents only.
+    Scalars are nats per picture. `reconstruction` is E_q[log p(x|z)] over `SAMPLES` draws. What follows is estimated
+    anew, from `IW_SAMPLES` other draws, so that `vae.ledger` can hold one against the other: `kl_sampled` is
+    E_q[log q(z|x) - log p(z)], `bounds` are the importance-weighted bounds of k draws, of which that of 1 is an ELBO.
+    `information` is KL(q(z|x) || q(z)), where q(z) is the aggregate of this and `company` other pictures; None without
+    others. For two latents only: `log_evidence`, log p(x) by quadrature, and `divergence`, KL(q(z|x) || p(z|x)) by
+    another one.
     """
 
     x: Float[Tensor, "c h w"]
@@ -32,10 +47,13 @@ class Frame:
     z: Float[Tensor, " d"]
     mean: Float[Tensor, "c h w"]
     kl_per_dimension: Float[Tensor, " d"]
-    reconstruction: float
-    reconstruction_error: float
-    iwae: float
-    log_evidence: float | None
+    reconstruction: Estimate
+    kl_sampled: Estimate
+    bounds: dict[int, Estimate]
+    information: Estimate | None
+    company: int
+    log_evidence: Estimate | None
+    divergence: Estimate | None
 
     @property
     def kl(self) -> float:
@@ -45,12 +63,17 @@ class Frame:
     @property
     def elbo(self) -> float:
         """E_q[log p(x|z)] - KL(q(z|x) || p(z))."""
-        return self.reconstruction - self.kl
+        return self.reconstruction.value - self.kl
+
+    @property
+    def iwae(self) -> float:
+        """The importance-weighted bound of all draws."""
+        return self.bounds[IW_SAMPLES].value
 
     @property
     def gap(self) -> float | None:
         """log p(x) - ELBO = KL(q(z|x) || p(z|x)); None where log p(x) is not known."""
-        return None if self.log_evidence is None else self.log_evidence - self.elbo
+        return None if self.log_evidence is None else self.log_evidence.value - self.elbo
 
     @property
     def bits_per_dimension(self) -> float:
@@ -59,8 +82,19 @@ class Frame:
 
 
 @torch.inference_mode()
-def frame(model: VAE, x: Float[Tensor, "1 c h w"], seed: int = 0, grid: Grid | None = None) -> Frame:
-    """The record of one picture, on the CPU; `seed` determines eps and every estimate. `grid` gives log p(x)."""
+def frame(
+    model: VAE,
+    x: Float[Tensor, "1 c h w"],
+    seed: int = 0,
+    grid: Grid | None = None,
+    plane: Plane | None = None,
+    others: tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]] | None = None,
+) -> Frame:
+    """The record of one picture, on the CPU; `seed` determines eps and every estimate.
+
+    `grid` gives log p(x), `plane` the divergence from the posterior, and `others`, the (mu, sigma) of other pictures,
+    the information.
+    """
     device = next(model.parameters()).device
     x = x.to(device)
     generator = torch.Generator(device).manual_seed(seed)
@@ -68,6 +102,9 @@ def frame(model: VAE, x: Float[Tensor, "1 c h w"], seed: int = 0, grid: Grid | N
     eps = torch.randn(q.mean.shape, generator=generator, device=device)
     z = q.mean + q.stddev * eps
     draws = model.decode(rsample(q, generator, (SAMPLES,)).flatten(0, 1)).log_prob(x.expand(SAMPLES, -1, -1, -1))
+    again = rsample(q, generator, (IW_SAMPLES,)).flatten(0, 1)
+    ratio = q.log_prob(again) - model.prior.log_prob(again)
+    weights = log_likelihood(model, x, again) - ratio
     return Frame(
         x=x[0].cpu(),
         mu=q.mean[0].cpu(),
@@ -76,11 +113,49 @@ def frame(model: VAE, x: Float[Tensor, "1 c h w"], seed: int = 0, grid: Grid | N
         z=z[0].cpu(),
         mean=model.decode(z).mean[0].cpu(),
         kl_per_dimension=kl_per_dimension(q, model.prior)[0].cpu(),
-        reconstruction=float(draws.mean()),
-        reconstruction_error=float(draws.std() / SAMPLES**0.5),
-        iwae=float(importance_bound(model, x, IW_SAMPLES, generator)),
-        log_evidence=None if grid is None else float(grid.evidence(x).log_evidence),
+        reconstruction=_mean(draws),
+        kl_sampled=_mean(ratio),
+        bounds={k: _bound(weights, k) for k in BOUNDS},
+        information=None if others is None else _information(q, again[:INFORMATION_SAMPLES], *others),
+        company=0 if others is None else len(others[0]),
+        log_evidence=None if grid is None else Estimate(*(float(value) for value in grid.evidence(x))),
+        divergence=None if plane is None else _divergence(model, x, q, plane),
     )
+
+
+def log_likelihood(model: VAE, x: Float[Tensor, "1 c h w"], z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    """log p(x|z) of one picture, nats: of bits by the formula x . logits - sum softplus(logits), which shares nothing
+    with torch's Bernoulli; of other pictures by their distribution."""
+    p = model.decode(z)
+    if model.input_spec.levels != 2:
+        return p.log_prob(x.expand(len(z), -1, -1, -1))
+    logits = p.base_dist.logits.flatten(1)
+    return logits @ x.flatten() - F.softplus(logits).sum(1)
+
+
+def _mean(values: Float[Tensor, " n"]) -> Estimate:
+    return Estimate(float(values.mean()), float(values.std() / len(values) ** 0.5))
+
+
+def _bound(weights: Float[Tensor, " n"], k: int) -> Estimate:
+    """The mean over groups of k of log 1/k sum w; of one group, the error is that of log of a mean, to first order."""
+    groups = weights.unflatten(0, (-1, k)).logsumexp(1) - math.log(k)
+    if len(groups) > 1:
+        return _mean(groups)
+    relative = (weights - weights.max()).exp()
+    return Estimate(float(groups), float(relative.std() / relative.mean() / k**0.5))
+
+
+def _information(q: Independent, z: Tensor, mu: Float[Tensor, "n d"], sigma: Float[Tensor, "n d"]) -> Estimate:
+    """KL(q(z|x) || q(z)) at draws of q; the aggregate holds this picture too, so no draw is above log(n + 1)."""
+    together = (torch.cat([part, own.cpu()]) for part, own in ((mu, q.mean), (sigma, q.stddev)))
+    return _mean(q.log_prob(z).cpu() - aggregate_log_density(z.cpu(), *together))
+
+
+def _divergence(model: VAE, x: Float[Tensor, "1 c h w"], q: Independent, plane: Plane) -> Estimate:
+    value, changed = plane.log_evidence(x.cpu())
+    found, missed = gap(model, x, q, value)
+    return Estimate(found, changed + missed)
 
 
 class Places(NamedTuple):

@@ -10,6 +10,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from vae.ledger import Check
+
 # After Okabe and Ito's palette, which colour-blind people can tell apart, as light as both white and black bear.
 COLOURS = {
     "x": "#1f7fc0",
@@ -26,6 +28,9 @@ COLOURS = {
 CLASS_COLOURS = [
     "#88CCEE", "#CC6677", "#DDCC77", "#117733", "#6A5ACD", "#AA4499", "#44AA99", "#999933", "#B23A48", "#E17C05"
 ]  # fmt: skip
+
+
+LAMPS = {True: "#0b8a62", False: "#c0392b"}
 
 
 def to_uint8(picture: Float[Tensor, "c h w"]) -> UInt8[np.ndarray, "h w *c"]:
@@ -81,6 +86,21 @@ def equation(parts: list[tuple[str, str, str]]) -> str:
         for operator, number, label in parts
     )
     return f'<div style="display:flex;flex-wrap:wrap;gap:.4rem 1rem" data-testid="ledger">{cells}</div>'
+
+
+def lamps(found: list[Check]) -> str:
+    """A line for each check: its lamp, the claim, and the two numbers."""
+    lines = "".join(
+        '<div style="display:flex;flex-wrap:wrap;gap:0 .6rem;padding:.25rem 0" data-testid="check">'
+        f'<b role="img" aria-label="{"holds" if check.holds else "fails"}" '
+        f'style="color:{LAMPS[check.holds]}">{"●" if check.holds else "✕"}</b>'
+        f'<span style="flex:1 1 15rem">{html.escape(check.claim)}</span>'
+        f'<span style="font-variant-numeric:tabular-nums;opacity:.8">'
+        + f"{check.left:.2f} {check.sign} {check.right:.2f} ± {check.slack:.2f}".replace("-", "−")
+        + "</span></div>"
+        for check in found
+    )
+    return f'<div style="font-size:.9rem;max-width:46rem">{lines}</div>'
 
 
 def facts(entries: list[tuple[str, str, str]]) -> str:

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from vae import images
-from vae.app import charts, inputs, link, look, session, sources
+from vae.app import charts, inputs, ledger, link, look, session, sources
 from vae.engine import engine
-from vae.frame import IW_SAMPLES, SAMPLES, Frame
+from vae.frame import Frame
 
 SOURCES = ["Examples", "Upload", "Draw"]
 
@@ -138,26 +138,6 @@ def show_pictures(record: Frame) -> None:
     st.html(f'<div style="display:flex;flex-wrap:wrap;gap:1.2rem;align-items:flex-end">{cells}</div>')
 
 
-def show_ledger(record: Frame) -> None:
-    """Reconstruction - KL = ELBO <= IWAE <= log p(x), in nats."""
-    x, z = look.symbol("x"), look.symbol("z")
-    parts = [
-        ("", look.nats(record.reconstruction), f"E<sub>q</sub> log p({x}|{z})"),
-        ("−", look.nats(record.kl), "KL(q || p)"),
-        ("=", look.nats(record.elbo), "ELBO"),
-        (look.at_most(record.elbo, record.iwae), look.nats(record.iwae), f"IWAE, k = {IW_SAMPLES}"),
-    ]
-    if record.log_evidence is not None:
-        exact = record.log_evidence
-        parts.append((look.at_most(record.iwae, exact), look.nats(exact), f"log p({x}), exact"))
-    st.html(look.equation(parts))
-    gap = "" if record.gap is None else f" The encoder is {record.gap:.1f} nats from the true posterior."
-    st.caption(
-        f"Nats per picture; the ELBO is {record.bits_per_dimension:.3f} bits per pixel. The expectation is over "
-        f"{SAMPLES} draws of z (± {record.reconstruction_error:.2f}).{gap}"
-    )
-
-
 def chosen_seed() -> int:
     """Of eps and every estimate: how often z was sampled again, the link's count at first."""
     said = link.asked("seed")
@@ -189,7 +169,7 @@ def page(name: str) -> None:
     with result:
         if chosen != "Draw":
             show_pictures(record)
-        show_ledger(record)
+        ledger.show(record)
         with st.container(horizontal=True):
             if chosen != "Draw":
                 st.button("Resample z", icon=":material/casino:", on_click=session.count_up, args=("seed",))
