@@ -63,7 +63,7 @@ class Explore {
       this.awaited = null;
       this.askTiles();
     } else {
-      this.silent = setTimeout(() => (this.status.textContent = "reconnecting; until then each move takes a moment"), 600);
+      this.silent = setTimeout(() => (this.status.textContent = this.live.why("until then each move takes a moment")), 600);
       if (this.wanted) this.fallBack();
     }
   }
@@ -93,7 +93,7 @@ class Explore {
       if (this.wanted === place) this.wanted = null;
       this.shown(buffer, place);
     });
-    if (!this.live.ready && this.live.attempts > 0) this.fallBack();
+    if (this.live.away) this.fallBack();
   }
 
   // Without a socket: one question at a time to Python, always about the newest place.

@@ -2,7 +2,14 @@
 
 const Kind = { HELLO: 0, INPUT: 1, PLACE: 2, PICTURES: 3, DRAWING: 4, SENTENCE: 5, EXAMPLE: 6, NEAR: 7 };
 const HEADER = 8;
-const FOR_GOOD = [4403, 4404]; // nothing that a new connection could mend
+// what no new connection could mend, in words
+const OVER = {
+  4400: "This page and its server are of different versions: reload it",
+  4401: "This page's session is over: reload it",
+  4403: "The server does not know this address: its owner can add it to server.corsAllowedOrigins",
+  4404: "This model is no longer on the server: reload the page",
+};
+const SPOILT = [4413, 4422]; // the request was at fault: asked again, it would close the next socket too
 const PACE = 6; // ms between requests of a kind: a fast hand must not use up what a session may ask for
 
 function message(kind, model, sequence, body) {
@@ -32,6 +39,7 @@ class Live {
     this.socket = null;
     this.ready = false;
     this.closed = false;
+    this.over = ""; // why no connection is tried any more
     this.attempts = 0;
     this.sequence = 0;
     this.flying = new Map(); // kind -> {sequence, request}
@@ -53,6 +61,7 @@ class Live {
   open() {
     clearTimeout(this.retry);
     if (this.closed) return;
+    this.over = "";
     const old = this.socket;
     const socket = (this.socket = new WebSocket(this.address));
     if (old) old.close();
@@ -61,12 +70,24 @@ class Live {
     socket.onmessage = (event) => socket === this.socket && this.receive(event.data);
     socket.onclose = (event) => {
       if (socket !== this.socket) return;
-      for (const [kind, { request }] of this.flying) if (!this.waiting.has(kind)) this.waiting.set(kind, request);
+      this.over = OVER[event.code] ?? "";
+      if (!this.over && !SPOILT.includes(event.code))
+        for (const [kind, { request }] of this.flying) if (!this.waiting.has(kind)) this.waiting.set(kind, request);
       this.flying.clear();
       this.setReady(false);
-      if (FOR_GOOD.includes(event.code)) return;
+      if (this.over) return;
       this.retry = setTimeout(() => this.open(), Math.min(8000, 300 * 2 ** this.attempts++));
     };
+  }
+
+  // requests must go another way for now: not while the first connection is on its way
+  get away() {
+    return !this.ready && (this.attempts > 0 || this.over !== "");
+  }
+
+  // what to tell the visitor
+  why(meanwhile = "") {
+    return [this.over || "reconnecting", meanwhile].filter(Boolean).join("; ");
   }
 
   close() {
