@@ -10,6 +10,7 @@ const OVER = {
   4404: "This model is no longer on the server: reload the page",
 };
 const SPOILT = [4413, 4422]; // the request was at fault: asked again, it would close the next socket too
+const DEAD = 10000; // ms without an answer: the line is dead, though nobody said so
 const PACE = 6; // ms between requests of a kind: a fast hand must not use up what a session may ask for
 
 function message(kind, model, sequence, body) {
@@ -42,7 +43,7 @@ class Live {
     this.over = ""; // why no connection is tried any more
     this.attempts = 0;
     this.sequence = 0;
-    this.flying = new Map(); // kind -> {sequence, request}
+    this.flying = new Map(); // kind -> {sequence, request, watch}
     this.resting = new Set(); // kinds of which one was sent just now
     this.waiting = new Map(); // kind -> {model, body, done}
     this.inputs = new Map(); // model -> bytes
@@ -68,16 +69,20 @@ class Live {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(message(Kind.HELLO, 0, 0, new TextEncoder().encode(this.token)));
     socket.onmessage = (event) => socket === this.socket && this.receive(event.data);
-    socket.onclose = (event) => {
-      if (socket !== this.socket) return;
-      this.over = OVER[event.code] ?? "";
-      if (!this.over && !SPOILT.includes(event.code))
-        for (const [kind, { request }] of this.flying) if (!this.waiting.has(kind)) this.waiting.set(kind, request);
-      this.flying.clear();
-      this.setReady(false);
-      if (this.over) return;
-      this.retry = setTimeout(() => this.open(), Math.min(8000, 300 * 2 ** this.attempts++));
-    };
+    socket.onclose = (event) => socket === this.socket && this.lost(event.code);
+  }
+
+  lost(code) {
+    this.over = OVER[code] ?? "";
+    for (const [kind, { request, watch }] of this.flying) {
+      clearTimeout(watch);
+      if (!this.over && !SPOILT.includes(code) && !this.waiting.has(kind)) this.waiting.set(kind, request);
+    }
+    this.flying.clear();
+    this.setReady(false);
+    clearTimeout(this.retry);
+    if (this.over || this.closed) return;
+    this.retry = setTimeout(() => this.open(), Math.min(8000, 300 * 2 ** this.attempts++));
   }
 
   // requests must go another way for now: not while the first connection is on its way
@@ -93,6 +98,7 @@ class Live {
   close() {
     this.closed = true;
     clearTimeout(this.retry);
+    for (const { watch } of this.flying.values()) clearTimeout(watch);
     this.socket?.close();
   }
 
@@ -114,6 +120,7 @@ class Live {
     const asked = kind === Kind.SENTENCE ? Kind.DRAWING : kind;
     const flight = this.flying.get(asked);
     if (!flight || flight.sequence !== view.getUint32(4, true)) return;
+    clearTimeout(flight.watch);
     this.flying.delete(asked);
     this.next(asked);
     flight.request.done(buffer, kind);
@@ -139,7 +146,7 @@ class Live {
     setTimeout(() => (this.resting.delete(kind), this.next(kind)), PACE);
     this.waiting.delete(kind);
     const sequence = (this.sequence = (this.sequence + 1) >>> 0);
-    this.flying.set(kind, { sequence, request });
+    this.flying.set(kind, { sequence, request, watch: setTimeout(() => this.lost(), DEAD) });
     this.socket.send(message(kind, request.model, sequence, request.body));
   }
 }
