@@ -643,6 +643,22 @@ def test_a_broken_frame_behind_a_request_is_no_error_here(address, token, before
     assert_served(address)
 
 
+def test_an_answer_to_a_socket_that_the_server_below_has_closed_is_no_error_here(address, monkeypatch):
+    send = WebSocket.send_bytes
+
+    async def too_late(self, answer: bytes) -> None:
+        if answer[1] == Kind.PLACE:
+            raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
+        await send(self, answer)
+
+    with joined(address) as client, monkeypatch.context() as closing:
+        closing.setattr(WebSocket, "send_bytes", too_late)
+        client.send(message(Kind.PLACE, PLACE))
+        with pytest.raises(ConnectionClosed):
+            client.recv(LONG)
+    assert_served(address)
+
+
 def test_text_that_is_none_is_closed_by_the_server_below(address, caplog):
     with raw(address) as bare:
         bare.sendall(framed(b"\xff", Opcode.TEXT))
