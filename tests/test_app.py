@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import threading
 from collections.abc import Iterator
 from functools import cache
 
@@ -15,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 import vae
 from vae import checkpoint, data
-from vae.app import inputs, live, look, session
+from vae.app import inputs, latent_map, live, look, session
 from vae.engine import engine
 from vae.exact import Grid
 from vae.frame import Frame, Places, frame, places
@@ -202,6 +203,27 @@ def test_a_model_chosen_in_the_sidebar_starts_at_its_own_preset_not_at_the_other
     mu = checkpoint.load_encodings("twin")[0][session.typical("twin")[2]]
     assert position(app, "twin") == pytest.approx(mu.tolist(), abs=0.00051)
     assert app.query_params["z"] != ",".join(["0.5"] * latents(name))
+
+
+def test_what_pages_compute_of_a_models_encodings_runs_in_an_engines_thread(monkeypatch):
+    name, threads = NAMES[0], {}
+
+    def watched(where, what: str) -> None:
+        call = getattr(where, what)
+
+        def noting(*arguments, **options):
+            threads.setdefault(what, set()).add(threading.current_thread().name)
+            return call(*arguments, **options)
+
+        monkeypatch.setattr(where, what, noting)
+
+    for where, what in ((torch, "cdist"), (torch, "quantile"), (torch.linalg, "eigh"), (data, "fixed_binarisation")):
+        watched(where, what)
+    cached = (session.test_set, session.typical, session.components, session.reach)
+    for function in (*cached, latent_map.typical, latent_map.values_of):
+        function.clear()
+        function(inputs.dataset_of(name).name if function is session.test_set else name)
+    assert threads == {what: {"vae-records_0"} for what in ("cdist", "quantile", "eigh", "fixed_binarisation")}
 
 
 # ---- Explore ----

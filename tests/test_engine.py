@@ -19,7 +19,7 @@ from vae import checkpoint, data
 from vae import engine as serve
 from vae import frame as library
 from vae.company import Company, Near, near
-from vae.engine import ROWS, WORTH, Batcher, Engine, engine
+from vae.engine import ROWS, SKETCHES, WORTH, Batcher, Engine, engine
 from vae.exact import Grid
 from vae.models import VAE, ModelConfig
 from vae.spec import InputSpec
@@ -189,6 +189,39 @@ def test_a_small_request_that_comes_while_pieces_run_passes_those_that_wait(batc
     assert [label for label, _ in log] == ["piece", "piece", "small", "piece", "piece", "piece"]
 
 
+def test_slow_requests_make_small_batches_and_one_of_them_at_most_goes_before_a_small_request(batcher):
+    log, late = [], []
+    small = doubling(log, "small")
+
+    def slow(rows: Tensor) -> Tensor:
+        log.append(("slow", len(rows)))
+        if len(log) in (1, 3):
+            late.append(batcher.submit(small, rows[:1]))
+        return rows
+
+    with held(batcher):
+        futures = [batcher.submit(slow, torch.zeros(1), most=8) for _ in range(ROWS)]
+    for future in (*futures, *late):
+        future.result(PATIENCE)
+    assert log == [("slow", 8), ("small", 1), ("slow", 8), ("small", 1), *[("slow", 8)] * 6]
+
+
+def test_slow_requests_and_pieces_share_what_small_ones_leave(batcher):
+    log, labels = [], ("small", "slow", "piece")
+    slow, piece = doubling(log, "slow"), doubling(log, "piece")
+    with held(batcher):
+        futures = batcher.submit_all(piece, torch.zeros(4 * ROWS))
+        futures += [batcher.submit(slow, torch.zeros(5), most=8) for _ in range(4)]
+        futures += [batcher.submit(doubling(log, "small"), torch.zeros(1)) for _ in range(8)]
+    for future in futures:
+        future.result(PATIENCE)
+    ran = [label for label, _ in log]
+    assert [ran.count(label) for label in labels] == [8, 4, 4]
+    assert all("small" in pair for pair in pairwise(ran))
+    others = [label for label in ran if label != "small"]
+    assert all(a != b for a, b in pairwise(others))
+
+
 @pytest.mark.parametrize("rows", [1, ROWS, ROWS + 1, 3 * ROWS + 5])
 def test_any_number_of_rows_is_cut_into_pieces_in_order(batcher, rows):
     (a,), log = numbers(rows), []
@@ -251,6 +284,11 @@ def test_no_rows_and_too_many_are_refused(batcher, rows):
     with pytest.raises(ValueError, match=f"1 to {ROWS} rows, not {rows}"):
         batcher.submit(doubling([]), torch.zeros(rows, 3))
     assert len(batcher.submit(doubling([]), torch.zeros(ROWS, 3)).result(PATIENCE)) == ROWS
+
+
+def test_a_request_has_no_more_rows_than_its_batch_may_have(batcher):
+    with pytest.raises(ValueError, match="1 to 8 rows, not 9"):
+        batcher.submit(doubling([]), torch.zeros(9, 3), most=8)
 
 
 def test_everything_runs_in_the_one_thread_of_the_given_name(batcher):
@@ -414,6 +452,30 @@ def test_many_threads_at_once_get_their_own_results(serving):
             close(given, library.places(model, z[None], x[None]), but=DRAWN)
             close(sketch, library.sketch(model, x[None]))
             torch.testing.assert_close(picture, place.mean, rtol=0, atol=tolerance(serving, name))
+
+
+@EVERY_MODEL
+def test_while_64_draw_a_slider_waits_for_one_batch_of_sketches_at_most(serving, monkeypatch, name):
+    log, first_ran, go_on = [], threading.Event(), threading.Event()
+    call = serve._With.__call__
+
+    def counted(self, *tensors: Tensor):
+        log.append((self.function.__name__, len(tensors[0])))
+        first_ran.set()
+        assert go_on.wait(PATIENCE)
+        return call(self, *tensors)
+
+    monkeypatch.setattr(serve._With, "__call__", counted)
+    x, z = examples(name, 1), spots(name, 1)
+    drawn = [serving.ask_sketch(name, x) for _ in range(64)]
+    assert first_ran.wait(PATIENCE)
+    moved = serving.ask_places(name, z)
+    go_on.set()
+    for future in (*drawn, moved):
+        future.result(PATIENCE)
+    assert log.index(("places", 1)) == 1
+    assert sum(rows for kind, rows in log if kind == "sketch") == 64
+    assert max(rows for _, rows in log) <= SKETCHES
 
 
 def test_torch_runs_in_two_threads_that_are_not_the_callers(serving, monkeypatch):

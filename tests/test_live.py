@@ -1,14 +1,16 @@
 """The live route over real sockets: against direct calls of the library, and against clients that mean harm."""
 
+import gc
 import logging
 import math
 import socket
 import struct
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -17,16 +19,18 @@ from types import SimpleNamespace
 import numpy as np
 import plotly
 import pytest
+import streamlit as st
 import torch
 import uvicorn
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 import vae
@@ -46,31 +50,48 @@ SMALLEST, LARGEST = LATENTS.index(min(LATENTS)), LATENTS.index(max(LATENTS))
 PLACE = torch.zeros(1, LATENTS[0])
 PIXELS = 28 * 28
 LONG = 60  # seconds that a busy machine may take for anything
+MOST = 10**6 * st.get_option("server.maxMessageSize")  # bytes of a message that the server takes at all
 
 # ---- clients ----
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+@contextmanager
+def serving(**options) -> Iterator[str]:
     """HOST:PORT of a server that has the routes; uvicorn speaks the websocket protocol as Streamlit has it do."""
     engine()
     routes = [WebSocketRoute("/live", live.live), Route(live.plotly_path(), live.plotly_file)]
-    app = Starlette(routes=routes)
-    server = uvicorn.Server(uvicorn.Config(app, ws="websockets-sansio", log_config=None, lifespan="off"))
+    options = {"ws": "websockets-sansio", "ws_max_size": MOST, "ws_per_message_deflate": False} | options
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_config=None, lifespan="off", **options))
     listening = socket.create_server(("127.0.0.1", 0))  # from now on clients may come, and wait
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
-    yield f"127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(LONG)
+    try:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(LONG)
     assert not thread.is_alive()
 
 
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving() as address:
+        yield address
+
+
 @pytest.fixture(autouse=True)
-def _nothing_is_left_open_and_no_error_is_logged(caplog) -> Iterator[None]:
+def _nothing_is_left_open_every_thread_lives_on_and_no_error_is_logged(caplog) -> Iterator[None]:
+    before = workers()
     yield
     until(lambda: not live._open)
+    assert not live._knocking
+    assert before <= workers()
     assert [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []
+
+
+def workers() -> set[threading.Thread]:
+    """The threads that serve everyone."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("vae-")}
 
 
 @pytest.fixture
@@ -89,7 +110,7 @@ def until(condition: Callable[[], object]) -> None:
 
 def dial(address: str, origin: str | None = "its own", **options) -> ClientConnection:
     origin = f"http://{address}" if origin == "its own" else origin
-    options |= {"compression": None, "proxy": None, "max_size": None, "open_timeout": LONG}
+    options = {"compression": None, "proxy": None, "max_size": None, "open_timeout": LONG} | options
     return connect(f"ws://{address}/live", origin=origin, **options)
 
 
@@ -477,17 +498,37 @@ def test_what_requests_cost():
         assert live.cost(live.parse(message(Kind.PICTURES, PLACE.repeat(count, 1)), engine())) == price
 
 
-def test_a_client_that_takes_no_answers_is_let_go(address, token, monkeypatch):
-    large, asked = Future(), []
-    large.set_result(torch.zeros(20_000, 1, 28, 28))  # more than the kernel's buffers take
-    monkeypatch.setattr(live, "PATIENCE", 0.3)
-    monkeypatch.setattr(engine(), "ask_pictures", lambda name, z: asked.append(z) or [large])
-    with dial(address, max_queue=0, close_timeout=0.1) as client:  # it reads no message before the last one is taken
+def test_a_client_that_asks_but_never_reads_is_let_go_and_told_why(address, token, monkeypatch):
+    close, answer, asked, refused = live._close, live.answer, [], []
+
+    async def noted(request: live.Request, *others) -> bytes:
+        asked.append(request)
+        return await answer(request, *others)
+
+    async def told(socket: WebSocket, code: Close, reason: str) -> None:
+        monkeypatch.setattr(live, "PATIENCE", LONG)  # for the client below, which begins to read
+        refused.append(code)
+        await close(socket, code, reason)
+
+    monkeypatch.setattr(live, "answer", noted)
+    monkeypatch.setattr(live, "_close", told)
+    monkeypatch.setattr(live, "PATIENCE", 1.0)
+    monkeypatch.setattr(live, "BURST", math.inf)
+    with dial(address, max_queue=1) as client:  # its thread reads no more than a message ahead
         ask(client, Kind.HELLO, token.encode())
-        for turn in range(3):
-            client.send(message(Kind.PICTURES, PLACE))
-            until(lambda turn=turn: len(asked) > turn)
-        until(lambda: not live._open)
+        while not refused:  # real answers fill the buffers of both sides
+            already = len(asked)
+            assert already < 100
+            client.send(message(Kind.PICTURES, random_places(0, 1024)))
+            until(lambda already=already: len(asked) > already or refused)
+        assert len(asked) > 1
+        came = []
+        with pytest.raises(ConnectionClosed) as closing:
+            came.extend(iter(lambda: len(client.recv(LONG)), None))
+        assert set(came) == {8 + 1024 * PIXELS}
+        assert closing.value.rcvd.code == Close.SLOW
+    assert refused == [Close.SLOW]
+    assert_served(address)
 
 
 def test_an_exception_here_closes_its_socket_is_logged_and_the_next_client_is_served(address, monkeypatch, caplog):
@@ -502,6 +543,184 @@ def test_an_exception_here_closes_its_socket_is_logged_and_the_next_client_is_se
     assert error.exc_info[1] is failed.exception()
     caplog.clear()
     assert_served(address)
+
+
+# ---- those who mean harm ----
+
+
+@contextmanager
+def raw(address: str, *headers: str) -> Iterator[socket.socket]:
+    """A bare TCP connection after the websocket's handshake, for what no client of good manners would send."""
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), LONG) as bare:
+        lines = ["GET /live HTTP/1.1", f"Host: {address}", f"Origin: http://{address}", "Upgrade: websocket"]
+        lines += ["Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
+        bare.sendall("\r\n".join([*lines, *headers, "", ""]).encode())
+        came = b""
+        while b"\r\n\r\n" not in came:
+            came += bare.recv(1)
+        assert came.startswith(b"HTTP/1.1 101")
+        yield bare
+
+
+def framed(body: bytes, opcode: Opcode = Opcode.BINARY) -> bytes:
+    return Frame(opcode, body).serialize(mask=True)
+
+
+def close_code(bare: socket.socket) -> int:
+    """The code of the close frame, after what else comes; the frames are short."""
+    with bare.makefile("rb") as stream:
+        while True:
+            opcode, length = stream.read(2)
+            if length == 126:
+                length = int.from_bytes(stream.read(2), "big")
+            body = stream.read(length)
+            if opcode & 15 == Opcode.CLOSE:
+                return int.from_bytes(body[:2], "big")
+
+
+def test_who_only_knocks_keeps_nobody_out(address, monkeypatch):
+    monkeypatch.setattr(live, "SOCKETS", 3)
+    with joined(address) as settled, ExitStack() as stack:
+        knocking = [stack.enter_context(dial(address)) for _ in range(2)]
+        until(lambda: len(live._knocking) == 2)
+        for _ in range(3):
+            with joined(address) as client:
+                assert closed(knocking.pop(0)) == Close.SLOW  # the oldest
+                assert_place(ask(client, Kind.PLACE, PLACE), PLACE)
+            until(lambda: len(live._open) == 2)
+            knocking.append(stack.enter_context(dial(address)))
+            until(lambda: len(live._knocking) == 2)
+        assert_place(ask(settled, Kind.PLACE, PLACE), PLACE)
+
+
+def test_a_hello_that_comes_byte_by_byte_is_not_waited_for(address, token, monkeypatch):
+    monkeypatch.setattr(live, "PATIENCE", 0.3)
+    with raw(address) as bare:
+        for byte in framed(message(Kind.HELLO, token.encode()))[:-1]:
+            bare.sendall(bytes([byte]))
+            if not live._open:
+                break
+            time.sleep(0.02)
+        assert close_code(bare) == Close.SLOW
+
+
+def test_many_hellos_at_once_do_not_pass_the_limit_of_a_session(address, token, monkeypatch):
+    send, most = WebSocket.send_bytes, []
+
+    async def late(self, answer: bytes) -> None:
+        most.append(len(live._sessions[token].stops))
+        await live.asyncio.sleep(0.05)
+        await send(self, answer)
+
+    def come(_: int) -> Close | None:
+        with dial(address) as client:
+            client.send(message(Kind.HELLO, token.encode()))
+            start.wait(LONG)
+            try:
+                client.recv(LONG)
+                done.wait(LONG)
+            except ConnectionClosed as closing:
+                return Close(closing.rcvd.code)
+        return None
+
+    start, done = threading.Barrier(12), threading.Event()
+    monkeypatch.setattr(WebSocket, "send_bytes", late)
+    with ThreadPoolExecutor(12) as crowd:
+        found = [crowd.submit(come, number) for number in range(12)]
+        until(lambda: sum(one.done() for one in found) == 8)
+        done.set()
+    assert [one.result() for one in found].count(Close.TOO_MANY) == 8
+    assert max(most) == live.SOCKETS_EACH
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_broken_frame_behind_a_request_is_no_error_here(address, token, before):
+    requests = [message(Kind.HELLO, token.encode())] + before * [message(Kind.EXAMPLE, bytes(4))]
+    with raw(address) as bare:
+        bare.sendall(b"".join(map(framed, requests)) + b"\xff\x80\0\0\0\0")
+        assert close_code(bare) == 1002
+    assert_served(address)
+
+
+def test_an_answer_to_a_socket_that_the_server_below_has_closed_is_no_error_here(address, monkeypatch):
+    send = WebSocket.send_bytes
+
+    async def too_late(self, answer: bytes) -> None:
+        if answer[1] == Kind.PLACE:
+            raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
+        await send(self, answer)
+
+    with joined(address) as client, monkeypatch.context() as closing:
+        closing.setattr(WebSocket, "send_bytes", too_late)
+        client.send(message(Kind.PLACE, PLACE))
+        with pytest.raises(ConnectionClosed):
+            client.recv(LONG)
+    assert_served(address)
+
+
+def test_text_that_is_none_is_closed_by_the_server_below(address, caplog):
+    with raw(address) as bare:
+        bare.sendall(framed(b"\xff", Opcode.TEXT))
+        assert close_code(bare) == 1007
+    until(lambda: not live._open)
+    assert {record.name for record in caplog.records if record.levelno >= logging.ERROR} <= {"uvicorn.error"}
+    caplog.clear()
+    assert_served(address)
+
+
+@pytest.mark.parametrize("parts", [1, 7])
+def test_more_than_the_server_takes_is_closed_by_the_server_below(address, parts):
+    body = bytes(MOST // parts + 1)
+    with joined(address) as client:
+        with suppress(ConnectionClosed):
+            client.send([body] * parts if parts > 1 else body)
+        with pytest.raises(ConnectionClosed) as closing:
+            client.recv(LONG)
+        assert closing.value.rcvd.code == 1009
+    assert_served(address)
+
+
+def test_nothing_is_unpacked(address):
+    with dial(address, compression="deflate") as client:
+        assert client.protocol.extensions == []
+    assert not st.get_option("server.enableWebsocketCompression")
+
+
+@pytest.mark.parametrize(("size", "code"), [(MOST + 1, 1009), (MOST, Close.TOO_LARGE)])
+def test_where_the_owner_has_messages_packed_a_bomb_is_refused(size, code):
+    with serving(ws_per_message_deflate=True) as address, joined(address) as client:
+        assert client.protocol.extensions == []
+        with dial(address, compression="deflate") as bomber:
+            bomber.send(bytes(size))
+            with pytest.raises(ConnectionClosed) as closing:
+                bomber.recv(LONG)
+        assert closing.value.rcvd.code == code
+        assert_place(ask(client, Kind.PLACE, PLACE), PLACE)
+
+
+def test_nothing_of_a_refused_client_is_kept(address):
+    def come(times: int) -> None:
+        for number in range(times):
+            with joined(address) as client:
+                client.send(message(Kind.INPUT, example_bits(0)))
+                client.send([bytes(live.MOST_BYTES), b"1"] if number % 2 else message(Kind.PLACE, PLACE + math.nan))
+                assert closed(client) in (Close.TOO_LARGE, Close.NOT_A_PLACE, Close.MALFORMED)
+        until(lambda: not live._open)
+        gc.collect()
+
+    come(4)
+    sessions = len(live._sessions)
+    tracemalloc.start()
+    come(4)
+    before, _ = tracemalloc.get_traced_memory()
+    come(20)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 2**18  # one frame alone has as much
+    assert len(live._sessions) == sessions
+    kept = [one for one in gc.get_objects() if type(one) in (live._Connection, live.Request)]
+    assert kept == []
 
 
 # ---- who may come ----
@@ -657,4 +876,121 @@ def test_whatever_a_client_sends_it_is_answered_or_refused_and_the_next_one_is_s
     else:
         assert {tuple(answer[:2]) for answer in came} <= {(1, kind) for kind in range(Kind.PLACE, len(Kind))}
         assert_pictures(came[-1][-PIXELS:], places(model(0), PLACE).mean)
+    assert_served(address)
+
+
+# ---- anyone may come ----
+
+TOKENS = ("good", "over", "replayed", "shouted", "of another", "unknown")
+headers = some.tuples(some.just(1) | some.integers(0, 255), some.integers(0, 2**16 - 1), some.integers(0, 2**32 - 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(headers, some.sampled_from(TOKENS) | some.binary(max_size=40), some.integers(1, 5), some.booleans())
+@example((1, len(NAMES), 0), "good", 1, False)
+@example((1, 0, 0), b"\xff" * 32, 3, True)
+def test_a_hello_is_taken_of_this_version_with_a_token_of_a_session(address, header, token, pieces, text):
+    version, number, sequence = header
+    own, other, over = live.open_session(), live.open_session(), live.open_session()
+    with dial(address) as client:
+        client.send(message(Kind.HELLO, over.encode()))
+        client.recv(LONG)
+        live.end_session(over)
+    known = {
+        "good": own,
+        "of another": other,
+        "over": over,
+        "replayed": over,
+        "shouted": own.upper(),
+        "unknown": "0" * 32,
+    }
+    body = known[token].encode() if isinstance(token, str) else token
+    whole = message(Kind.HELLO, body, number, sequence, version)
+    expected = Close.TOKEN if version == 1 and len(body) == 32 else Close.MALFORMED
+    if expected == Close.TOKEN and body in (own.encode(), other.encode()):
+        expected = None
+    step = -(-len(whole) // pieces)
+    with dial(address) as client:
+        client.send([whole[at : at + step] for at in range(0, len(whole), step)])
+        if expected is None:
+            assert client.recv(LONG) == whole[:8]
+            client.send("HELLO" if text else whole)  # neither words nor a second HELLO
+            expected = Close.MALFORMED
+        assert closed(client) == expected
+    for remaining in (own, other):
+        live.end_session(remaining)
+    assert_served(address)
+
+
+frames = some.tuples(anything, some.sampled_from(["whole", "in pieces", "as text", "twice"]))
+sizes = some.integers(live.MOST_BYTES + 1, 4 * live.MOST_BYTES)
+large = some.tuples(
+    some.builds(lambda size: message(Kind.PICTURES, bytes(size)), sizes), some.sampled_from(["whole", "in pieces"])
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.lists(frames | large, min_size=1, max_size=5), some.booleans())
+def test_whatever_is_sent_in_whatever_frames_ends_in_a_code_or_an_answer(address, sent, hello):
+    with joined(address) if hello else dial(address) as client:
+        try:
+            for whole, how in sent:
+                if how == "in pieces":
+                    client.send(
+                        [whole[at : at + 1 + len(whole) // 3] for at in range(0, len(whole) or 1, 1 + len(whole) // 3)]
+                    )
+                else:
+                    for _ in range(2 if how == "twice" else 1):
+                        client.send(whole.decode("latin-1") if how == "as text" else whole)
+            last = message(Kind.PLACE, PLACE, sequence=0xFEDCBA98)
+            client.send(last)
+            while client.recv(LONG)[:8] != last[:8]:
+                pass
+            assert hello
+        except ConnectionClosed as closing:
+            code = Close(closing.rcvd.code)
+            assert code in (Close.MALFORMED, Close.MODEL, Close.TOO_LARGE, Close.NOT_A_PLACE)
+            assert hello or code in (Close.MALFORMED, Close.TOO_LARGE)
+    assert_served(address)
+
+
+@settings(max_examples=200, deadline=None)
+@given(some.data())
+def test_no_spelling_of_another_origin_is_let_in(some_data):
+    host = some_data.draw(some.sampled_from(["lab.example", "lab.example:8501", "127.0.0.1:8501", "[::1]:8501"]))
+    own = f"http://{host}"
+    spelling = {
+        "other port": lambda: (
+            f"http://{host.rsplit(':', 1)[0] if host[-1].isdigit() else host}:1{some_data.draw(some.integers(0, 9))}"
+        ),
+        "subdomain": lambda: f"http://{some_data.draw(some.sampled_from('abc'))}.{host}",
+        "longer": lambda: own + some_data.draw(some.text(min_size=1, max_size=9)),
+        "before": lambda: some_data.draw(some.text(min_size=1, max_size=9)) + own,
+        "user": lambda: f"http://{host}@evil.example",
+        "backslash": lambda: f"http://{host}\\@evil.example",
+        "case": lambda: own.replace("http", "HTTP"),
+        "list": lambda: f"{own}, http://evil.example",
+        "tab": lambda: own.replace("b", "b\t").replace(".", ".\n"),
+        "scheme": lambda: own.replace(
+            "http", some_data.draw(some.sampled_from(["ws", "file", "chrome-extension", ""]))
+        ),
+        "null": lambda: "null",
+        "none": lambda: "",
+        "anything": lambda: some_data.draw(some.text(max_size=40)),
+    }
+    origin = spelling[some_data.draw(some.sampled_from(sorted(spelling)))]()
+    pairs = [(b"host", host.encode()), (b"origin", origin.encode("utf-8"))]
+    allowed = live.allowed_origin(WebSocket({"type": "websocket", "headers": pairs}, None, None))
+    assert allowed == (origin in (own, f"https://{host}"))
+
+
+def test_who_has_two_origins_has_none(address):
+    own = f"http://{address}"
+    for others in (["https://evil.example"], [own], ["null", own]):
+        with pytest.raises(InvalidStatus) as refused:
+            dial(address, additional_headers=[("Origin", other) for other in others])
+        assert refused.value.response.status_code == 400
+    pairs = [(b"host", address.encode()), (b"origin", own.encode()), (b"origin", own.encode())]
+    assert not live.allowed_origin(WebSocket({"type": "websocket", "headers": pairs}, None, None))
+    assert live.allowed_origin(WebSocket({"type": "websocket", "headers": pairs[:2]}, None, None))
     assert_served(address)

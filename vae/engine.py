@@ -5,7 +5,8 @@ calls torch itself. Two threads share the work, because one record with its quad
 moves may wait:
 
 - "live" answers what a hand is waiting for. Requests of one kind that wait at the same moment become one batch,
-  whoever they come from; large requests are cut into pieces, and pieces take turns with the small ones.
+  whoever they come from. Large requests are cut into pieces, sketches make small batches, and small requests take
+  turns with both: one of them waits for what runs and for one more batch, however many are drawing.
 - "records" computes whole records, one after another.
 """
 
@@ -30,6 +31,7 @@ from vae.frame import Frame, Places, frame, places, sketch
 from vae.models import VAE
 
 ROWS = 64  # pictures in one batch: a few milliseconds on a slow core
+SKETCHES = 8  # in one batch: each decodes `SKETCH_SAMPLES` + 1 pictures, so they take as long as 264
 WORTH = 1.2  # how many times as fast a lower precision must be before it serves
 
 
@@ -49,6 +51,7 @@ class _Rows:
     function: Callable
     tensors: tuple[Tensor, ...]
     future: Future
+    most: int
 
     def __len__(self) -> int:
         return len(self.tensors[0])
@@ -78,27 +81,34 @@ class Batcher:
     """
 
     def __init__(self, name: str):
-        self._waiting: dict[bool, deque[_Rows]] = {False: deque(), True: deque()}  # by whether they are pieces
+        self._small: deque[_Rows] = deque()
+        self._slow: deque[_Rows] = deque()  # of which fewer than ROWS make a batch
+        self._pieces: deque[_Rows] = deque()
+        self._turns = deque([self._slow, self._pieces])
+        self._small_next = True
         self._changed = Condition()
-        self._pieces_next = False
         Thread(target=self._serve, name=name, daemon=True).start()
 
-    def submit(self, function: Callable, *tensors: Tensor) -> Future:
-        """The future result; ValueError for more than `ROWS` rows: cut them with `submit_all`."""
-        if not 0 < len(tensors[0]) <= ROWS:
-            raise ValueError(f"a request has 1 to {ROWS} rows, not {len(tensors[0])}")
-        return self._put(False, function, tensors)
+    def submit(self, function: Callable, *tensors: Tensor, most: int = ROWS) -> Future:
+        """The future result; a batch has at most `most` rows. ValueError for more of them: cut them with `submit_all`.
+
+        Where rows are slow, and `most` therefore less than `ROWS`, small requests pass in between.
+        """
+        if not 0 < len(tensors[0]) <= most:
+            raise ValueError(f"a request has 1 to {most} rows, not {len(tensors[0])}")
+        return self._put(self._slow if most < ROWS else self._small, function, tensors, most)
 
     def submit_all(self, function: Callable, *tensors: Tensor) -> list[Future]:
         """The same for any number of rows, in pieces that let small requests pass in between."""
-        return [self._put(True, function, rows) for rows in zip(*(t.split(ROWS) for t in tensors), strict=True)]
+        pieces = zip(*(tensor.split(ROWS) for tensor in tensors), strict=True)
+        return [self._put(self._pieces, function, rows, ROWS) for rows in pieces]
 
-    def _put(self, piece: bool, function: Callable, tensors: tuple[Tensor, ...]) -> Future:
+    def _put(self, queue: deque[_Rows], function: Callable, tensors: tuple[Tensor, ...], most: int) -> Future:
         if len({len(tensor) for tensor in tensors}) > 1:
             raise ValueError(f"a request's tensors have equally many rows, not {[len(tensor) for tensor in tensors]}")
         future: Future = Future()
         with self._changed:
-            self._waiting[piece].append(_Rows(function, tensors, future))
+            queue.append(_Rows(function, tensors, future, most))
             self._changed.notify()
         return future
 
@@ -107,23 +117,33 @@ class Batcher:
             self._run(self._take())
 
     def _take(self) -> list[_Rows]:
-        """The oldest request and those like it, up to `ROWS` rows; pieces and small requests in turn."""
+        """The oldest request of the queue whose turn it is and those like it, up to the most rows of a batch."""
         with self._changed:
-            self._changed.wait_for(lambda: any(self._waiting.values()))
-            pieces = bool(self._waiting[True]) and (self._pieces_next or not self._waiting[False])
-            self._pieces_next = not pieces
-            queue = self._waiting[pieces]
-            batch, others = [queue.popleft()], deque()
+            self._changed.wait_for(lambda: self._small or any(self._turns))
+            queue = self._next_queue()
+            batch, others = [queue.popleft()], []
             rows = len(batch[0])
             while queue:
                 request = queue.popleft()
-                if request.is_like(batch[0]) and rows + len(request) <= ROWS:
+                if request.is_like(batch[0]) and rows + len(request) <= batch[0].most:
                     batch.append(request)
                     rows += len(request)
                 else:
                     others.append(request)
-            self._waiting[pieces] = others
+            queue.extend(others)
             return batch
+
+    def _next_queue(self) -> deque[_Rows]:
+        """A queue that is not empty: every other time the small requests, in between slow ones and pieces in turn."""
+        small = bool(self._small) and (self._small_next or not any(self._turns))
+        self._small_next = not small
+        if small:
+            return self._small
+        while not self._turns[0]:
+            self._turns.rotate()
+        queue = self._turns[0]
+        self._turns.rotate()
+        return queue
 
     @staticmethod
     def _run(batch: list[_Rows]) -> None:
@@ -191,8 +211,8 @@ class Engine:
         return self.ask_places(name, z, x).result()
 
     def ask_sketch(self, name: str, x: Float[Tensor, "b c h w"]) -> Future:
-        """The future `Sketch` of pictures that are being drawn."""
-        return self._live.submit(_With(sketch, self.model(name)), x)
+        """The future `Sketch` of up to `SKETCHES` pictures that are being drawn."""
+        return self._live.submit(_With(sketch, self.model(name)), x, most=SKETCHES)
 
     def ask_near(self, name: str, z: Float[Tensor, "b d"]) -> Future:
         """The future `Near`: which encodings of the test set lie around each z."""

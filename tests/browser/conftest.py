@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,10 +52,9 @@ def wait_until_healthy(process: subprocess.Popen, url: str, log: Path) -> None:
     pytest.fail(f"the server is not healthy after {2 * PATIENCE} s:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory) -> Iterator[str]:
+@contextmanager
+def serving(port: int, log: Path) -> Iterator[str]:
     """The address of the app, started as its users start it; at the end it must have logged no traceback."""
-    log, port = tmp_path_factory.mktemp("server") / "stderr.txt", free_port()
     flags = {"headless": "true", "port": str(port), "address": "127.0.0.1"}
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     command += [word for name, value in flags.items() for word in (f"--server.{name}", value)]
@@ -73,6 +73,35 @@ def server(tmp_path_factory) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
     assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[str]:
+    """The app that all visitors share."""
+    with serving(free_port(), tmp_path_factory.mktemp("server") / "stderr.txt") as address:
+        yield address
+
+
+class Restarting:
+    """A server of one test that can be stopped, and started again at the same address."""
+
+    def __init__(self, folder: Path):
+        self.port, self.folder, self.running = free_port(), folder, ExitStack()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        self.running.enter_context(serving(self.port, self.folder / "stderr.txt"))
+
+    def stop(self) -> None:
+        self.running.close()
+
+
+@pytest.fixture
+def restarting(tmp_path) -> Iterator[Restarting]:
+    server = Restarting(tmp_path)
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

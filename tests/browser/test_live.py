@@ -1,13 +1,18 @@
 """The live components in a real Chromium: what moves while the hand moves, and what Python knows afterwards."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 import vae
+from tests.browser.conftest import PATIENCE
 from tests.browser.seen import changes, pixels, seen
 from vae import checkpoint, data
 from vae.frame import places
@@ -244,6 +249,189 @@ def test_the_plane_of_many_latents_can_be_turned_and_moves_only_its_own_two(visi
     assert (moved != 0).sum() > 2
 
 
+class Cutter:
+    """A TCP proxy of the server that can cut the live socket between a request and its answer, or keep the answer."""
+
+    def __init__(self, server: str):
+        self.host, self.port = urlsplit(server).hostname, urlsplit(server).port
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
+        self.how, self.cuts, self.made = "cut", 0, 0  # cuts to come, and made
+        self.hellos = 0  # answered
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        with suppress(OSError):  # it is closed
+            while True:
+                near, _ = self.listening.accept()
+                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with near, socket.create_connection((self.host, self.port)) as far, suppress(OSError):
+            first = near.recv(2**16)
+            is_live = first.startswith(b"GET /live ")
+            far.sendall(first)
+            threading.Thread(target=self._pump, args=(near, far), daemon=True).start()
+            while came := far.recv(2**16):
+                # answers begin with a binary frame's 0x82; longer ones than a HELLO's have a picture
+                if is_live and self.cuts and came[0] == 0x82 and len(came) > 100:
+                    self.cuts -= 1
+                    self.made += 1
+                    if self.how == "silent":
+                        while far.recv(2**16):
+                            pass
+                    near.shutdown(socket.SHUT_RDWR)  # wakes the other thread, too
+                    return
+                near.sendall(came)
+                self.hellos += is_live and came[0] == 0x82 and len(came) == 10
+
+    @staticmethod
+    def _pump(near: socket.socket, far: socket.socket) -> None:
+        with suppress(OSError):
+            while came := near.recv(2**16):
+                far.sendall(came)
+            far.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def cutter(server) -> Iterator[Cutter]:
+    cutter = Cutter(server)
+    yield cutter
+    cutter.listening.close()
+
+
+# What is on screen at each animation frame: the place of the picture, and log p(z) beside it.
+WATCH = """() => {
+  window.watched = new Map();
+  const roots = [...document.querySelectorAll('*')].map((e) => e.shadowRoot).filter(Boolean);
+  const find = (id) => roots.map((root) => root.querySelector(`[data-testid=${id}]`)).find(Boolean);
+  const [picture, prior] = [find('decoded'), find('read-prior')];
+  const look = () => {
+    window.watched.set(`${picture.dataset.z} ${prior.textContent}`, picture.toDataURL());
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+@pytest.mark.parametrize(("how", "turns"), [("cut", 3), ("silent", 1)])
+def test_an_answer_that_is_lost_is_asked_for_again_and_no_number_belongs_to_another_picture(
+    visitor, cutter, how, turns
+):
+    cutter.how = how
+    someone = visitor()
+    someone.server = cutter.address
+    page, before = someone.opens(f"/?model={FLAT}"), someone.sees_a_picture()
+    someone.is_live()
+    page.evaluate(WATCH)
+    latent, slider = first_slider(page)
+    slider.focus()
+    for turn in range(turns):
+        cutter.cuts = 1
+        page.keyboard.press("PageUp" if turn % 2 else "PageDown")
+        before = changes(page, before)
+        assert cutter.made == turn + 1
+        z = drawn(page)
+        says(page, z)
+        while cutter.hellos < turn + 2:  # until then Python answers
+            page.wait_for_timeout(20)
+        z[latent] = round(z[latent] + 4 * STEP, 3)
+        for _ in range(4):
+            page.keyboard.press("ArrowUp")
+        says(page, z)
+        assert drawn(page) == z
+        before = seen(page)
+    page.wait_for_timeout(500)
+    model = vae.load_pretrained(FLAT)
+    watched = page.evaluate("[...window.watched]")
+    pictures = {}
+    for said, picture in watched:
+        place, prior = said.split(" ")
+        z = torch.tensor([[float(value) for value in place.split(",")]])
+        assert float(prior.replace("−", "-")) == pytest.approx(float(model.prior.log_prob(z)), abs=0.051)
+        assert pictures.setdefault(place, picture) == picture
+    assert len(pictures) > turns
+    x = data.fixed_binarisation(checkpoint.load_card(FLAT)["data"]["name"])[int(address(page)["x"][1:])][None]
+    expected = places(model, torch.tensor([drawn(page)]), x)
+    for key, value in {"likelihood": expected.log_likelihood, "distance": expected.distance}.items():
+        shown = float(page.get_by_test_id(f"read-{key}").inner_text().replace("−", "-"))
+        assert shown == pytest.approx(float(value), rel=1e-4, abs=0.051)
+    # a dead line is reported by the browser itself, and by nobody else
+    assert all("WebSocket connection" in problem for problem in someone.problems)
+    someone.problems.clear()
+
+
+OVER = {
+    4400: "different versions: reload it",
+    4401: "This page's session is over: reload it",
+    4403: "its owner can add it to server.corsAllowedOrigins",
+    4404: "This model is no longer on the server: reload the page",
+}
+
+
+@pytest.mark.parametrize("code", OVER)
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_where_no_connection_helps_none_is_tried_the_visitor_is_told_and_python_answers(visitor, code, when):
+    someone = visitor()
+    tried: list[WebSocketRoute] = []
+    refusing = [when == "at once"]
+
+    def route(live: WebSocketRoute) -> None:
+        tried.append(live)
+        if refusing[0]:
+            live.close(code=code)
+        else:
+            live.connect_to_server()
+
+    someone.page.route_web_socket("**/live", route)
+    page, before = someone.opens(f"/?model={DEEP}"), someone.sees_a_picture()
+    if when == "later":
+        someone.is_live()
+        refusing[0] = True
+        tried[-1].close(code=code)
+    expect(page.get_by_role("status")).to_contain_text(OVER[code])
+    attempts = len(tried)
+    latent, slider = first_slider(page)
+    slider.focus()
+    page.keyboard.press("PageUp" if float(slider.input_value()) < 0 else "PageDown")
+    before = changes(page, before)
+    assert drawn(page)[latent] == float(slider.input_value())
+    page.get_by_role("button", name="Origin").click()
+    changes(page, before)
+    says(page, [0.0] * len(drawn(page)))
+    page.wait_for_timeout(1000)  # three times the first pause between attempts
+    assert len(tried) == attempts
+    expect(page.get_by_role("status")).to_contain_text(OVER[code])
+    refusing[0] = False
+    page.reload()
+    someone.sees_a_picture()
+    someone.is_live()
+
+
+def test_a_session_that_the_server_forgets_is_over_and_a_new_one_goes_on(visitor, restarting):
+    someone = visitor()
+    someone.server = restarting.address
+    page, before = someone.opens(f"/?model={FLAT}"), someone.sees_a_picture()
+    someone.is_live()
+    _, slider = first_slider(page)
+    slider.focus()
+    page.keyboard.press("PageUp")
+    before = changes(page, before)
+    z = drawn(page)
+    says(page, z)
+    restarting.stop()
+    expect(page.get_by_role("status")).to_contain_text("reconnecting")
+    restarting.start()
+    expect(page.get_by_role("status")).to_have_text("", timeout=4000 * PATIENCE)
+    someone.rests()
+    assert drawn(page) == z
+    page.keyboard.press("PageDown")
+    changes(page, before)
+    says(page, drawn(page))
+    assert all("WebSocket" in problem or "ERR_CONNECTION" in problem for problem in someone.problems)
+    someone.problems.clear()
+
+
 def draw(page: Page, release: bool = True) -> None:
     """A seven on the pad, by mouse."""
     pad = page.get_by_test_id("pad")
@@ -297,6 +485,80 @@ def test_the_pad_is_drawn_on_with_the_keyboard(visitor):
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Space")
     changes(page, blank)
+    expect(page.get_by_test_id("ledger")).to_be_visible()
+
+
+def test_the_keyboards_pen_is_seen_while_it_is_up_and_leaves_no_mark(visitor):
+    page = open_pad(visitor(), DEEP)
+    pad, pen = page.get_by_test_id("pad"), page.get_by_test_id("pen")
+    expect(pen).to_be_hidden()
+    empty = seen(page, "pad")
+    page.get_by_role("radio", name="Draw").focus()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if pen.is_visible():
+            break
+    start = pen.bounding_box()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    box, moved = pad.bounding_box(), pen.bounding_box()
+    assert moved["x"] - start["x"] == pytest.approx(15 / 140 * box["width"], abs=1)
+    assert seen(page, "pad") == empty
+    pad.click(position={"x": 40, "y": 40})
+    expect(pen).to_be_hidden()
+
+
+def white(page: Page, across: float, down: float) -> bool:
+    """Whether there is ink on the pad there."""
+    return page.get_by_test_id("pad").evaluate(
+        "(pad, at) => pad.getContext('2d').getImageData(...at.map(v => Math.round(v * pad.width)), 1, 1).data[0] > 200",
+        [across, down],
+    )
+
+
+@pytest.mark.parametrize("by", ["a click", "the keyboard", "a finger"])
+def test_a_tap_draws_a_dot(visitor, by):
+    someone = visitor(has_touch=True)
+    page = open_pad(someone, DEEP)
+    pad = page.get_by_test_id("pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    at = (0.5, 0.25)  # where the keyboard's pen begins
+    if by == "the keyboard":
+        pad.focus()
+        page.keyboard.press("Space")
+        page.keyboard.press("Space")
+    elif by == "a finger":
+        page.touchscreen.tap(*middle(box, *at))
+    else:
+        page.mouse.click(*middle(box, *at))
+    assert white(page, *at)
+    assert not white(page, at[0] + 0.1, at[1])
+    expect(page.get_by_test_id("ledger")).to_be_visible()
+
+
+def test_a_finger_draws_and_the_page_stays_where_it_is(visitor):
+    someone = visitor(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page = open_pad(someone, DEEP)
+    blank = seen(page)
+    pad = page.get_by_test_id("pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    finger = someone.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+
+    touch("touchStart", middle(box, 0.5, 0.2))
+    for step in range(1, 11):
+        touch("touchMove", middle(box, 0.5, 0.2 + 0.06 * step))
+    changes(page, blank)
+    expect(page.get_by_test_id("sketch")).to_contain_text("ELBO")
+    assert pad.bounding_box() == box
+    assert all(white(page, 0.5, down) for down in (0.25, 0.5, 0.75))
+    assert not white(page, 0.3, 0.5)
+    expect(page.get_by_test_id("ledger")).to_have_count(0)
+    touch("touchEnd")
     expect(page.get_by_test_id("ledger")).to_be_visible()
 
 

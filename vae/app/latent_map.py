@@ -43,16 +43,21 @@ def view_of(name: str, kind: str, pair: tuple[int, int]) -> View:
 @st.cache_data(show_spinner=False)
 def typical(name: str) -> list[float]:
     """Percentiles of the log density at places where pictures lie."""
-    found = engine().compute(company.typical_densities, engine().company[name])
-    return torch.quantile(found, torch.linspace(0, 1, 101)).tolist()
+    return engine().compute(_percentiles, engine().company[name])
+
+
+def _percentiles(around: company.Company) -> list[float]:
+    return torch.quantile(company.typical_densities(around), torch.linspace(0, 1, 101)).tolist()
 
 
 @st.cache_data(show_spinner=False)
 def values_of(name: str) -> dict[str, np.ndarray]:
     """ELBO, KL and reconstruction of every test picture, nats."""
-    mu, sigma = session.encodings(name)
+    return engine().compute(_values, *session.encodings(name), checkpoint.load_reconstructions(name))
+
+
+def _values(mu: torch.Tensor, sigma: torch.Tensor, reconstruction: torch.Tensor) -> dict[str, np.ndarray]:
     kl = 0.5 * (mu.square() + sigma.square() - 1).sum(1) - sigma.log().sum(1)
-    reconstruction = checkpoint.load_reconstructions(name)
     return {"elbo": (reconstruction - kl).numpy(), "kl": kl.numpy(), "reconstruction": reconstruction.numpy()}
 
 

@@ -24,12 +24,16 @@ mu[d], sigma[d], kl_per_dimension[d]. EXAMPLE asks for a picture of the test set
 
 Where no socket comes through, components ask the same of the page's script, one message at a time (`answer_here`).
 
-HELLO comes first. Of PLACEs (PICTURES, DRAWINGs) that wait, only the newest is answered, so neither a fast hand nor a
-slow client makes a queue. A message that breaks the rules closes its own socket, with a code and a reason:
+HELLO comes first, and once; its model is not read. Of PLACEs (PICTURES, DRAWINGs) that wait, only the newest is
+answered, so neither a fast hand nor a slow client makes a queue. Where all sockets are taken, the oldest that has not
+said HELLO makes room. A message that breaks the rules closes its own socket, with a code and a reason:
 
     4400 malformed    4401 token unknown or session over    4403 foreign origin    4404 no such model
     4408 HELLO or the taking of answers too slow    4413 too large    4422 a number out of range
     4429 too many sockets or requests    4500 something went wrong here
+
+The server below closes what is no websocket message at all: 1002 broken frames, 1007 text that is no UTF-8, 1009 more
+than `server.maxMessageSize`; and it answers 400 to several Origins.
 """
 
 import asyncio
@@ -42,7 +46,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import plotly
@@ -305,7 +308,10 @@ def answer_here(token: str, message: bytes, given: bytes) -> bytes:
     request, x = parse(message, models), parse(given, models)
     if request.kind == Kind.INPUT or x.kind != Kind.INPUT or x.name != request.name:
         raise Refused(Close.MALFORMED, "a question comes with the input it is about")
-    _sessions[token].spend(cost(request))
+    session = _sessions.get(token)
+    if session is None:
+        raise Refused(Close.TOKEN, "this session is over")
+    session.spend(cost(request))
     return asyncio.run(answer(request, x.values, models))
 
 
@@ -319,6 +325,7 @@ def cost(request: Request) -> float:
 # ---- the socket ----
 
 _open: set[WebSocket] = set()
+_knocking: dict[WebSocket, asyncio.Timeout] = {}  # those that have not said HELLO, the oldest first
 
 
 def path() -> str:
@@ -340,13 +347,10 @@ async def plotly_file(request: HttpRequest) -> FileResponse:
 
 def allowed_origin(socket: WebSocket) -> bool:
     """Whether the page that opened the socket came from this server, or from an origin that its owner allows."""
-    origin = socket.headers.get("origin", "")
-    try:
-        scheme, host, *_ = urlsplit(origin)
-    except ValueError:
-        return False
-    here = host in {socket.headers.get("host"), socket.headers.get("x-forwarded-host")}
-    return scheme in ("http", "https") and (here or origin in st.get_option("server.corsAllowedOrigins"))
+    origins = socket.headers.getlist("origin")
+    hosts = {socket.headers.get("host"), socket.headers.get("x-forwarded-host")} - {None, ""}
+    here = {f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts}
+    return len(origins) == 1 and origins[0] in here.union(st.get_option("server.corsAllowedOrigins"))
 
 
 async def live(socket: WebSocket) -> None:
@@ -356,9 +360,9 @@ async def live(socket: WebSocket) -> None:
         if not allowed_origin(socket):
             raise Refused(Close.ORIGIN, "this page is not from here")
         if len(_open) >= SOCKETS:
-            raise Refused(Close.TOO_MANY, "too many visitors at once")
+            _make_room()
         _open.add(socket)
-        await _Connection(socket, await _hello(socket)).serve()
+        await _Connection(socket, *await _hello(socket)).serve()
     except Refused as refusal:
         await _close(socket, refusal.code, refusal.reason)
     except WebSocketDisconnect:
@@ -377,12 +381,25 @@ async def _close(socket: WebSocket, code: Close, reason: str) -> None:
             await socket.close(code, reason)
 
 
-async def _hello(socket: WebSocket) -> _Session:
+def _make_room() -> None:
+    """Let the oldest go that only knocks: who says nothing keeps nobody out. Refused where all have said HELLO."""
+    if not _knocking:
+        raise Refused(Close.TOO_MANY, "too many visitors at once")
+    oldest = _knocking.pop(next(iter(_knocking)))
+    if not oldest.expired():
+        oldest.reschedule(0)
+
+
+async def _hello(socket: WebSocket) -> tuple[_Session, bytes]:
+    """The session that a HELLO names, and the answer to it."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE) as patience:
+            _knocking[socket] = patience
             message = await _receive(socket)
     except TimeoutError:
         raise Refused(Close.SLOW, "no HELLO came") from None
+    finally:
+        _knocking.pop(socket, None)
     kind, _ = _header(message)
     if kind != Kind.HELLO or len(message) != HEADER.size + TOKEN_LENGTH:
         raise Refused(Close.MALFORMED, "the first message is HELLO with a token")
@@ -391,8 +408,7 @@ async def _hello(socket: WebSocket) -> _Session:
         raise Refused(Close.TOKEN, "this session is over")
     if len(session.stops) >= SOCKETS_EACH:
         raise Refused(Close.TOO_MANY, f"a session has at most {SOCKETS_EACH} sockets")
-    await socket.send_bytes(message[: HEADER.size])
-    return session
+    return session, message[: HEADER.size]
 
 
 async def _receive(socket: WebSocket) -> bytes:
@@ -407,8 +423,8 @@ async def _receive(socket: WebSocket) -> bytes:
 class _Connection:
     """A socket after its HELLO: one task reads and keeps the newest request of each kind, another answers them."""
 
-    def __init__(self, socket: WebSocket, session: _Session):
-        self.socket, self.session = socket, session
+    def __init__(self, socket: WebSocket, session: _Session, hello: bytes):
+        self.socket, self.session, self.hello = socket, session, hello
         self.inputs: dict[str, Tensor | None] = {}
         self.waiting: dict[Kind, tuple[Request, Tensor | None]] = {}
         self.came = asyncio.Event()
@@ -421,7 +437,7 @@ class _Connection:
             loop.call_soon_threadsafe(lambda: over.done() or over.set_exception(Refused(Close.TOKEN, "it is over")))
 
         self.session.stops.add(stop)
-        if self.session not in _sessions.values():  # it ended while HELLO was answered
+        if self.session not in _sessions.values():  # it ended since its token was looked up
             stop()
         tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._write()), over}
         try:
@@ -446,14 +462,19 @@ class _Connection:
                 self.came.set()
 
     async def _write(self) -> None:
+        await self._send(self.hello)
         while True:
             await self.came.wait()
             self.came.clear()
             while self.waiting:
                 request, x = self.waiting.pop(next(iter(self.waiting)))
-                try:
-                    message = await answer(request, x, engine())
-                    async with asyncio.timeout(PATIENCE):  # wait_for may lose a cancellation before Python 3.12
-                        await self.socket.send_bytes(message)
-                except TimeoutError:
-                    raise Refused(Close.SLOW, "the answers are not taken") from None
+                await self._send(await answer(request, x, engine()))
+
+    async def _send(self, message: bytes) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):  # wait_for may lose a cancellation before Python 3.12
+                await self.socket.send_bytes(message)
+        except TimeoutError:
+            raise Refused(Close.SLOW, "the answers are not taken") from None
+        except RuntimeError:  # the server below has closed it: a broken frame, or no sign of life
+            raise WebSocketDisconnect from None

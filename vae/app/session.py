@@ -25,7 +25,11 @@ def card(name: str) -> dict:
 def test_set(dataset: str) -> tuple[Tensor, Tensor, Tensor]:
     """(pictures, labels, bits) of a test set; pictures 0 to 255 and the fixed binarisation 0 or 1, as bytes."""
     split = data.load(dataset, "test")
-    return split.images, split.labels, data.fixed_binarisation(dataset).byte()
+    return split.images, split.labels, engine().compute(_bits, dataset)
+
+
+def _bits(dataset: str) -> Tensor:
+    return data.fixed_binarisation(dataset).byte()
 
 
 @st.cache_resource(show_spinner=False)
@@ -43,10 +47,14 @@ def typical(name: str) -> list[int]:
     """
     dataset = data.DATASETS[card(name)["data"]["name"]]
     mu, _ = encodings(name)
-    reconstructed = checkpoint.load_reconstructions(name)
     pictures, labels, _ = test_set(dataset.name)
+    reconstructed = checkpoint.load_reconstructions(name)
+    return engine().compute(_typical, mu, reconstructed, pictures, labels, len(dataset.class_names))
+
+
+def _typical(mu: Tensor, reconstructed: Tensor, pictures: Tensor, labels: Tensor, classes: int) -> list[int]:
     found = []
-    for label in range(len(dataset.class_names)):
+    for label in range(classes):
         (rows,) = (labels == label).nonzero(as_tuple=True)
         crowded = torch.cdist(mu[rows], mu[rows]).kthvalue(50).values.argsort()[: len(rows) // 10]
         crowded = crowded[reconstructed[rows[crowded]].argsort(descending=True)[: len(crowded) // 2]]
@@ -58,7 +66,10 @@ def typical(name: str) -> list[int]:
 @st.cache_data(show_spinner=False)
 def components(name: str) -> dict:
     """The first two principal directions of the aggregate posterior's means, (2, d), and how far they reach."""
-    mu, _ = encodings(name)
+    return engine().compute(_components, encodings(name)[0])
+
+
+def _components(mu: Tensor) -> dict:
     directions = torch.linalg.eigh(torch.cov(mu.T)).eigenvectors[:, -2:].flip(1).T
     far = torch.quantile((mu @ directions.T).abs(), 0.998)
     return {"directions": directions.tolist(), "reach": max(2.5, float(torch.ceil(far * 2) / 2))}
@@ -67,7 +78,10 @@ def components(name: str) -> dict:
 @st.cache_data(show_spinner=False)
 def reach(name: str) -> list[float]:
     """For each latent how far a slider goes at least: where nearly all of the aggregate posterior and the prior lie."""
-    mu, sigma = encodings(name)
+    return engine().compute(_reach, *encodings(name))
+
+
+def _reach(mu: Tensor, sigma: Tensor) -> list[float]:
     far = torch.quantile(mu.abs() + sigma, 0.99, dim=0).clamp(min=LEAST)
     return (torch.ceil(far * 2) / 2).tolist()
 

@@ -58,7 +58,7 @@ class Explore {
     if (ready) {
       this.status.textContent = "";
       this.askTiles();
-    } else this.silent = setTimeout(() => (this.status.textContent = AWAY), 600);
+    } else this.silent = setTimeout(() => (this.status.textContent = this.live.why()), 600);
   }
 
   // ---- here -> Python ----

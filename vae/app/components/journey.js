@@ -64,7 +64,7 @@ class Journey {
     clearTimeout(this.silent);
     const tell = (text) => this.status && say(this.status, text);
     if (ready) tell("");
-    else this.silent = setTimeout(() => tell(AWAY), 600);
+    else this.silent = setTimeout(() => tell(this.live.why()), 600);
   }
 
   // ---- the ends ----

@@ -3,8 +3,15 @@
 
 const Kind = { HELLO: 0, INPUT: 1, PLACE: 2, PICTURES: 3, DRAWING: 4, SENTENCE: 5, EXAMPLE: 6, NEAR: 7 };
 const HEADER = 8;
-const FOR_GOOD = [4403, 4404]; // nothing that a new connection could mend
-const AWAY = "reconnecting; until then each move takes a moment";
+// what no new connection could mend, in words
+const OVER = {
+  4400: "This page and its server are of different versions: reload it",
+  4401: "This page's session is over: reload it",
+  4403: "The server does not know this address: its owner can add it to server.corsAllowedOrigins",
+  4404: "This model is no longer on the server: reload the page",
+};
+const SPOILT = [4413, 4422]; // the request was at fault: asked again, it would close the next socket too
+const DEAD = 10000; // ms without an answer: the line is dead, though nobody said so
 const PACE = 6; // ms between requests of a kind: a fast hand must not use up what a session may ask for
 
 function message(kind, model, sequence, body) {
@@ -34,9 +41,10 @@ class Live {
     this.socket = null;
     this.ready = false;
     this.closed = false;
+    this.over = ""; // why no connection is tried any more
     this.attempts = 0;
     this.sequence = 0;
-    this.flying = new Map(); // kind -> {sequence, request}
+    this.flying = new Map(); // kind -> {sequence, request, watch}
     this.resting = new Set(); // kinds of which one was sent just now
     this.waiting = new Map(); // kind -> {model, body, done}
     this.inputs = new Map(); // model -> bytes
@@ -83,26 +91,39 @@ class Live {
   open() {
     clearTimeout(this.retry);
     if (this.closed) return;
+    this.over = "";
     const old = this.socket;
     const socket = (this.socket = new WebSocket(this.address));
     if (old) old.close();
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(message(Kind.HELLO, 0, 0, new TextEncoder().encode(this.token)));
     socket.onmessage = (event) => socket === this.socket && this.receive(event.data);
-    socket.onclose = (event) => {
-      if (socket !== this.socket) return;
-      for (const [kind, { request }] of this.flying) if (!this.waiting.has(kind)) this.waiting.set(kind, request);
-      this.flying.clear();
-      const pause = Math.min(8000, 300 * 2 ** this.attempts++);
-      this.setReady(false);
-      this.askPython();
-      if (!FOR_GOOD.includes(event.code)) this.retry = setTimeout(() => this.open(), pause);
-    };
+    socket.onclose = (event) => socket === this.socket && this.lost(event.code);
+  }
+
+  lost(code) {
+    this.over = OVER[code] ?? "";
+    for (const [kind, { request, watch }] of this.flying) {
+      clearTimeout(watch);
+      if (!SPOILT.includes(code) && !this.waiting.has(kind)) this.waiting.set(kind, request);
+    }
+    this.flying.clear();
+    const pause = Math.min(8000, 300 * 2 ** this.attempts++);
+    this.setReady(false);
+    this.askPython();
+    clearTimeout(this.retry);
+    if (!this.over && !this.closed) this.retry = setTimeout(() => this.open(), pause);
+  }
+
+  // what to tell the visitor
+  why() {
+    return `${this.over || "reconnecting"}; until then each move takes a moment`;
   }
 
   close() {
     this.closed = true;
     clearTimeout(this.retry);
+    for (const { watch } of this.flying.values()) clearTimeout(watch);
     this.socket?.close();
   }
 
@@ -130,6 +151,7 @@ class Live {
     const asked = kind === Kind.SENTENCE ? Kind.DRAWING : kind;
     const flight = this.flying.get(asked);
     if (!flight || flight.sequence !== view.getUint32(4, true)) return;
+    clearTimeout(flight.watch);
     this.flying.delete(asked);
     this.next(asked);
     flight.request.done(buffer, kind);
@@ -156,7 +178,7 @@ class Live {
     setTimeout(() => (this.resting.delete(kind), this.next(kind)), PACE);
     this.waiting.delete(kind);
     const sequence = (this.sequence = (this.sequence + 1) >>> 0);
-    this.flying.set(kind, { sequence, request });
+    this.flying.set(kind, { sequence, request, watch: setTimeout(() => this.lost(), DEAD) });
     this.socket.send(message(kind, request.model, sequence, request.body));
   }
 }

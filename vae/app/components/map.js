@@ -92,7 +92,7 @@ class LatentMap {
   connected(ready) {
     clearTimeout(this.silent);
     if (!ready) {
-      this.silent = setTimeout(() => say(this.status, AWAY), 600);
+      this.silent = setTimeout(() => say(this.status, this.live.why()), 600);
       return;
     }
     say(this.status, "");

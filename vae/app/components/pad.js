@@ -36,7 +36,7 @@ class Pad {
   connected(ready) {
     clearTimeout(this.silent);
     if (ready) this.status.textContent = "";
-    else this.silent = setTimeout(() => (this.status.textContent = AWAY), 600);
+    else this.silent = setTimeout(() => (this.status.textContent = this.live.why()), 600);
   }
 
   build() {
@@ -48,7 +48,10 @@ class Pad {
       onpointerup: () => this.up(),
       onpointercancel: () => this.up(),
       onkeydown: (event) => this.key(event),
+      onfocus: () => this.showTip(this.pad.matches(":focus-visible")),
+      onblur: () => this.showTip(false),
     });
+    this.tip = element("div", { class: "tip", hidden: "", "data-testid": "pen" });
     this.pen = this.pad.getContext("2d", { willReadFrequently: true });
     this.strokes = [];
     this.base = null;
@@ -71,7 +74,7 @@ class Pad {
         "div",
         { class: "drawn" },
         figure(
-          this.pad,
+          element("div", { class: "paper" }, this.pad, this.tip),
           element("span", { class: "row" }, element("button", { onclick: () => this.undo() }, "Undo"), element("button", { onclick: () => this.clear() }, "Clear")),
         ),
         figure(this.bits, markup("<x>, the bits that are read"), this.bars),
@@ -90,7 +93,16 @@ class Pad {
     return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
   }
 
+  // where the arrow keys have the pen; a mouse or a finger shows itself
+  showTip(shown = !this.tip.hidden) {
+    this.tip.hidden = !shown;
+    this.tip.classList.toggle("down", Boolean(this.drawing));
+    const share = (value) => `${(100 * value) / SIDE}%`;
+    Object.assign(this.tip.style, { left: share(this.at[0]), top: share(this.at[1]), width: share(BRUSH) });
+  }
+
   down(event) {
+    this.showTip(false);
     this.pad.setPointerCapture(event.pointerId);
     this.begin(this.point(event));
   }
@@ -126,6 +138,7 @@ class Pad {
       this.redraw();
       if (this.drawing) this.ask();
     } else return;
+    this.showTip(true);
     event.preventDefault();
   }
 
@@ -154,7 +167,7 @@ class Pad {
       // through the middles, with the points as handles: smooth however few they are
       for (let i = 1; i + 1 < points.length; i++)
         pen.quadraticCurveTo(...points[i], ...points[i].map((value, axis) => (value + points[i + 1][axis]) / 2));
-      pen.lineTo(...points.at(-1));
+      pen.lineTo(points.at(-1)[0] + 0.1, points.at(-1)[1]); // a line without length is no dot
       for (const [width, shade] of [[BRUSH + 3, "#ffffff60"], [BRUSH, "#fff"]]) {
         pen.lineWidth = width;
         pen.strokeStyle = shade;
