@@ -1,7 +1,9 @@
 """The latent map in a real Chromium: points, the picture under the pointer, pins, lassos and directions."""
 
 import io
+import re
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
@@ -71,6 +73,68 @@ def test_what_is_read_is_true_of_the_place(visitor):
     expect(page.get_by_test_id("read-density")).to_have_text(f"{expected:.1f}".replace("-", "−"))
     nearest = int((mu - z).norm(dim=1).argmin())
     expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", str(nearest))
+
+
+def plane(name: str) -> torch.Tensor:
+    """The directions of a model's first view, but for their signs: its two latents, or numpy's principal ones."""
+    mu = checkpoint.load_encodings(name)[0]
+    if mu.shape[1] == 2:
+        return torch.eye(2)
+    return torch.from_numpy(np.linalg.svd((mu - mu.mean(0)).numpy(), full_matrices=False)[2][:2])
+
+
+def signs(page: Page, name: str) -> torch.Tensor:
+    """Those of the directions, as a point of the page shows them."""
+    row, *drawn = page.evaluate(f"(({{ customdata, x, y }}) => [customdata[0], x[0], y[0]])({CHART}.data.at(-1))")
+    return (plane(name) @ checkpoint.load_encodings(name)[0][row] * torch.tensor(drawn)).sign()
+
+
+def points(page: Page, name: str) -> torch.Tensor:
+    """Where the test pictures' points are drawn on the page, in its pixels."""
+    box = page.get_by_test_id("map").bounding_box()
+    axes = "({ xaxis, yaxis }) => [xaxis, yaxis].map(axis => [axis._offset, ...axis.range, axis._length])"
+    (left, a, b, width), (top, low, high, height) = page.evaluate(f"({axes})({LAYOUT})")
+    across, up = (checkpoint.load_encodings(name)[0] @ plane(name).T * signs(page, name)).T
+    x = box["x"] + left + (across - a) / (b - a) * width
+    return torch.stack([x, box["y"] + top + (high - up) / (high - low) * height], 1)
+
+
+def on_the_map(page: Page, spot: list[float]) -> bool:
+    """Whether the mouse would meet the map there, and not its legend."""
+    met = "([x, y]) => document.elementFromPoint(x, y).shadowRoot?.elementFromPoint(x, y)"
+    return page.evaluate(f"at => (({met})(at))?.closest('.legend, [data-testid=map]')?.dataset.testid === 'map'", spot)
+
+
+def grey(page: Page, testid: str) -> torch.Tensor:
+    """A canvas's grey values."""
+    drawn = "e => [e.width, ...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]"
+    width, *values = page.get_by_test_id(testid).evaluate(drawn)
+    return torch.tensor(values).view(-1, width, 4)[..., 0]
+
+
+@pytest.mark.parametrize("name", [FLAT, DEEP])
+def test_the_picture_of_the_nearest_point_appears_where_one_is_within_reach_and_only_there(visitor, name):
+    page = opened(visitor, name)
+    at, pictures = points(page, name), data.load(checkpoint.load_card(name)["data"]["name"], "test").images
+    thumbnail = page.get_by_test_id("hovered")
+    generator, met = torch.Generator().manual_seed(3), {True: 0, False: 0}
+    for shift in [(1, 2)] * 8 + [(40, 40)] * 8 + [(-90, 110)] * 8:
+        mouse = at[int(torch.randint(len(at), (1,), generator=generator))].round() + torch.tensor(shift)
+        distances = (at - mouse).norm(dim=1)
+        if abs(distances.min() - 5) < 0.1 or not on_the_map(page, mouse.tolist()):
+            continue
+        met[bool(distances.min() < 5)] += 1
+        page.mouse.move(*mouse.tolist())
+        if distances.min() > 5:
+            page.wait_for_timeout(100)
+            expect(thumbnail).to_be_hidden()
+            continue
+        nearest = (distances < distances.min() + 0.02).nonzero()[:, 0].tolist()  # but for rounding
+        expect(thumbnail).to_have_attribute("data-index", re.compile(f"^({'|'.join(map(str, nearest))})$"))
+        expect(thumbnail).to_be_visible()
+        shown = int(thumbnail.get_attribute("data-index"))
+        assert torch.equal(grey(page, "hovered"), pictures[shown, 0].long())
+    assert min(met.values()) > 1
 
 
 def test_a_click_pins_a_place_that_the_link_and_explore_know(visitor):
@@ -313,3 +377,18 @@ def test_encodings_can_be_taken_away(visitor):
     lines = download.value.path().read_text().splitlines()
     assert lines[0].startswith("index,label,elbo,kl,reconstruction,mu0,mu1,sigma0,sigma1")
     assert len(lines) == 10_001
+
+
+def test_the_priors_rings_lie_at_one_two_and_three_standard_deviations_wherever_one_zooms(visitor):
+    page = opened(visitor, FLAT)
+    for _ in range(2):
+        found = page.evaluate(f"""(({{ xaxis, yaxis }}) => {CHART}.getRootNode().querySelectorAll('[data-testid=ring]')
+            .values().map(ring => {{
+                const {{ x, y, width, height }} = ring.querySelector('circle').getBBox();
+                return [xaxis.p2d(x), xaxis.p2d(x + width), yaxis.p2d(y + height), yaxis.p2d(y), ring.textContent];
+            }}).toArray())({LAYOUT})""")
+        for radius, (*sides, label) in enumerate(found, start=1):
+            assert sides == pytest.approx([-radius, radius, -radius, radius], abs=0.01)
+            assert label.startswith(f"{radius}σ")
+        assert len(found) == 3
+        zoomed(page)

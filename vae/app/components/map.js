@@ -2,6 +2,7 @@
 
 const TILES = 20; // decoded pictures on a side of the background
 const NEAREST = 8;
+const REACH = 5; // pixels from the pointer to the middle of a point: between close points a place can still be pointed at
 const STEP = 0.05; // of an arrow key; with Shift a tenth of it
 
 let plotly = null;
@@ -65,7 +66,7 @@ class LatentMap {
     if (data.turn !== this.turn || turned) {
       this.z = data.z.slice();
       this.base = null; // the direction's slider begins where z is
-      if (this.slider) this.slider.value = 0;
+      this.turnSlider(0);
     }
     this.turn = data.turn;
     if (turned) {
@@ -76,7 +77,6 @@ class LatentMap {
       this.values = Object.fromEntries(Object.entries(data.values).map(([name, text]) => [name, numbersOf(text)]));
       this.rank = numbersOf(data.rank);
       this.tiled = null;
-      this.over = null;
       this.selected = [];
     }
     this.live.input(data.model, fromBase64(data.levels));
@@ -101,7 +101,12 @@ class LatentMap {
 
   build() {
     this.chart = element("div", { class: "chart" });
-    this.float = element("canvas", { class: "float", hidden: "", "aria-hidden": "true" });
+    this.decoded = element("canvas", { "data-testid": "floated" });
+    this.thumb = element("canvas", { "data-testid": "hovered" });
+    const lettered = (canvas, symbol) => element("div", {}, canvas, markup(`<${symbol}>`));
+    this.floating = { xhat: lettered(this.decoded, "xhat"), x: lettered(this.thumb, "x") };
+    this.float = element("div", { class: "float", hidden: "", "aria-hidden": "true" }, this.floating.xhat, this.floating.x);
+    this.aim = element("div", { class: "aim", hidden: "" });
     this.pin = element("div", { class: "pin" });
     this.marks = svg("svg", {});
     this.area = element(
@@ -117,11 +122,12 @@ class LatentMap {
       this.chart,
       this.pin,
       this.marks,
+      this.aim,
       this.float,
     );
     this.picture = element("canvas", { class: "picture", "data-testid": "decoded", role: "img", "aria-label": "The picture decoded at this place" });
     this.near = Array.from({ length: NEAREST }, (_, i) =>
-      element("button", { class: "near", "data-testid": `near-${i}`, onclick: () => this.pick(this.nearest[i]) }, element("canvas")),
+      element("button", { class: "near", "data-testid": `near-${i}`, onclick: () => this.pick(this.nearest[i]) }, element("canvas"), element("span", { class: "quiet" })),
     );
     this.read = {};
     const cell = (label, name) =>
@@ -135,7 +141,13 @@ class LatentMap {
     this.status = element("div", { class: "status", role: "status" });
     this.slider = eager(element("input", { type: "range", min: -2, max: 2, step: 0.01, value: 0, "data-testid": "direction", "aria-label": "Along the difference of the groups", oninput: () => this.along(), onchange: () => this.commit() }));
     this.directionName = element("span", { class: "label" });
-    this.directionBox = element("div", { class: "section", hidden: "" }, this.directionName, element("div", { class: "track" }, this.slider));
+    this.directionValue = element("span", { class: "value", "data-testid": "direction-value" });
+    this.directionBox = element(
+      "div",
+      { class: "section", hidden: "" },
+      element("div", { class: "between" }, this.directionName, this.directionValue),
+      element("div", { class: "track" }, this.slider),
+    );
     this.tools = element("div", { class: "row", style: "padding-bottom:.6rem" });
     this.root.replaceChildren(
       this.tools,
@@ -148,7 +160,7 @@ class LatentMap {
           { class: "beside" },
           this.picture,
           element("div", { class: "readouts two" }, cell("log q(<z>), all pictures", "density"), cell("encoded again", "drift")),
-          element("div", { class: "section quiet", "data-testid": "near-note" }, "nearest test pictures"),
+          element("div", { class: "section quiet" }, "nearest encodings, and how far from here"),
           element("div", { class: "nears" }, ...this.near),
           this.directionBox,
           this.status,
@@ -221,7 +233,7 @@ class LatentMap {
   // By their uids Plotly knows which classes the visitor hid.
   points() {
     const { classes, colours } = this.data;
-    const shared = { type: "scattergl", mode: "markers", hoverinfo: "none" };
+    const shared = { type: "scattergl", mode: "markers" };
     const of = (rows) => ({
       x: rows.map((row) => this.xy[2 * row]),
       y: rows.map((row) => this.xy[2 * row + 1]),
@@ -268,9 +280,6 @@ class LatentMap {
     const style = getComputedStyle(this.root);
     const text = style.getPropertyValue("--st-text-color");
     const { along } = this.data;
-    const ring = (radius) => ({
-      type: "circle", x0: -radius, x1: radius, y0: -radius, y1: radius, layer: "below", line: { color: "#8a8f98", dash: "dot", width: 1 },
-    });
     const wide = this.area.clientWidth > 560;
     const legend = wide ? { x: 1, xanchor: "right", y: 1 } : { orientation: "h", x: 0, y: 1, yanchor: "bottom" };
     const quiet = { showgrid: false, zeroline: false, ticks: "", fixedrange: false };
@@ -284,11 +293,9 @@ class LatentMap {
       yaxis: { ...quiet, range: ranges[1], title: { text: this.data.titles[1], standoff: 2 }, scaleanchor: "x", showticklabels: along !== null },
       dragmode: this.lasso ? "lasso" : "pan",
       uirevision: this.rev,
-      hovermode: "closest",
-      hoverdistance: 4, // between close points a place can still be pointed at
+      hovermode: false, // it looks only now and then, and tells of a point when the hand is elsewhere: see pointed()
       showlegend: true,
       legend: { ...legend, itemsizing: "constant", bgcolor: this.veil(), font: { size: 12 } },
-      shapes: along ? [1, 2].map(ring) : [],
       images: this.layers.pictures && this.background ? [this.background] : [],
     };
     const traces = [...this.contours(), ...this.points()];
@@ -302,8 +309,6 @@ class LatentMap {
   }
 
   listen() {
-    this.chart.on("plotly_hover", (event) => (this.over = event.points[0].customdata ?? null));
-    this.chart.on("plotly_unhover", () => (this.over = null));
     this.chart.on("plotly_relayout", () => this.follow());
     this.chart.on("plotly_relayouting", () => this.follow());
     this.chart.on("plotly_selected", (event) => {
@@ -356,7 +361,25 @@ class LatentMap {
     this.marks.style.cssText =
       `position: absolute; overflow: hidden; pointer-events: none; left: ${across._offset}px; top: ${up._offset}px; ` +
       `width: ${across._length}px; height: ${up._length}px`;
-    this.marks.replaceChildren(...drawn);
+    this.marks.replaceChildren(...(this.data.along ? this.rings(on) : []), ...drawn);
+  }
+
+  // The prior at one, two and three standard deviations, over the points, which would hide it, and lighter than they are.
+  rings(on) {
+    const [x, y] = on([0, 0]);
+    const unit = on([1, 0])[0] - x;
+    const slant = Math.SQRT1_2;
+    return [1, 2, 3].map((radius) => {
+      const circle = (style) => svg("circle", { cx: x, cy: y, r: radius * unit, style: `fill: none; ${style}` });
+      const at = { x: x - slant * radius * unit, y: y + slant * radius * unit, dy: "0.35em", "text-anchor": "middle" };
+      return svg(
+        "g",
+        { "data-testid": "ring" },
+        circle("stroke: var(--st-background-color); stroke-opacity: 0.5; stroke-width: 2.5px"),
+        circle("stroke: var(--st-text-color); stroke-opacity: 0.6; stroke-width: 1.2px; stroke-dasharray: 5 4"),
+        svg("text", { ...at, style: `${LABEL}; font-weight: 400; font-size: 0.75rem` }, radius === 3 ? "3σ of p(z)" : `${radius}σ`),
+      );
+    });
   }
 
   // One standard deviation around mu of a posterior, projected on the plane.
@@ -399,28 +422,57 @@ class LatentMap {
     return [across.p2d(x), down.p2d(y)];
   }
 
+  // The shown point within REACH of the pointer that is nearest to it; null where there is none.
+  pointed(event) {
+    if (!this.chart.data) return null;
+    const box = this.area.getBoundingClientRect();
+    const [across, up] = this.axes();
+    const [x, y] = [event.clientX - box.left - across._offset, event.clientY - box.top - up._offset];
+    if (x < 0 || y < 0 || x > across._length || y > up._length) return null;
+    const hidden = new Set(this.chart._fullData.filter((trace) => trace.visible !== true).map((trace) => trace.uid));
+    let [found, least] = [null, REACH ** 2];
+    for (let row = 0; row < this.labels.length; row++) {
+      const distance = (across.d2p(this.xy[2 * row]) - x) ** 2 + (up.d2p(this.xy[2 * row + 1]) - y) ** 2;
+      if (distance <= least && !hidden.has(`class${this.labels[row]}`)) [found, least] = [row, distance];
+    }
+    return found;
+  }
+
   onMove(event) {
     if (event.pointerType === "touch" || this.lasso || event.buttons) return this.hideFloat();
     if (this.onLegend(event)) return this.restore();
     const box = this.area.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    this.float.style.transform = `translate(${x + (x > box.width - 130 ? -114 : 18)}px, ${Math.max(0, y - 114)}px)`;
+    this.preview(this.pointed(event));
+    const width = this.aim.hidden ? 92 : 188;
+    this.float.style.transform = `translate(${x + 20 + width > box.width ? x - 16 - width : x + 20}px, ${Math.max(0, y - 104)}px)`;
     const place = this.under(event);
-    if (this.over !== null && this.over !== undefined) this.preview(this.over);
-    else if (place) this.show(this.movedTo(place), true);
-    else this.restore();
+    this.hovering = true;
+    if (place) this.show(this.movedTo(place), true);
+    else if (this.previewed === null) this.restore();
   }
 
-  // a test picture's own place
+  // A test picture, beside what is decoded; where the view cannot be decoded, what its own place decodes to is shown.
   preview(row) {
+    this.aim.hidden = row === null;
+    if (row === null) {
+      this.previewed = null;
+      this.floating.x.hidden = true;
+      return;
+    }
+    const [across, up] = this.axes();
+    const [x, y] = [across._offset + across.d2p(this.xy[2 * row]), up._offset + up.d2p(this.xy[2 * row + 1])];
+    this.aim.style.transform = `translate(${x}px, ${y}px)`;
     if (this.previewed === row) return;
     this.previewed = row;
-    const { latents, model, shape } = this.data;
+    const { latents, model, shape, along } = this.data;
     this.live.ask(Kind.EXAMPLE, model, new Uint32Array([this.rows[row]]), (buffer) => {
       if (this.previewed !== row) return;
       const { numbers, pixels } = parts(buffer, latents);
-      this.floatShows(pixels);
-      this.show(Array.from(numbers), false);
+      paint(this.thumb, pixels, shape);
+      this.thumb.dataset.index = this.rows[row];
+      this.floating.x.hidden = this.float.hidden = false;
+      if (!along) this.show(Array.from(numbers));
     });
   }
 
@@ -431,13 +483,14 @@ class LatentMap {
   }
 
   hideFloat() {
-    this.previewed = null;
-    this.float.hidden = true;
+    this.hovering = false; // an answer may still come
+    this.preview(null);
+    this.float.hidden = this.floating.xhat.hidden = true;
   }
 
   floatShows(pixels) {
-    paint(this.float, pixels, this.data.shape);
-    this.float.hidden = false;
+    paint(this.decoded, pixels, this.data.shape);
+    this.float.hidden = this.floating.xhat.hidden = false;
   }
 
   // While a button is down, Plotly lays a cover over the page, so the end of a click is seen by the window only.
@@ -449,8 +502,8 @@ class LatentMap {
 
   onUp(event, x, y) {
     if (this.lasso || Math.hypot(event.clientX - x, event.clientY - y) > 4) return;
-    const place = this.under(event);
-    if (this.over !== null && this.over !== undefined) this.pick(this.rows[this.over]);
+    const [row, place] = [this.pointed(event), this.under(event)];
+    if (row !== null) this.pick(this.rows[row]);
     else if (place) this.moveTo(this.movedTo(place));
   }
 
@@ -472,7 +525,7 @@ class LatentMap {
   moveTo(z) {
     this.z = this.within(z);
     this.base = null;
-    this.slider.value = 0;
+    this.turnSlider(0);
     this.movePin();
     this.show(this.z);
     clearTimeout(this.settling);
@@ -504,12 +557,21 @@ class LatentMap {
     if (!direction || direction.name === this.directed) return;
     this.directed = direction.name;
     this.base = null;
-    this.slider.value = 0;
+    this.turnSlider(0);
     say(this.directionName, direction.name);
+  }
+
+  // How far along, in steps of the whole difference of the groups' means.
+  turnSlider(value) {
+    this.slider.value = value;
+    const steps = `${value > 0 ? "+" : ""}${value === 0 ? "0" : nats(value, 2)}`;
+    this.slider.ariaValueText = `${steps} of the difference`;
+    say(this.directionValue, `${steps} (A − B)`);
   }
 
   along() {
     this.base ??= this.z;
+    this.turnSlider(Number(this.slider.value));
     const { vector } = this.data.direction;
     this.z = this.within(this.base.map((value, i) => value + Number(this.slider.value) * vector[i]));
     if (this.data.along) this.movePin();
@@ -527,7 +589,7 @@ class LatentMap {
       paint(this.picture, pixels, shape);
       this.picture.dataset.z = z.join(",");
       this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
-      if (floating) this.floatShows(pixels);
+      if (floating && this.hovering) this.floatShows(pixels);
       say(this.read.drift, nats(numbers[2]));
       say(this.read.driftNote, "σ away from this place");
     });
@@ -541,6 +603,7 @@ class LatentMap {
       this.nearest = Array.from(numbers.subarray(1 + NEAREST));
       this.near.forEach((button, i) => {
         paint(button.firstChild, pixels.subarray(i * plane), shape);
+        say(button.lastChild, nats(numbers[1 + i], 2));
         button.title = `test picture ${this.nearest[i]}, ${nats(numbers[1 + i], 2)} away`;
         button.ariaLabel = button.title;
       });
