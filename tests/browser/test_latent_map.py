@@ -20,6 +20,8 @@ DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
 CHART = "[...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.chart')).find(Boolean)"
 LAYOUT = f"{CHART}._fullLayout"
 
+DRAWN = "e => [e.width, ...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]"
+
 
 def opened(visitor, name: str, query: str = "", **context) -> Page:
     """The map with all of its points, live."""
@@ -64,15 +66,37 @@ def test_the_picture_follows_the_pointer_and_returns_when_it_leaves(visitor, nam
     assert seen(page) == pinned
 
 
-def test_what_is_read_is_true_of_the_place(visitor):
-    page = opened(visitor, FLAT, "&z=0.5,-0.25")
-    mu, sigma = checkpoint.load_encodings(FLAT)
-    z = torch.tensor([0.5, -0.25])
-    parts = torch.distributions.Normal(mu, sigma).log_prob(z).sum(1)
-    expected = float(parts.logsumexp(0) - torch.tensor(len(mu)).log())
+def said(page: Page, testid: str) -> float:
+    return float(page.get_by_test_id(testid).text_content().replace("−", "-"))
+
+
+def encoded_again(name: str, z: torch.Tensor) -> float:
+    """How far a picture drawn at z is encoded from z, in that posterior's sigma: root mean square over the latents."""
+    model = vae.load_pretrained(name, "cpu")
+    noise = torch.rand(model.input_spec.shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        q = model.encode((noise < model.decode(z[None]).mean).float())
+        return float(((q.mean - z) / q.stddev).square().mean().sqrt())
+
+
+@pytest.mark.parametrize(("name", "query"), [(FLAT, "&z=0.5,-0.25"), (FLAT, "&z=-3.5,4"), (DEEP, "")])
+def test_what_is_read_is_true_of_the_place(visitor, name, query):
+    page = opened(visitor, name, query)
+    mu, sigma = checkpoint.load_encodings(name)
+    z = torch.tensor(place(page))
+    others = (mu - z).abs().amax(1) > 3e-3  # a picture at whose own place z is does not count
+    parts = torch.distributions.Normal(mu[others], sigma[others]).log_prob(z).sum(1)
+    expected = float(parts.logsumexp(0) - torch.tensor(len(parts)).log())
     expect(page.get_by_test_id("read-density")).to_have_text(f"{expected:.1f}".replace("-", "−"))
-    nearest = int((mu - z).norm(dim=1).argmin())
-    expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", str(nearest))
+    distances, nearest = (mu - z).norm(dim=1).sort()
+    pictures = data.load(checkpoint.load_card(name)["data"]["name"], "test").images
+    expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", str(int(nearest[0])))
+    for i in (0, 7):
+        near = page.get_by_test_id(f"near-{i}")
+        assert near.locator("span").text_content() == f"{distances[i]:.2f}"
+        values = near.locator("canvas").evaluate(DRAWN)[1:]
+        assert torch.equal(torch.tensor(values[::4]), pictures[nearest[i]].flatten().long())
+    assert said(page, "read-drift") == pytest.approx(encoded_again(name, z), abs=0.06)
 
 
 def plane(name: str) -> torch.Tensor:
@@ -107,8 +131,7 @@ def on_the_map(page: Page, spot: list[float]) -> bool:
 
 def grey(page: Page, testid: str) -> torch.Tensor:
     """A canvas's grey values."""
-    drawn = "e => [e.width, ...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]"
-    width, *values = page.get_by_test_id(testid).evaluate(drawn)
+    width, *values = page.get_by_test_id(testid).evaluate(DRAWN)
     return torch.tensor(values).view(-1, width, 4)[..., 0]
 
 
