@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import vae
 from tests.browser.seen import changes, seen
-from vae import checkpoint, data
+from vae import checkpoint, data, latent
 
 NAMES = vae.list_pretrained()
 FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
@@ -339,10 +339,16 @@ def test_two_classes_make_a_direction_and_its_slider_moves_the_picture(visitor, 
     slider = page.get_by_test_id("direction")
     expect(slider).to_be_visible()
     expect(page.get_by_text("Cohen's d")).to_be_visible()
-    before = seen(page)
+    expect(page.get_by_test_id("direction-value")).to_have_text("0.00 ×")
+    before, z = seen(page), place(page)
     slider.focus()
     page.keyboard.press("End")
     changes(page, before)
+    expect(page.get_by_test_id("direction-value")).to_have_text("+2.00 ×")
+    labels = data.load(checkpoint.load_card(name)["data"]["name"], "test").labels
+    a, b = ((labels == 1).nonzero()[:, 0], (labels != 1).nonzero()[:, 0])
+    direction = latent.attribute(checkpoint.load_encodings(name)[0], a, b).direction
+    assert place(page) == pytest.approx([at + 2 * by for at, by in zip(z, direction.tolist(), strict=True)], abs=2e-3)
 
 
 def lassoed(page: Page, left: float = 0.4) -> Locator:
@@ -360,9 +366,58 @@ def test_a_lasso_becomes_a_group_and_the_next_one_takes_its_place(visitor):
         count = int(keep.text_content().split()[0])
         assert 50 < count < 9000
         keep.click()
-        expect(page.get_by_label("Group A")).to_have_value(f"lasso A ({count})")
+        expect(page.get_by_label("Group A")).to_have_value(f"selection A ({count})")
         expect(page.get_by_text("Cohen's d")).to_be_visible()
         expect(page.get_by_test_id("direction")).to_be_visible()
+
+
+def ringed(page: Page) -> dict[str, list[list[float]]]:
+    """Where the points are that are marked as A and as B."""
+    of = "({ name, x, y }) => [name, Array.from(x, (across, i) => [across, y[i]])]"
+    return dict(page.evaluate(f"{CHART}.data.filter(({{ uid }}) => uid?.startsWith('group')).map({of})"))
+
+
+def test_a_box_becomes_a_group_whose_points_stay_marked_on_every_view(visitor):
+    page = opened(visitor, DEEP)
+    at, box = points(page, DEEP), page.get_by_test_id("map").bounding_box()
+    page.get_by_role("button", name="Box").click()
+    drag(page, [(0.35, 0.3), (0.5, 0.6)])
+    page.get_by_role("button", name=" as B").click()
+    expect(page.get_by_label("Group B")).to_have_value(re.compile("selection B"))
+    share = (at - torch.tensor([box["x"], box["y"]])) / torch.tensor([box["width"], box["height"]])
+    inside = ((share > torch.tensor([0.35, 0.3])) & (share < torch.tensor([0.5, 0.6]))).all(1)
+    page.wait_for_function(f"{CHART}.data.some(trace => trace.uid === 'groupB')")
+    (marked,) = ringed(page).values()
+    assert len(marked) == pytest.approx(int(inside.sum()), abs=8)  # but for those under the box's edge
+    page.get_by_label("Colour by").select_option("kl")
+    assert ringed(page) == {"B": marked}
+    page.get_by_role("radio", name="Two latents").click()
+    page.wait_for_function(f"x => {CHART}.data.at(-1).x.length === {len(marked)} && {CHART}.data.at(-1).x[0] !== x",
+                           arg=marked[0][0])  # fmt: skip
+    first = int(inside.nonzero()[0])
+    kl = checkpoint.load_card(DEEP)["numbers"]["kl_per_dimension"]
+    axes = sorted(range(len(kl)), key=lambda dimension: -kl[dimension])[:2]
+    expected = checkpoint.load_encodings(DEEP)[0][first, axes].tolist()
+    assert min(sum((a - b) ** 2 for a, b in zip(one, expected, strict=True)) for one in ringed(page)["B"]) < 1e-8
+    expect(page.get_by_test_id("letter")).to_have_text("B")
+
+
+def test_by_keyboard_the_points_around_the_pin_become_the_groups(visitor):
+    page = opened(visitor, FLAT, "&z=0,2.5")
+    page.get_by_test_id("map").focus()
+    page.keyboard.press("a")
+    expect(page.get_by_label("Group A")).to_have_value("selection A (200)")
+    page.get_by_test_id("map").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("b")
+    expect(page.get_by_label("Group B")).to_have_value("selection B (200)")
+    expect(page.get_by_text("Cohen's d")).to_be_visible()
+    page.wait_for_function(f"{CHART}.data.filter(({{ uid }}) => uid?.startsWith('group')).length === 2")
+    mu = checkpoint.load_encodings(FLAT)[0]
+    for group, z in (("A", [0.0, 2.5]), ("B", [0.0, 2.35])):
+        nearest = (mu - torch.tensor(z)).norm(dim=1).argsort()[:200].sort().values
+        torch.testing.assert_close(torch.tensor(ringed(page)[group]), mu[nearest], atol=1e-4, rtol=0)
 
 
 def test_a_lasso_of_one_view_is_not_kept_on_another(visitor):

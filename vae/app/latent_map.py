@@ -83,12 +83,12 @@ def choose_view(name: str) -> tuple[View, str]:
 
 
 def groups(name: str) -> dict[str, torch.Tensor]:
-    """What can be compared: classes, and what was lassoed; the indices of their test pictures."""
+    """What can be compared: classes, and what was selected on the map; the indices of their test pictures."""
     dataset = inputs.dataset_of(name)
     labels = session.test_set(dataset.name)[1]
     found = {word: (labels == label).nonzero()[:, 0] for label, word in enumerate(dataset.class_names)}
     kept = st.session_state.get(f"{dataset.name}.kept", {})
-    return {lasso(group, rows): torch.tensor(rows) for group, rows in sorted(kept.items())} | found
+    return {selection(group, rows): torch.tensor(rows) for group, rows in sorted(kept.items())} | found
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -105,7 +105,7 @@ def compare(name: str) -> dict | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = {"persist_state": "session", "width": 190}
         chosen = st.selectbox(
-            "Group A", list(found), index=None, placeholder="a class or a lasso", key="map.a", **options
+            "Group A", list(found), index=None, placeholder="a class or a selection", key="map.a", **options
         )
         other = st.selectbox("Group B", [OTHERS, *found], key="map.b", **options)
     if chosen is None:
@@ -136,6 +136,13 @@ def compare(name: str) -> dict | None:
     return {"name": f"{chosen} − {other}", "vector": attribute.direction.tolist()}
 
 
+def chosen_groups(name: str) -> dict[str, str]:
+    """The test pictures of groups A and B for the browser, where they are chosen and not all others."""
+    found = groups(name)
+    chosen = {group: found.get(st.session_state.get(f"map.{group.lower()}")) for group in "AB"}
+    return {group: encode(rows.to(torch.int32)) for group, rows in chosen.items() if rows is not None}
+
+
 def state(key: str) -> object:
     """What the component last said under a name."""
     return st.session_state["map"].get(key)
@@ -157,7 +164,7 @@ def picked() -> None:
 
 
 def kept() -> None:
-    """The component's callback: a lasso was kept as group A or B."""
+    """The component's callback: points were kept as group A or B."""
     name, value = st.session_state["model"], state("kept")
     if not isinstance(value, dict):
         return
@@ -165,7 +172,7 @@ def kept() -> None:
     if group in ("A", "B") and rows:
         key = f"{inputs.dataset_of(name).name}.kept"
         st.session_state[key] = st.session_state.get(key, {}) | {group: rows}
-        st.session_state[f"map.{group.lower()}"] = lasso(group, rows)
+        st.session_state[f"map.{group.lower()}"] = selection(group, rows)
 
 
 def rows_of(name: str, values: object) -> list[int]:
@@ -175,9 +182,9 @@ def rows_of(name: str, values: object) -> list[int]:
     return sorted({int(row) for row in numbers if type(row) in (int, float) and 0 <= row < count and row == int(row)})
 
 
-def lasso(group: str, rows: list[int]) -> str:
-    """What a kept lasso is called."""
-    return f"lasso {group} ({len(rows)})"
+def selection(group: str, rows: list[int]) -> str:
+    """What a kept group is called."""
+    return f"selection {group} ({len(rows)})"
 
 
 def as_csv(name: str) -> bytes:
@@ -278,6 +285,7 @@ def page(name: str) -> None:
                 "marks": marked,
                 "levels": encode(given.x.mul(spec.levels - 1).round().to(torch.uint8)),
                 "direction": direction,
+                "groups": chosen_groups(name),
             },
             on_place_change=moved,
             on_picked_change=picked,

@@ -2,6 +2,7 @@
 
 const TILES = 20; // decoded pictures on a side of the background
 const NEAREST = 8;
+const PICKED = 200; // points around the pin that a key takes as a group
 const REACH = 5; // pixels from the pointer to the middle of a point: between close points a place can still be pointed at
 const STEP = 0.05; // of an arrow key; with Shift a tenth of it
 
@@ -79,12 +80,28 @@ class LatentMap {
       this.tiled = null;
       this.selected = [];
     }
+    const regrouped = this.takeGroups(data.groups) || turned;
     this.live.input(data.model, fromBase64(data.levels));
     this.turnDirection();
     this.plotly ??= await loadPlotly(data.plotly);
     if (turned) this.draw(this.window());
+    else if (regrouped) this.draw();
     else this.follow();
     this.show(this.z);
+  }
+
+  // The points of groups A and B on this view; whether they are others than before.
+  takeGroups(given) {
+    const key = JSON.stringify([this.rev, given]);
+    if (key === this.grouped) return false;
+    this.grouped = key;
+    const where = new Map(Array.from(this.rows, (index, row) => [index, row]));
+    this.groups = Object.entries(given).map(([group, text]) => {
+      const rows = Array.from(numbersOf(text, Uint32Array), (index) => where.get(index)).filter((row) => row !== undefined);
+      const mean = (axis) => rows.reduce((sum, row) => sum + this.xy[2 * row + axis], 0) / rows.length;
+      return { group, rows, mean: [mean(0), mean(1)] };
+    });
+    return true;
   }
 
   connected(ready) {
@@ -113,7 +130,7 @@ class LatentMap {
       "div",
       {
         class: "area", "data-testid": "map", tabindex: 0, role: "application",
-        "aria-label": "Latent map: arrow keys move z, with Shift in small steps; Enter takes the nearest test picture",
+        "aria-label": `Latent map: arrow keys move z, with Shift in small steps; Enter takes the nearest test picture, A or B the ${PICKED} points nearest on the map as a group`,
         onpointermove: (event) => this.onMove(event),
         onpointerdown: (event) => this.onDown(event),
         onpointerleave: () => this.restore(),
@@ -149,8 +166,10 @@ class LatentMap {
       element("div", { class: "track" }, this.slider),
     );
     this.tools = element("div", { class: "row", style: "padding-bottom:.6rem" });
+    this.hint = element("div", { class: "quiet hint", role: "note" });
     this.root.replaceChildren(
       this.tools,
+      this.hint,
       element(
         "div",
         { class: "mapped" },
@@ -189,18 +208,22 @@ class LatentMap {
         this.askTiles();
       });
     const decodable = this.data.along !== null;
-    const lasso = button("Lasso", this.lasso === true, () => {
-      this.lasso = !this.lasso;
-      this.plotly.relayout(this.chart, { dragmode: this.lasso ? "lasso" : "pan" });
-      this.buildTools();
-    });
+    const selecting = (mode, text) =>
+      button(text, this.selecting === mode, () => {
+        this.selecting = this.selecting === mode ? null : mode;
+        this.plotly.relayout(this.chart, { dragmode: this.selecting ?? "pan" });
+        this.buildTools();
+      });
+    const keys = decodable ? `; or press A or B on the map for the ${PICKED} points nearest to the pin` : "";
+    say(this.hint, this.selecting && !(this.selected ?? []).length ? `Drag around points${keys}` : "");
     const kept = (this.selected ?? []).length;
     const keep = (group) => button(`${kept} as ${group}`, false, () => this.keep(group));
     const whole = button("Whole map", false, () => this.draw(this.window()));
     this.tools.replaceChildren(
       select,
       ...(decodable ? [layer("pictures", "Decoded"), layer("density", "Density")] : []),
-      lasso,
+      selecting("select", "Box"),
+      selecting("lasso", "Lasso"),
       ...(kept ? [keep("A"), keep("B")] : []),
       whole,
     );
@@ -257,6 +280,19 @@ class LatentMap {
     return [{ ...shared, ...of(all), uid: this.colourBy, showlegend: false, marker: { ...marker, colorbar: bar } }];
   }
 
+  // Groups A and B: rings of two colours and shapes around their points.
+  ringed(text) {
+    const marker = {
+      A: { symbol: "circle-open", color: text },
+      B: { symbol: "square-open", color: getComputedStyle(this.root).getPropertyValue("--st-primary-color").trim() },
+    };
+    return this.groups.map(({ group, rows }) => ({
+      type: "scattergl", mode: "markers", uid: `group${group}`, name: group, hoverinfo: "skip",
+      x: rows.map((row) => this.xy[2 * row]), y: rows.map((row) => this.xy[2 * row + 1]),
+      marker: { ...marker[group], size: 7, opacity: 0.5, line: { width: 1.2 } },
+    }));
+  }
+
   // the page's colour, so that what is written over points can be read
   veil() {
     return `${getComputedStyle(this.root).getPropertyValue("--st-background-color").trim()}b0`;
@@ -291,14 +327,14 @@ class LatentMap {
       font: { color: text, family: style.getPropertyValue("--st-font"), size: 13 },
       xaxis: { ...quiet, range: ranges[0], title: { text: this.data.titles[0], standoff: 4 }, showticklabels: along !== null },
       yaxis: { ...quiet, range: ranges[1], title: { text: this.data.titles[1], standoff: 2 }, scaleanchor: "x", showticklabels: along !== null },
-      dragmode: this.lasso ? "lasso" : "pan",
+      dragmode: this.selecting ?? "pan",
       uirevision: this.rev,
       hovermode: false, // it looks only now and then, and tells of a point when the hand is elsewhere: see pointed()
       showlegend: true,
       legend: { ...legend, itemsizing: "constant", bgcolor: this.veil(), font: { size: 12 } },
       images: this.layers.pictures && this.background ? [this.background] : [],
     };
-    const traces = [...this.contours(), ...this.points()];
+    const traces = [...this.contours(), ...this.points(), ...this.ringed(text)];
     const first = !this.chart.data;
     this.plotly.react(this.chart, traces, layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, showTips: false });
     if (first) this.listen();
@@ -361,7 +397,11 @@ class LatentMap {
     this.marks.style.cssText =
       `position: absolute; overflow: hidden; pointer-events: none; left: ${across._offset}px; top: ${up._offset}px; ` +
       `width: ${across._length}px; height: ${up._length}px`;
-    this.marks.replaceChildren(...(this.data.along ? this.rings(on) : []), ...drawn);
+    const letters = this.groups.filter(({ rows }) => rows.length).map(({ group, mean }) => {
+      const [x, y] = on(mean);
+      return svg("text", { x, y, dy: "0.35em", "text-anchor": "middle", "data-testid": "letter", style: `${LABEL}; font-size: 1.3rem` }, group);
+    });
+    this.marks.replaceChildren(...(this.data.along ? this.rings(on) : []), ...letters, ...drawn);
   }
 
   // The prior at one, two and three standard deviations, over the points, which would hide it, and lighter than they are.
@@ -439,7 +479,7 @@ class LatentMap {
   }
 
   onMove(event) {
-    if (event.pointerType === "touch" || this.lasso || event.buttons) return this.hideFloat();
+    if (event.pointerType === "touch" || this.selecting || event.buttons) return this.hideFloat();
     if (this.onLegend(event)) return this.restore();
     const box = this.area.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
@@ -501,7 +541,7 @@ class LatentMap {
   }
 
   onUp(event, x, y) {
-    if (this.lasso || Math.hypot(event.clientX - x, event.clientY - y) > 4) return;
+    if (this.selecting || Math.hypot(event.clientX - x, event.clientY - y) > 4) return;
     const [row, place] = [this.pointed(event), this.under(event)];
     if (row !== null) this.pick(this.rows[row]);
     else if (place) this.moveTo(this.movedTo(place));
@@ -509,6 +549,9 @@ class LatentMap {
 
   onKey(event) {
     if (event.key === "Enter" && event.target === this.area && this.nearest) this.pick(this.nearest[0]);
+    const group = event.key.toUpperCase();
+    const plain = event.target === this.area && !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (plain && this.data.along && (group === "A" || group === "B")) return this.keep(group, this.around());
     const by = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!by || !this.data.along || event.target !== this.area) return;
     const [a, b] = this.at(this.z);
@@ -541,12 +584,19 @@ class LatentMap {
     this.component.setStateValue("picked", { index, turn: Math.random() });
   }
 
-  keep(group) {
-    this.component.setStateValue("kept", { group, rows: this.selected.map((row) => this.rows[row]) });
+  keep(group, picked = this.selected) {
+    this.component.setStateValue("kept", { group, rows: picked.map((row) => this.rows[row]), turn: Math.random() });
     this.selected = [];
-    this.lasso = false;
+    this.selecting = null;
     this.plotly.update(this.chart, { selectedpoints: [null] }, { dragmode: "pan", selections: [] });
     this.buildTools();
+  }
+
+  // the points nearest to the pin, on the plane
+  around() {
+    const [a, b] = this.at(this.z);
+    const far = Array.from(this.labels, (_, row) => (this.xy[2 * row] - a) ** 2 + (this.xy[2 * row + 1] - b) ** 2);
+    return Array.from(far.keys()).sort((one, other) => far[one] - far[other]).slice(0, PICKED);
   }
 
   // ---- the difference of two groups ----
@@ -564,9 +614,9 @@ class LatentMap {
   // How far along, in steps of the whole difference of the groups' means.
   turnSlider(value) {
     this.slider.value = value;
-    const steps = `${value > 0 ? "+" : ""}${value === 0 ? "0" : nats(value, 2)}`;
-    this.slider.ariaValueText = `${steps} of the difference`;
-    say(this.directionValue, `${steps} (A − B)`);
+    const steps = `${value > 0 ? "+" : ""}${nats(value, 2)} ×`;
+    this.slider.ariaValueText = `${steps} the difference`;
+    say(this.directionValue, steps);
   }
 
   along() {
