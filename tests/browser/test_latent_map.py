@@ -256,6 +256,36 @@ def test_zoom_and_pan_survive_other_layers_and_colours_until_the_whole_map_is_as
     assert ranges(page) == pytest.approx(whole)
 
 
+def test_zoom_colours_and_layers_are_as_they_were_after_another_page_and_another_projection(visitor):
+    page = opened(visitor, DEEP)
+    whole = ranges(page)
+    before = zoomed(page)
+    page.get_by_label("Colour by").select_option("elbo")
+    page.get_by_role("button", name="Density").click()
+    page.get_by_role("radio", name="Two latents").click()
+    page.wait_for_function(f"{LAYOUT}.xaxis.title.text.startsWith('z')")
+    other = zoomed(page)
+    page.get_by_role("radio", name="Principal components").click()
+    page.wait_for_function(f"{LAYOUT}.xaxis.title.text.startsWith('first')")
+    assert ranges(page) == pytest.approx(before)
+    page.get_by_role("link", name="Reconstruct").click()
+    page.get_by_text("nats per picture").first.wait_for()
+    expect(page.get_by_test_id("map")).to_have_count(0)
+    page.get_by_role("link", name="Latent map").click()
+    page.locator("[data-testid=map][data-points='10000']").wait_for()
+    assert ranges(page) == pytest.approx(before)
+    expect(page.get_by_label("Colour by")).to_have_value("elbo")
+    expect(page.get_by_role("button", name="Density")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("radio", name="Two latents").click()
+    page.wait_for_function(f"{LAYOUT}.xaxis.title.text.startsWith('z')")
+    assert ranges(page) == pytest.approx(other)
+    page.get_by_role("radio", name="Principal components").click()
+    page.wait_for_function(f"{LAYOUT}.xaxis.title.text.startsWith('first')")
+    page.get_by_role("button", name="Whole map").click()
+    page.wait_for_timeout(200)
+    assert ranges(page) == pytest.approx(whole)
+
+
 def test_the_whole_map_stays_in_a_window_of_another_size(visitor):
     page = opened(visitor, FLAT)
 
@@ -400,6 +430,20 @@ def test_a_box_becomes_a_group_whose_points_stay_marked_on_every_view(visitor):
     expected = checkpoint.load_encodings(DEEP)[0][first, axes].tolist()
     assert min(sum((a - b) ** 2 for a, b in zip(one, expected, strict=True)) for one in ringed(page)["B"]) < 1e-8
     expect(page.get_by_test_id("letter")).to_have_text("B")
+
+
+def test_what_has_the_keyboards_focus_keeps_it(visitor):
+    page = opened(visitor, FLAT)
+    for button in (page.get_by_role("button", name="Density"), page.get_by_role("button", name="Box")):
+        button.focus()
+        for _ in range(2):
+            page.keyboard.press("Space")
+            expect(button).to_be_focused()
+    colour = page.get_by_label("Colour by")
+    colour.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[data-testid=map]")).to_be_visible()
+    expect(colour).to_be_focused()
 
 
 def test_by_keyboard_the_points_around_the_pin_become_the_groups(visitor):

@@ -38,17 +38,36 @@ function standing(share) {
   return `denser than ${Math.round(100 * share)} % of pictures' places`;
 }
 
+// What is looked at stays as it was when the visitor comes back to the page in this tab.
+function remembered(what) {
+  try {
+    return JSON.parse(sessionStorage.getItem(`map.${what}`)) ?? {};
+  } catch {
+    return {}; // no storage here, or somebody else's words in it
+  }
+}
+
+function remember(what, value) {
+  try {
+    sessionStorage.setItem(`map.${what}`, JSON.stringify(value));
+  } catch {
+    // where nothing may be kept, the page begins anew
+  }
+}
+
 class LatentMap {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.live = new Live((ready) => this.connected(ready));
-    this.colourBy = "class";
-    this.layers = { pictures: false, density: true };
+    const { colourBy = "class", layers = { pictures: false, density: true } } = remembered("look");
+    this.colourBy = colourBy;
+    this.layers = layers;
     this.resized = new ResizeObserver(() => this.chart.data && this.draw());
     this.build();
   }
 
   end() {
+    this.keepView();
     this.live.close();
     this.resized.disconnect();
     clearTimeout(this.settling);
@@ -84,7 +103,7 @@ class LatentMap {
     this.live.input(data.model, fromBase64(data.levels));
     this.turnDirection();
     this.plotly ??= await loadPlotly(data.plotly);
-    if (turned) this.draw(this.window());
+    if (turned) this.draw(this.keptView() ?? this.window());
     else if (regrouped) this.draw();
     else this.follow();
     this.show(this.z);
@@ -190,7 +209,8 @@ class LatentMap {
   }
 
   buildTools() {
-    const button = (text, pressed, onclick) => element("button", { "aria-pressed": pressed, onclick }, text);
+    const button = (text, onclick) => element("button", { onclick }, text);
+    const toggle = (text, pressed, onclick) => element("button", { "aria-pressed": `${pressed}`, onclick }, text);
     const names = { class: "class", elbo: "ELBO", kl: "KL", reconstruction: "reconstruction" };
     const select = element(
       "select",
@@ -202,14 +222,14 @@ class LatentMap {
       }),
     );
     const layer = (name, text) =>
-      button(text, this.layers[name], () => {
+      toggle(text, this.layers[name], () => {
         this.layers[name] = !this.layers[name];
         this.draw();
         this.askTiles();
       });
     const decodable = this.data.along !== null;
     const selecting = (mode, text) =>
-      button(text, this.selecting === mode, () => {
+      toggle(text, this.selecting === mode, () => {
         this.selecting = this.selecting === mode ? null : mode;
         this.plotly.relayout(this.chart, { dragmode: this.selecting ?? "pan" });
         this.buildTools();
@@ -217,8 +237,10 @@ class LatentMap {
     const keys = decodable ? `; or press A or B on the map for the ${PICKED} points nearest to the pin` : "";
     say(this.hint, this.selecting && !(this.selected ?? []).length ? `Drag around points${keys}` : "");
     const kept = (this.selected ?? []).length;
-    const keep = (group) => button(`${kept} as ${group}`, false, () => this.keep(group));
-    const whole = button("Whole map", false, () => this.draw(this.window()));
+    const keep = (group) => button(`${kept} as ${group}`, () => this.keep(group));
+    const whole = button("Whole map", () => this.draw(this.window()));
+    const held = this.root.getRootNode().activeElement;
+    const called = this.tools.contains(held) ? held.textContent : null;
     this.tools.replaceChildren(
       select,
       ...(decodable ? [layer("pictures", "Decoded"), layer("density", "Density")] : []),
@@ -227,6 +249,20 @@ class LatentMap {
       ...(kept ? [keep("A"), keep("B")] : []),
       whole,
     );
+    // the one under a keyboard's focus was just made anew, or is not there any more
+    if (called !== null) ([...this.tools.children].find((child) => child.textContent === called) ?? this.area).focus();
+  }
+
+  // of each model and projection
+  keepView() {
+    if (!this.chart.data) return;
+    remember("views", { ...remembered("views"), [this.drawnRev]: this.seen() });
+    remember("look", { colourBy: this.colourBy, layers: this.layers });
+  }
+
+  keptView() {
+    const ranges = remembered("views")[this.rev];
+    return Array.isArray(ranges) && ranges.flat().length === 4 && ranges.flat().every(Number.isFinite) ? ranges : null;
   }
 
   size() {
@@ -338,6 +374,8 @@ class LatentMap {
     const first = !this.chart.data;
     this.plotly.react(this.chart, traces, layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, showTips: false });
     if (first) this.listen();
+    this.drawnRev = this.rev;
+    this.keepView();
     this.buildTools();
     this.follow();
     this.area.dataset.points = this.labels.length;
@@ -345,7 +383,7 @@ class LatentMap {
   }
 
   listen() {
-    this.chart.on("plotly_relayout", () => this.follow());
+    this.chart.on("plotly_relayout", () => (this.follow(), this.keepView()));
     this.chart.on("plotly_relayouting", () => this.follow());
     this.chart.on("plotly_selected", (event) => {
       this.selected = (event?.points ?? []).map((point) => point.customdata).filter(Number.isInteger);
