@@ -13,7 +13,7 @@ from torch.distributions import Normal, kl_divergence
 
 import vae
 from vae import checkpoint, data, images, latent, projection
-from vae.app import inputs, latent_map
+from vae.app import inputs, latent_map, live
 
 NAMES = vae.list_pretrained()
 CARDS = {name: checkpoint.load_card(name) for name in NAMES}
@@ -162,6 +162,23 @@ def test_upload_and_drawing_are_both_marked_with_their_posteriors(name):
         assert mark["sigma"] == pytest.approx(sigma.tolist(), abs=1e-4)
     app.session_state["own"] = "upload"
     assert [mark["label"] for mark in told(checked(app.run()))["marks"]] == ["x, your picture", "your drawing"]
+
+
+def test_pictures_brought_to_other_pages_are_marked_once_each_and_the_input_says_which_it_is():
+    spec = vae.load_pretrained(DEEP).input_spec
+    drawn, uploaded = images.prepare_array(canvas(), spec).picture, images.prepare(png(), spec).picture
+    links = [
+        inputs.link(inputs.Input("own", "", picture, live.binarised(picture, spec))) for picture in (drawn, uploaded)
+    ]
+    brought = {f"brought.{dataset(DEEP).name}": dict(zip(links, ["your drawing", "your picture 2"], strict=True))}
+    own = {"upload": ("file", png()), "own": None}  # the same picture as one that was brought
+    app = opened(DEEP, **brought, **own, **{f"input.{dataset(DEEP).name}": links[0]})
+    first, second = told(app)["marks"]
+    assert (first["label"], second["label"]) == ("x, your drawing", "your picture")
+    for mark, picture in ((first, drawn), (second, uploaded)):
+        mu, sigma = posterior(DEEP, picture)
+        assert mark["mu"] == pytest.approx(mu.tolist(), abs=1e-4)
+        assert mark["sigma"] == pytest.approx(sigma.tolist(), abs=1e-4)
 
 
 def test_without_a_picture_of_ones_own_only_the_example_is_marked():

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import vae
 from tests.browser.seen import changes, seen
-from vae import checkpoint, data, latent
+from vae import checkpoint, data, images, latent
 
 NAMES = vae.list_pretrained()
 FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
@@ -340,16 +340,80 @@ def test_the_input_is_marked_with_its_posterior_at_true_scale_and_stays_so_when_
         zoomed(page)
 
 
+@pytest.mark.parametrize("row", [7, 123])
+def test_under_principal_components_the_ellipse_is_the_projected_covariance(visitor, row):
+    page = opened(visitor, DEEP, f"&x=i{row}")
+    polygon = f"{CHART}.getRootNode().querySelector('[data-testid=mark] polygon').points"
+    places = f"({{ xaxis, yaxis }}) => Array.from({polygon}, ({{ x, y }}) => [xaxis.p2d(x), yaxis.p2d(y)])"
+    outline = torch.tensor(page.evaluate(f"({places})({LAYOUT})"))
+    mu, sigma = (tensor[row] for tensor in checkpoint.load_encodings(DEEP))
+    directions = plane(DEEP) * signs(page, DEEP)[:, None]
+    torch.testing.assert_close(outline.mean(0), directions @ mu, atol=3e-3, rtol=0)
+    # evenly spaced on a circle before it was mapped there, so that twice their covariance is the posterior's
+    found = 2 * torch.cov(outline.T, correction=0)
+    torch.testing.assert_close(found, directions @ sigma.square().diag() @ directions.T, atol=2e-4, rtol=0.02)
+
+
+def one(size: int = 99) -> bytes:
+    """A one in dark ink on light paper."""
+    paper, file = Image.new("L", (size, size), 255), io.BytesIO()
+    ImageDraw.Draw(paper).line([(0.5 * size, 0.15 * size), (0.5 * size, 0.85 * size)], 0, size // 11)
+    paper.save(file, "PNG")
+    return file.getvalue()
+
+
+def upload(page: Page, content: bytes) -> None:
+    page.locator("input[type=file]").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": content})
+
+
+@pytest.mark.parametrize("name", [FLAT, DEEP])
+def test_the_neighbours_of_an_upload_are_those_of_its_encoding(visitor, name):
+    page = visitor(viewport={"width": 1400, "height": 1000}).opens(f"/reconstruct?model={name}")
+    page.get_by_role("radio", name="Upload").click()
+    upload(page, one())
+    expect(page.get_by_test_id("prepared")).to_be_visible()
+    page.get_by_role("link", name="Latent map").click()
+    expect(page.get_by_text("x, your picture", exact=True)).to_be_visible()
+    expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", re.compile(r"\d+"))
+    spec = vae.load_pretrained(name).input_spec
+    bits = data.binarise(images.prepare(one(), spec).picture, torch.Generator().manual_seed(data.BINARISATION_SEED))
+    z = vae.load_pretrained(name).encode(bits).mean[0].detach()
+    assert place(page) == pytest.approx(z.tolist(), abs=2e-3)
+    distances, nearest = (checkpoint.load_encodings(name)[0] - z).norm(dim=1).sort()
+    titles = [page.get_by_test_id(f"near-{i}").get_attribute("title") for i in range(8)]
+    assert titles[0] == f"test picture {nearest[0]}, {distances[0]:.2f} away"
+    found = [float(title.split(", ")[1].split()[0]) for title in titles]
+    assert found == pytest.approx(distances[:8].tolist(), abs=0.0101)
+
+
+def test_what_was_uploaded_and_drawn_on_interpolate_is_marked_on_the_map(visitor):
+    page = visitor(viewport={"width": 1400, "height": 1000}).opens(f"/interpolate?model={DEEP}")
+    dialog = page.get_by_role("dialog")
+    page.get_by_test_id("end-A").click()
+    dialog.get_by_text("Upload", exact=True).click()
+    upload(page, one())
+    dialog.get_by_role("button", name="Use as A").click()
+    expect(page.get_by_role("button", name="A: your picture; choose another")).to_be_visible()
+    page.get_by_test_id("end-B").click()
+    dialog.get_by_text("Draw", exact=True).click()
+    box = dialog.get_by_test_id("pad").bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.8 * box["height"], steps=6)
+    page.mouse.up()
+    dialog.get_by_role("button", name="Use as B").click()
+    expect(page.get_by_role("button", name="B: your drawing; choose another")).to_be_visible()
+    page.get_by_role("link", name="Latent map").click()
+    page.locator("[data-testid=map][data-points='10000']").wait_for()
+    expect(page.get_by_text("your drawing", exact=True)).to_be_visible()
+    assert sorted(mark["label"] for mark in marks(page)) == ["x", "your drawing", "your picture"]
+
+
 @pytest.mark.parametrize("name", [FLAT, DEEP])
 def test_an_own_picture_stays_marked_when_another_becomes_the_input(visitor, name):
     page = visitor(viewport={"width": 1400, "height": 1000}).opens(f"/reconstruct?model={name}")
     page.get_by_role("radio", name="Upload").click()
-    ink, file = Image.new("L", (99, 99), 255), io.BytesIO()
-    ImageDraw.Draw(ink).line([(50, 15), (50, 85)], 0, 9)
-    ink.save(file, "PNG")
-    page.locator("input[type=file]").set_input_files(
-        {"name": "1.png", "mimeType": "image/png", "buffer": file.getvalue()}
-    )
+    upload(page, one())
     expect(page.get_by_test_id("prepared")).to_be_visible()
     page.get_by_role("link", name="Latent map").click()
     mine = page.get_by_text("x, your picture", exact=True)

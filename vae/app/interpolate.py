@@ -55,6 +55,8 @@ def choose(name: str, letter: str) -> None:
     if found is not None and st.button(f"Use as {letter}", type="primary"):
         ends = restored(name)
         ends["ABCD".index(letter)] = inputs.link(found)
+        if found.prepared:
+            inputs.remember(name, found)
         st.rerun()
 
 
@@ -194,7 +196,9 @@ def page(name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = {"label_visibility": "collapsed", "required": True, "persist_state": "session"}
         mode = st.segmented_control("Mode", list(MODES), format_func=MODES.get, key="journey.mode", **options)
+    own = inputs.brought(name)  # what is computed of a picture is everyone's, what it is called is not
     ends = [end(name, identity) for identity in restored(name)[: len(ENDS[mode])]]
+    ends = [one | {"name": own.get(one["id"], one["name"])} for one in ends]
     identities, steps = [one["id"] for one in ends], st.session_state["journey.steps"]
     ways, sheet = {}, None
     if mode == "two":

@@ -233,10 +233,18 @@ def features(name: str) -> None:
 
 def marks(name: str, given: inputs.Input) -> list[dict]:
     """The posteriors to draw: the current input's, called x, and those of the visitor's own pictures."""
-    own = [inputs.find(name, identity) for identity in ("upload", "drawing") if identity != given.id]
-    shown = [given, *(one for one in own if one is not None)]
+    words = {"upload": "your picture", "drawing": "your drawing"} | inputs.brought(name)
+    own = {identity: inputs.find(name, identity) for identity in words}
+    shown, labels = [given], ["x"]
+    for identity, word in words.items():
+        if own[identity] is None:
+            continue
+        if inputs.link(own[identity]) == inputs.link(given):  # however it is known
+            labels[0] = f"x, {word}"
+        elif inputs.link(own[identity]) not in map(inputs.link, shown):
+            shown.append(own[identity])
+            labels.append(word)
     found = engine().ask_sketch(name, torch.cat([one.x for one in shown])).result()
-    labels = [f"x, {given.name}" if given.prepared else "x", *(one.name for one in shown[1:])]
     return [
         {"label": label, "mu": mu, "sigma": sigma}
         for label, mu, sigma in zip(labels, found.mu.tolist(), found.sigma.tolist(), strict=True)
