@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 import vae
 from tests.browser.seen import changes, seen
 from vae import checkpoint, data, images, latent
+from vae.evaluate import ELBO_SAMPLES
 
 NAMES = vae.list_pretrained()
 FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
@@ -20,6 +21,7 @@ DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
 CHART = "[...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.chart')).find(Boolean)"
 LAYOUT = f"{CHART}._fullLayout"
 
+STANDARD = torch.distributions.Normal(0.0, 1.0)
 DRAWN = "e => [e.width, ...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]"
 
 
@@ -554,6 +556,31 @@ def test_a_class_clicked_in_the_legend_is_hidden_on_every_layer_and_the_pin_stay
     page.get_by_label("Colour by").select_option("class")
     page.wait_for_timeout(500)
     assert linked(page) == before
+
+
+@pytest.mark.parametrize("name", [FLAT, DEEP])
+def test_points_are_coloured_by_their_elbo_kl_and_reconstruction(visitor, name):
+    """KL in closed form by torch, log p(x|z) by many draws of z, for some pictures of which both are computed anew."""
+    page = opened(visitor, name)
+    rows = torch.randperm(10_000, generator=torch.Generator().manual_seed(1))[:6].tolist()
+    x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[rows].float()
+    model = vae.load_pretrained(name, "cpu")
+    with torch.inference_mode():
+        q = model.encode(x)
+        kl = torch.distributions.kl_divergence(torch.distributions.Normal(q.mean, q.stddev), STANDARD).sum(1)
+        draws = [model.decode(q.mean + q.stddev * noise).log_prob(x) for noise in torch.randn(
+            400, *q.mean.shape, generator=torch.Generator().manual_seed(0))]  # fmt: skip
+    reconstruction, spread = torch.stack(draws).mean(0), torch.stack(draws).std(0)
+    coloured = {}
+    for value in ("kl", "reconstruction", "elbo"):
+        page.get_by_label("Colour by").select_option(value)
+        page.wait_for_function(f"value => {CHART}.data.at(-1).uid === value", arg=value)
+        of = "({ marker, customdata }) => Object.fromEntries(customdata.map((row, i) => [row, marker.color[i]]))"
+        coloured[value] = torch.tensor([page.evaluate(f"({of})({CHART}.data.at(-1))")[str(row)] for row in rows])
+    torch.testing.assert_close(coloured["kl"], kl, atol=0.02, rtol=1e-3)  # encodings are kept in half precision
+    torch.testing.assert_close(coloured["elbo"], coloured["reconstruction"] - coloured["kl"], atol=1e-3, rtol=0)
+    error = spread * (1 / len(draws) + 1 / ELBO_SAMPLES) ** 0.5
+    assert (abs(coloured["reconstruction"] - reconstruction) < 4 * error + 0.1).all()
 
 
 def test_encodings_can_be_taken_away(visitor):
