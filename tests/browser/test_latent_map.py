@@ -222,6 +222,43 @@ def zoomed(page: Page) -> list[float]:
     return ranges(page)
 
 
+def test_plus_and_minus_zoom_around_the_pin(visitor):
+    page = opened(visitor, FLAT, "&z=0.5,-0.25")
+    before = ranges(page)
+    page.get_by_test_id("map").press("+")
+    page.wait_for_timeout(300)
+    closer = [pin + (end - pin) / 1.25 for pin, end in zip((0.5, 0.5, -0.25, -0.25), before, strict=True)]
+    assert ranges(page) == pytest.approx(closer, abs=1e-4)
+    page.get_by_test_id("map").press("-")
+    page.wait_for_timeout(300)
+    assert ranges(page) == pytest.approx(before, abs=1e-4)
+
+
+def test_two_fingers_zoom_the_map_where_they_are_and_pin_nothing(visitor):
+    page = opened(visitor, FLAT, "&z=0.5,-0.25", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    touch, before = page.context.new_cdp_session(page), ranges(page)
+    x, y = spot(page, 0.5, 0.5)
+
+    def fingers(kind: str, *apart: float) -> None:
+        points = [{"x": x + side * by / 2, "y": y, "id": i} for by in apart for i, side in enumerate((-1, 1))]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    one = [{"x": x - 20, "y": y, "id": 0}]
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": one})
+    fingers("touchStart", 40)
+    for apart in (50, 60, 70, 80):
+        fingers("touchMove", apart)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": one})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(800)
+    after = ranges(page)
+    for low, high, close, far in ((*before[:2], *after[:2]), (*before[2:], *after[2:])):
+        assert far - close == pytest.approx((high - low) / 2, rel=0.02)
+        assert low < close < far < high
+    expect(page.get_by_test_id("decoded")).to_have_attribute("data-z", "0.5,-0.25")
+    assert linked(page) == "0.5,-0.25"
+
+
 def test_zoom_survives_moving_the_pin_and_choosing_another_picture(visitor):
     page = opened(visitor, FLAT, "&z=0.5,-0.25")
     before = zoomed(page)

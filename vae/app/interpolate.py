@@ -194,7 +194,7 @@ def take_away(
             content, file, mime = export.npz(**arrays), f"{name}-{mode}.npz", "application/octet-stream"
         st.download_button(f"Download {kind}", content, file, mime, on_click="ignore", icon=":material/download:")
     if four and kind in films:
-        st.caption("The film goes around the four: from A to B, to D, to C and back to A, again and again.")
+        st.caption("The film goes around the four: A, B, D, C, and on without a stop.")
 
 
 def page(name: str) -> None:

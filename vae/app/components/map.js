@@ -149,7 +149,7 @@ class LatentMap {
       "div",
       {
         class: "area", "data-testid": "map", tabindex: 0, role: "application",
-        "aria-label": `Latent map: arrow keys move z, with Shift in small steps; Enter takes the nearest test picture, A or B the ${PICKED} points nearest on the map as a group`,
+        "aria-label": `Latent map: arrow keys move z, with Shift in small steps; plus and minus zoom; Enter takes the nearest test picture, A or B the ${PICKED} points nearest on the map as a group`,
         onpointermove: (event) => this.onMove(event),
         onpointerdown: (event) => this.onDown(event),
         onpointerleave: () => this.restore(),
@@ -198,14 +198,17 @@ class LatentMap {
           { class: "beside" },
           this.picture,
           element("div", { class: "readouts two" }, cell("log q(<z>), all pictures", "density"), cell("encoded again", "drift")),
+          this.directionBox,
           element("div", { class: "section quiet" }, "nearest encodings, and how far from here"),
           element("div", { class: "nears" }, ...this.near),
-          this.directionBox,
           this.status,
         ),
       ),
     );
     this.resized.observe(this.area);
+    // Plotly knows no pinching: it would move the map with the first finger. `passive` lets the page stay where it is.
+    for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"])
+      this.area.addEventListener(kind, (event) => this.onTouch(event), { capture: true, passive: false });
   }
 
   buildTools() {
@@ -234,8 +237,8 @@ class LatentMap {
         this.plotly.relayout(this.chart, { dragmode: this.selecting ?? "pan" });
         this.buildTools();
       });
-    const keys = decodable ? `; or press A or B on the map for the ${PICKED} points nearest to the pin` : "";
-    say(this.hint, this.selecting && !(this.selected ?? []).length ? `Drag around points${keys}` : "");
+    const keys = decodable ? `; by keyboard, A or B on the map takes the ${PICKED} points nearest to the pin` : "";
+    say(this.hint, this.selecting && !(this.selected ?? []).length ? `Drag around points, by mouse or finger${keys}` : "");
     const kept = (this.selected ?? []).length;
     const keep = (group) => button(`${kept} as ${group}`, () => this.keep(group));
     const whole = button("Whole map", () => this.draw(this.window()));
@@ -393,6 +396,44 @@ class LatentMap {
 
   axes() {
     return [this.chart._fullLayout.xaxis, this.chart._fullLayout.yaxis];
+  }
+
+  // ---- zooming without a wheel ----
+
+  // The map magnified, with a place of it, in pixels of the chart, where it was.
+  zoom(times, [x, y], ranges = this.axes().map((axis) => axis.range.slice())) {
+    const [across, up] = this.axes();
+    const shares = [x / across._length, 1 - y / up._length];
+    const [xaxis, yaxis] = ranges.map(([low, high], axis) => {
+      const held = low + shares[axis] * (high - low);
+      return [held + (low - held) / times, held + (high - held) / times];
+    });
+    this.plotly.relayout(this.chart, { "xaxis.range": xaxis, "yaxis.range": yaxis });
+  }
+
+  onTouch(event) {
+    if (!this.chart.data) return;
+    const fingers = Array.from(event.touches, ({ clientX, clientY }) => [clientX, clientY]);
+    const apart = () => Math.max(1, Math.hypot(fingers[0][0] - fingers[1][0], fingers[0][1] - fingers[1][1]));
+    if (fingers.length === 2 && event.type === "touchstart")
+      this.pinch = { apart: apart(), ranges: this.axes().map((axis) => axis.range.slice()), times: 1 };
+    if (!this.pinch) return;
+    event.preventDefault();
+    if (fingers.length === 2 && event.type === "touchmove") {
+      const box = this.area.getBoundingClientRect();
+      const [across, up] = this.axes();
+      const middle = [0, 1].map((axis) => (fingers[0][axis] + fingers[1][axis]) / 2);
+      this.pinch.times = apart() / this.pinch.apart;
+      this.pinch.at ??= [middle[0] - box.left - across._offset, middle[1] - box.top - up._offset];
+      this.zoom(this.pinch.times, this.pinch.at, this.pinch.ranges);
+    }
+    if (fingers.length) return event.stopPropagation();
+    // the last finger's end is Plotly's too, which then puts the map where the first finger had moved it
+    const { times, at, ranges } = this.pinch;
+    setTimeout(() => {
+      this.pinch = null;
+      if (at) this.zoom(times, at, ranges);
+    });
   }
 
   // What lies on the chart goes where its axes go.
@@ -579,7 +620,7 @@ class LatentMap {
   }
 
   onUp(event, x, y) {
-    if (this.selecting || Math.hypot(event.clientX - x, event.clientY - y) > 4) return;
+    if (this.selecting || this.pinch || Math.hypot(event.clientX - x, event.clientY - y) > 4) return;
     const [row, place] = [this.pointed(event), this.under(event)];
     if (row !== null) this.pick(this.rows[row]);
     else if (place) this.moveTo(this.movedTo(place));
@@ -589,6 +630,8 @@ class LatentMap {
     if (event.key === "Enter" && event.target === this.area && this.nearest) this.pick(this.nearest[0]);
     const group = event.key.toUpperCase();
     const plain = event.target === this.area && !event.ctrlKey && !event.metaKey && !event.altKey;
+    const times = { "+": 1.25, "=": 1.25, "-": 0.8 }[event.key];
+    if (plain && times) return this.zoom(times, this.middle());
     if (plain && this.data.along && (group === "A" || group === "B")) return this.keep(group, this.around());
     const by = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!by || !this.data.along || event.target !== this.area) return;
@@ -596,6 +639,14 @@ class LatentMap {
     const step = STEP * (event.shiftKey ? 0.1 : 1);
     event.preventDefault();
     this.moveTo(this.movedTo([a + by[0] * step, b + by[1] * step]));
+  }
+
+  // the pin in pixels of the chart, or the chart's middle where it is not seen
+  middle() {
+    const [across, up] = this.axes();
+    if (this.pin.hidden) return [across._length / 2, up._length / 2];
+    const [a, b] = this.at(this.z);
+    return [across.d2p(a), up.d2p(b)];
   }
 
   within(z) {
