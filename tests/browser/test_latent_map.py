@@ -379,6 +379,36 @@ def test_the_input_is_marked_with_its_posterior_at_true_scale_and_stays_so_when_
         zoomed(page)
 
 
+def test_names_of_pictures_that_lie_close_do_not_cover_each_other(visitor):
+    page = visitor(viewport={"width": 1400, "height": 1000}).opens(f"/interpolate?model={FLAT}")
+    dialog = page.get_by_role("dialog")
+    for letter, pen in (("A", 9), ("B", 12)):
+        page.get_by_test_id(f"end-{letter}").click()
+        dialog.get_by_text("Upload", exact=True).click()
+        upload(page, one(pen))
+        dialog.get_by_role("button", name=f"Use as {letter}").click()
+        expect(page.get_by_role("button", name=f"{letter}: your picture")).to_be_visible()
+    page.get_by_role("link", name="Latent map").click()
+    page.locator("[data-testid=map][data-points='10000']").wait_for()
+    for name in ("your picture", "your picture 2"):
+        expect(page.get_by_text(name, exact=True)).to_be_visible()
+    first, second = (page.get_by_text(name, exact=True).bounding_box() for name in ("your picture", "your picture 2"))
+    assert abs(first["x"] - second["x"]) < 100  # they would
+    assert abs(first["y"] - second["y"]) >= 15
+
+
+def test_where_nothing_can_be_decoded_only_the_picture_of_the_point_appears(visitor):
+    page = opened(visitor, DEEP)
+    page.get_by_role("radio", name="t-SNE").click()
+    page.locator("[data-testid=map][data-points='2000']").wait_for(timeout=120_000)
+    first = "({ xaxis, yaxis }, { x, y }) => [xaxis._offset + xaxis.d2p(x[0]), yaxis._offset + yaxis.d2p(y[0])]"
+    across, down = page.evaluate(f"({first})({LAYOUT}, {CHART}.data.at(-1))")
+    box = page.get_by_test_id("map").bounding_box()
+    page.mouse.move(box["x"] + across, box["y"] + down)
+    expect(page.get_by_test_id("hovered")).to_be_visible()
+    expect(page.get_by_test_id("floated")).to_be_hidden()
+
+
 @pytest.mark.parametrize("row", [7, 123])
 def test_under_principal_components_the_ellipse_is_the_projected_covariance(visitor, row):
     page = opened(visitor, DEEP, f"&x=i{row}")
@@ -393,10 +423,10 @@ def test_under_principal_components_the_ellipse_is_the_projected_covariance(visi
     torch.testing.assert_close(found, directions @ sigma.square().diag() @ directions.T, atol=2e-4, rtol=0.02)
 
 
-def one(size: int = 99) -> bytes:
+def one(pen: int = 9) -> bytes:
     """A one in dark ink on light paper."""
-    paper, file = Image.new("L", (size, size), 255), io.BytesIO()
-    ImageDraw.Draw(paper).line([(0.5 * size, 0.15 * size), (0.5 * size, 0.85 * size)], 0, size // 11)
+    paper, file = Image.new("L", (99, 99), 255), io.BytesIO()
+    ImageDraw.Draw(paper).line([(50, 15), (50, 85)], 0, pen)
     paper.save(file, "PNG")
     return file.getvalue()
 

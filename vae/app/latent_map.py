@@ -76,7 +76,7 @@ def choose_view(name: str) -> tuple[View, str]:
         elif kind == "tsne":
             st.caption(
                 f"t-SNE of {projection.TSNE_PICTURES} encodings, computed once: neighbours stay near, distances and "
-                "empty places mean nothing, and it cannot be decoded."
+                "empty places mean nothing; no other picture can be put on it, and it cannot be decoded."
             )
     with st.spinner("Computing t-SNE, once" if kind == "tsne" else "", show_time=kind == "tsne"):
         return view_of(name, kind, pair), f"{name}.{kind}.{pair}"

@@ -139,7 +139,7 @@ class LatentMap {
     this.chart = element("div", { class: "chart" });
     this.decoded = element("canvas", { "data-testid": "floated" });
     this.thumb = element("canvas", { "data-testid": "hovered" });
-    const lettered = (canvas, symbol) => element("div", {}, canvas, markup(`<${symbol}>`));
+    const lettered = (canvas, symbol) => element("div", { hidden: "" }, canvas, markup(`<${symbol}>`));
     this.floating = { xhat: lettered(this.decoded, "xhat"), x: lettered(this.thumb, "x") };
     this.float = element("div", { class: "float", hidden: "", "aria-hidden": "true" }, this.floating.xhat, this.floating.x);
     this.aim = element("div", { class: "aim", hidden: "" });
@@ -458,10 +458,14 @@ class LatentMap {
     const [across, up] = this.axes();
     const on = ([a, b]) => [across.d2p(a), up.d2p(b)];
     const marks = this.data.along ? this.data.marks : [];
+    const written = [];
     const drawn = marks.map(({ label, mu, sigma }) => {
       const [x, y] = on(this.at(mu));
       const ellipse = this.ellipse(mu, sigma).map(on);
-      const top = Math.min(y - 12, ...ellipse.map(([, height]) => height)) - 6; // above the pin, should it be here
+      let top = Math.min(y - 12, ...ellipse.map(([, height]) => height)) - 6; // above the pin, should it be here
+      const meets = (other) => Math.abs(other.top - top) < 18 && Math.abs(other.x - x) < 4 * (other.label.length + label.length);
+      while (written.some(meets)) top -= 18;
+      written.push({ x, top, label });
       const anchor = x < 60 ? "start" : x > across._length - 60 ? "end" : "middle";
       const points = ellipse.join(" ");
       return svg(
