@@ -136,6 +136,21 @@ def test_an_uploaded_photo_a_drawing_and_a_sample_become_ends(visitor):
     assert linked(page, "ends").split(",")[3] == "i20"
 
 
+def test_after_a_dialog_the_keyboard_is_where_it_was(visitor):
+    page = opened(visitor, f"ends={ENDS}")
+    dialog, end = page.get_by_role("dialog"), page.get_by_test_id("end-B")
+    end.press("Enter")
+    dialog.get_by_role("button", name="Use as B").wait_for()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(end).to_be_focused()
+    end.press("Enter")
+    dialog.get_by_role("button", name="Use as B").press("Enter")
+    page.wait_for_function("ends => new URL(location).searchParams.get('ends') !== ends", arg=ENDS)
+    expect(dialog).to_have_count(0)
+    expect(end).to_be_focused()
+
+
 def test_a_broken_file_is_one_sentence_and_changes_nothing(visitor):
     page = opened(visitor, f"ends={ENDS}")
     page.get_by_test_id("end-A").click()

@@ -38,6 +38,11 @@ class Journey {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.live = new Live((ready) => this.connected(ready));
+    // A dialog gives the keyboard's focus back to this shadow's host: the button that opened it takes it from there.
+    const { host } = parent.getRootNode();
+    host.tabIndex = -1;
+    host.style.outline = "none";
+    host.addEventListener("focus", (event) => host.shadowRoot.activeElement ?? this.root.querySelector(`[data-testid=end-${this.opener}]`)?.focus());
   }
 
   end() {
@@ -90,12 +95,26 @@ class Journey {
 
   change(letter) {
     this.stop();
+    this.opener = letter;
     this.component.setTriggerValue("change", letter);
   }
 
   poor() {
     const sentences = this.data.ends.filter((end) => end.poor).map((end) => `${end.letter} ${end.poor}: the way begins or ends at what the model makes of it.`);
     return element("div", { class: "quiet", "data-testid": "poor" }, sentences.join(" "));
+  }
+
+  // What has the keyboard's focus keeps it, though it is made anew; after a dialog it is what opened the dialog, which
+  // may close before or after this.
+  rebuild(content) {
+    const held = this.root.getRootNode().activeElement?.dataset.testid ?? (this.opener && `end-${this.opener}`);
+    this.root.replaceChildren(content);
+    if (!held) return;
+    const refocus = () => {
+      if (document.activeElement === document.body) this.root.querySelector(`[data-testid="${held}"]`)?.focus({ preventScroll: true });
+    };
+    refocus();
+    setTimeout(() => (refocus(), (this.opener = null)), 1000);
   }
 
   big(label) {
@@ -178,7 +197,7 @@ class Journey {
       mode === "sum"
         ? [element("div", { class: "row sum" }, buttons[0], "−", buttons[1], "+", buttons[2]), track]
         : [element("div", { class: "line" }, buttons[0], track, buttons[1])];
-    this.root.replaceChildren(
+    this.rebuild(
       element(
         "div",
         { class: "sides" },
@@ -329,7 +348,7 @@ class Journey {
     const cell = (label, name) => element("div", { class: "cell" }, markup(label), (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` })));
     this.status = element("div", { class: "status", role: "status" });
     const corners = ends.map((end) => this.endOf(end));
-    this.root.replaceChildren(
+    this.rebuild(
       element(
         "div",
         { class: "sides" },
