@@ -380,19 +380,23 @@ def test_the_input_is_marked_with_its_posterior_at_true_scale_and_stays_so_when_
 
 
 def test_names_of_pictures_that_lie_close_do_not_cover_each_other(visitor):
-    page = visitor(viewport={"width": 1400, "height": 1000}).opens(f"/interpolate?model={FLAT}")
+    page = visitor(viewport={"width": 1400, "height": 1000}).opens(f"/reconstruct?model={FLAT}")
+    page.get_by_role("radio", name="Upload").click()
+    upload(page, one(9))
+    expect(page.get_by_test_id("prepared")).to_be_visible()
+    page.get_by_role("link", name="Interpolate").click()
+    page.get_by_test_id("end-B").click()
     dialog = page.get_by_role("dialog")
-    for letter, pen in (("A", 9), ("B", 12)):
-        page.get_by_test_id(f"end-{letter}").click()
-        dialog.get_by_text("Upload", exact=True).click()
-        upload(page, one(pen))
-        dialog.get_by_role("button", name=f"Use as {letter}").click()
-        expect(page.get_by_role("button", name=f"{letter}: your picture")).to_be_visible()
+    dialog.get_by_text("Upload", exact=True).click()
+    upload(page, one(12))
+    dialog.get_by_role("button", name="Use as B").click()
+    expect(page.get_by_role("button", name="B: your picture")).to_be_visible()
     page.get_by_role("link", name="Latent map").click()
     page.locator("[data-testid=map][data-points='10000']").wait_for()
-    for name in ("your picture", "your picture 2"):
-        expect(page.get_by_text(name, exact=True)).to_be_visible()
-    first, second = (page.get_by_text(name, exact=True).bounding_box() for name in ("your picture", "your picture 2"))
+    names = [page.get_by_text(name, exact=True) for name in ("x, your picture", "your picture")]
+    for name in names:
+        expect(name).to_be_visible()
+    first, second = (name.bounding_box() for name in names)
     assert abs(first["x"] - second["x"]) < 100  # they would
     assert abs(first["y"] - second["y"]) >= 15
 
