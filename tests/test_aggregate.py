@@ -1,6 +1,7 @@
 """Densities, neighbours and groups of encodings against torch's own mixture, quadrature and known Gaussians."""
 
 import math
+import statistics
 
 import pytest
 import torch
@@ -83,6 +84,35 @@ def test_the_effect_of_a_known_shift_is_found_within_its_error():
     assert abs(found.effect - 1.5) < 3 * found.error
     torch.testing.assert_close(found.direction, torch.tensor([1.5, 0, 0, 0]), atol=0.15, rtol=0)
     torch.testing.assert_close(found.per_dimension, torch.tensor([1.5, 0, 0, 0]), atol=0.15, rtol=0)
+
+
+@pytest.mark.parametrize(("na", "nb"), [(40, 60), (41, 7)])
+def test_the_effect_is_cohens_d_of_the_half_that_was_held_out_as_computed_by_hand(na, nb):
+    mu, a, b = groups(na, nb, 3, 1.0, seed=5)
+    generator, halves = torch.Generator().manual_seed(2), []
+    for group in (a.tolist(), b.tolist()):
+        shuffled = [group[i] for i in torch.randperm(len(group), generator=generator).tolist()]
+        cut = math.ceil(len(group) / 2)
+        halves.append((mu[shuffled[:cut]].double().tolist(), mu[shuffled[cut:]].double().tolist()))
+    (held_a, made_a), (held_b, made_b) = halves
+    mean = [[statistics.fmean(column) for column in zip(*half, strict=True)] for half in (made_a, made_b)]
+    direction = [x - y for x, y in zip(*mean, strict=True)]
+
+    def cohen(one: list[float], other: list[float]) -> float:
+        n, m = len(one), len(other)
+        pooled = ((n - 1) * statistics.variance(one) + (m - 1) * statistics.variance(other)) / (n + m - 2)
+        return (statistics.fmean(one) - statistics.fmean(other)) / math.sqrt(pooled)
+
+    along_a, along_b = (
+        [sum(x * y for x, y in zip(z, direction, strict=True)) for z in half] for half in (held_a, held_b)
+    )
+    found = attribute(mu, a, b, seed=2)
+    assert found.direction.tolist() == pytest.approx(direction, abs=1e-6)
+    assert found.effect == pytest.approx(cohen(along_a, along_b), rel=1e-9)
+    per_dimension = [cohen(*sides) for sides in zip(zip(*held_a, strict=True), zip(*held_b, strict=True), strict=True)]
+    assert found.per_dimension.tolist() == pytest.approx(per_dimension, rel=1e-5)
+    n, m = len(held_a), len(held_b)
+    assert found.error == pytest.approx(math.sqrt((n + m) / (n * m) + found.effect**2 / (2 * (n + m))), rel=1e-9)
 
 
 def test_the_error_is_the_spread_of_the_effect_over_many_draws():

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 import vae
 from vae import checkpoint, data, latent
@@ -80,6 +81,37 @@ def test_the_square_runs_between_the_four(name):
     corners = np.stack([frames[0], frames[8], frames[72], frames[80]])
     expected = vae.load_pretrained(name).decode(encodings(name)).mean[:, 0].detach().mul(255).round().numpy()
     assert np.abs(corners - expected).max() <= 4  # pictures without numbers may be decoded in bfloat16
+
+
+@EVERY_MODEL
+def test_each_path_is_judged_by_numbers_that_other_means_give_too(name):
+    """Steps by an integral of Fisher's metric between neighbours, density by torch's mixture, norms by numpy."""
+    ways, model = told(opened(name, mode="two", steps="24"))["ways"], vae.load_pretrained(name, "cpu")
+    mu, sigma = checkpoint.load_encodings(name)
+    a, b = encodings(name)[:2]
+    others = ((mu - a).abs().amax(1) > 3e-3) & ((mu - b).abs().amax(1) > 3e-3)  # the ends do not count themselves
+    components = Independent(Normal(mu[others].double(), sigma[others].double()), 1)
+    mixture = MixtureSameFamily(Categorical(torch.ones(len(components.mean), dtype=torch.float64)), components)
+    for way in ways.values():
+        z, judged = floats(way["z"]).view(24, -1), way["judged"]
+        with torch.inference_mode():
+            p = model.decode(z).mean.flatten(1).double().clamp(1e-7, 1 - 1e-7)
+        steps = fisher_steps(p)
+        assert judged["length"] == pytest.approx(float(steps.sum()), rel=2e-3)
+        assert judged["largest_step"] == pytest.approx(float(steps.max()), rel=2e-3)
+        assert judged["lowest_density"] == pytest.approx(float(mixture.log_prob(z.double()).min()), abs=2e-3)
+        norms = np.sqrt((z.numpy() ** 2).sum(1) / z.shape[1])
+        assert judged["shell"] == pytest.approx([norms.min(), norms.max()], rel=1e-5)
+
+
+def fisher_steps(p: torch.Tensor) -> torch.Tensor:
+    """How far apart neighbours in p (n, pixels) are: root of the sum over pixels of (int dp / sqrt(p (1 - p)))^2.
+
+    The integral by quadrature over log-odds, where it is 1 / (2 cosh(l / 2)) dl.
+    """
+    logit = torch.logit(p)
+    fine = torch.lerp(logit[:-1, None], logit[1:, None], torch.linspace(0, 1, 201, dtype=p.dtype)[None, :, None])
+    return torch.trapezoid(0.5 / torch.cosh(fine / 2), fine, dim=1).square().sum(1).sqrt()
 
 
 @EVERY_MODEL

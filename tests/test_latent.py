@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vae import data
 from vae.checkpoint import load_encodings, load_pretrained
-from vae.latent import aggregate_log_density, embed, follow, judge, lerp, slerp
+from vae.latent import aggregate_log_density, around, embed, follow, judge, lerp, slerp
 from vae.models import VAE, ModelConfig
 from vae.spec import InputSpec
 
@@ -147,6 +147,20 @@ def test_a_path_is_judged_by_its_decoded_steps_its_density_and_its_radii():
         decoding(nn.Linear(4, 1), 4), torch.tensor([[3.0, 0, 4, 0], [1, 1, 1, 1]]), torch.zeros(2, 4), torch.ones(2, 4)
     )
     assert wide.shell == pytest.approx((1.0, 2.5))
+
+
+def test_a_round_of_four_meets_them_in_order_and_goes_straight_between_at_one_pace():
+    corners = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    a, b, c, d = corners
+    for steps in (24, 60, 120):
+        path, quarter = around(corners, steps), steps // 4
+        assert path.shape == (steps, 3)
+        assert torch.equal(path[::quarter], torch.stack([a, b, d, c]))
+        for i, (start, end) in enumerate([(a, b), (b, d), (d, c), (c, a)]):
+            edge = torch.cat([path, path[:1]])[i * quarter : (i + 1) * quarter + 1]
+            torch.testing.assert_close(edge, lerp(start, end, quarter + 1))
+    with pytest.raises(ValueError, match="at least 2 steps"):
+        around(corners, 1)
 
 
 def pairs_of(count: int) -> list[tuple[int, int]]:

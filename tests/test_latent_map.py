@@ -13,7 +13,7 @@ from torch.distributions import Normal, kl_divergence
 
 import vae
 from vae import checkpoint, data, images, latent, projection
-from vae.app import inputs, latent_map
+from vae.app import inputs, latent_map, live
 
 NAMES = vae.list_pretrained()
 CARDS = {name: checkpoint.load_card(name) for name in NAMES}
@@ -164,6 +164,23 @@ def test_upload_and_drawing_are_both_marked_with_their_posteriors(name):
     assert [mark["label"] for mark in told(checked(app.run()))["marks"]] == ["x, your picture", "your drawing"]
 
 
+def test_pictures_brought_to_other_pages_are_marked_once_each_and_the_input_says_which_it_is():
+    spec = vae.load_pretrained(DEEP).input_spec
+    drawn, uploaded = images.prepare_array(canvas(), spec).picture, images.prepare(png(), spec).picture
+    links = [
+        inputs.link(inputs.Input("own", "", picture, live.binarised(picture, spec))) for picture in (drawn, uploaded)
+    ]
+    brought = {f"brought.{dataset(DEEP).name}": dict(zip(links, ["your drawing", "your picture 2"], strict=True))}
+    own = {"upload": ("file", png()), "own": None}  # the same picture as one that was brought
+    app = opened(DEEP, **brought, **own, **{f"input.{dataset(DEEP).name}": links[0]})
+    first, second = told(app)["marks"]
+    assert (first["label"], second["label"]) == ("x, your drawing", "your picture")
+    for mark, picture in ((first, drawn), (second, uploaded)):
+        mu, sigma = posterior(DEEP, picture)
+        assert mark["mu"] == pytest.approx(mu.tolist(), abs=1e-4)
+        assert mark["sigma"] == pytest.approx(sigma.tolist(), abs=1e-4)
+
+
 def test_without_a_picture_of_ones_own_only_the_example_is_marked():
     found = told(opened(FLAT, own=None, **{f"input.{dataset(FLAT).name}": "i7"}))
     (mark,) = found["marks"]
@@ -211,21 +228,31 @@ def test_without_a_group_b_a_class_is_compared_with_all_others():
     assert said(app) == f"{expected.effect:.2f} ± {expected.error:.2f}"
 
 
-def test_a_kept_lasso_is_a_group():
+def test_a_kept_selection_is_a_group():
     rows = list(range(100, 400))
     app = opened(DEEP, **{f"{dataset(DEEP).name}.kept": {"A": rows}})
-    app.selectbox(key="map.a").set_value("lasso A (300)")
+    app.selectbox(key="map.a").set_value("selection A (300)")
     checked(app.selectbox(key="map.b").set_value(dataset(DEEP).class_names[0]).run())
     mu = checkpoint.load_encodings(DEEP)[0]
     expected = latent.attribute(mu, torch.tensor(rows), of_class(DEEP, 0))
     assert said(app) == f"{expected.effect:.2f} ± {expected.error:.2f}"
 
 
+def test_the_groups_that_are_marked_are_the_chosen_ones_and_all_others_are_not():
+    rows, kept = [3, 5, 9, 4000, 4001], f"{dataset(DEEP).name}.kept"
+    app = opened(DEEP, **{kept: {"A": rows}})
+    assert told(app)["groups"] == {}
+    checked(app.selectbox(key="map.a").set_value("selection A (5)").run())
+    assert {group: array(text, "<i4").tolist() for group, text in told(app)["groups"].items()} == {"A": rows}
+    checked(app.selectbox(key="map.b").set_value(dataset(DEEP).class_names[4]).run())
+    assert array(told(app)["groups"]["B"], "<i4").tolist() == of_class(DEEP, 4).tolist()
+
+
 @pytest.mark.parametrize(("a", "b"), [([5, 6, 7], range(100, 200)), (range(50), range(50)), ([1], [2])])
 def test_groups_that_cannot_be_compared_get_one_sentence(a, b):
     app = opened(FLAT, **{f"{dataset(FLAT).name}.kept": {"A": list(a), "B": list(b)}})
-    app.selectbox(key="map.a").set_value(f"lasso A ({len(a)})")
-    checked(app.selectbox(key="map.b").set_value(f"lasso B ({len(b)})").run())
+    app.selectbox(key="map.a").set_value(f"selection A ({len(a)})")
+    checked(app.selectbox(key="map.b").set_value(f"selection B ({len(b)})").run())
     (error,) = app.error
     assert error.value.startswith("Each group needs 4 pictures")
     assert error.value.endswith(".")
@@ -237,7 +264,7 @@ def test_groups_of_one_data_set_do_not_follow_to_a_model_of_another():
     other = next(name for name in NAMES if dataset(name).name != dataset(FLAT).name)
     app = opened(FLAT, **{f"{dataset(FLAT).name}.kept": {"B": list(range(9))}})
     app.selectbox(key="map.a").set_value(dataset(FLAT).class_names[0])
-    checked(app.selectbox(key="map.b").set_value("lasso B (9)").run())
+    checked(app.selectbox(key="map.b").set_value("selection B (9)").run())
     checked(app.sidebar.selectbox(key="model").set_value(other).run())
     assert told(app)["direction"] is None
     checked(app.sidebar.selectbox(key="model").set_value(FLAT).run())
@@ -309,7 +336,7 @@ def test_a_kept_group_has_each_picture_once_and_is_chosen(said_by):
     rows = [9, 3, 3.0, 9999, 10_000, -1, "4", None, float("nan"), True]
     _, state = said_by(FLAT, "kept", {"group": "B", "rows": rows})
     assert state[f"{dataset(FLAT).name}.kept"] == {"B": [3, 9, 9999]}
-    assert state["map.b"] == "lasso B (3)"
+    assert state["map.b"] == "selection B (3)"
 
 
 @EVERY_MODEL

@@ -15,6 +15,7 @@ __all__ = [
     "Attribute",
     "Judged",
     "aggregate_log_density",
+    "around",
     "attribute",
     "bilinear",
     "embed",
@@ -135,6 +136,17 @@ def bilinear(corners: Float[Tensor, "4 d"], side: int) -> Float[Tensor, "side si
     a, b, c, d = corners
     left, right = lerp(a, c, side), lerp(b, d, side)
     return torch.stack([lerp(start, end, side) for start, end in zip(left, right, strict=True)])
+
+
+def around(corners: Float[Tensor, "4 d"], steps: int) -> Float[Tensor, "steps d"]:
+    """The round along the edges of `bilinear`'s grid: from a over b, d and c back towards a, which is not repeated.
+
+    Each edge takes the same number of steps, where 4 divides `steps`; then the four are met exactly.
+    """
+    _require_two(steps)
+    a, b, c, d = corners
+    t = torch.arange(steps, device=corners.device, dtype=corners.dtype) / steps
+    return _along(torch.stack([a, b, d, c, a]), t[:, None])
 
 
 def _along(corners: Float[Tensor, "k d"], t: Float[Tensor, "m 1"]) -> Float[Tensor, "m d"]:

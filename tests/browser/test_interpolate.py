@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 import vae
-from tests.browser.seen import changes, seen
+from tests.browser.seen import DECODED, changes, seen
 from vae import checkpoint, data, latent
 
 NAMES = vae.list_pretrained()
@@ -136,6 +136,21 @@ def test_an_uploaded_photo_a_drawing_and_a_sample_become_ends(visitor):
     assert linked(page, "ends").split(",")[3] == "i20"
 
 
+def test_after_a_dialog_the_keyboard_is_where_it_was(visitor):
+    page = opened(visitor, f"ends={ENDS}")
+    dialog, end = page.get_by_role("dialog"), page.get_by_test_id("end-B")
+    end.press("Enter")
+    dialog.get_by_role("button", name="Use as B").wait_for()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(end).to_be_focused()
+    end.press("Enter")
+    dialog.get_by_role("button", name="Use as B").press("Enter")
+    page.wait_for_function("ends => new URL(location).searchParams.get('ends') !== ends", arg=ENDS)
+    expect(dialog).to_have_count(0)
+    expect(end).to_be_focused()
+
+
 def test_a_broken_file_is_one_sentence_and_changes_nothing(visitor):
     page = opened(visitor, f"ends={ENDS}")
     page.get_by_test_id("end-A").click()
@@ -165,6 +180,93 @@ def test_the_square_between_four_goes_by_pointer_and_arrow_keys(visitor):
     page.mouse.click(box["x"] + 3, box["y"] + box["height"] - 3)
     expect(page.get_by_test_id("decoded")).to_have_attribute("data-at", re.compile(r"0\.00\d,0\.99\d"))
     assert abs(shown(page) - expected(encodings()[2])).max() <= 2
+
+
+def test_between_four_it_plays_around_the_corners_and_pauses(visitor):
+    page = opened(visitor, f"ends={ENDS}&mode=four&at=0.06,0.06&steps=24")
+    page.wait_for_function("new URL(location).searchParams.get('mode') === 'four'")
+    page.evaluate(
+        f"""() => {{ window.been = []; new MutationObserver(() => window.been.push({DECODED}.dataset.at))
+        .observe({DECODED}, {{ attributes: true, attributeFilter: ['data-at'] }}) }}"""
+    )
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(2600)  # 24 frames at 20 a second, twice
+    page.get_by_role("button", name="Pause").click()
+    been = np.array(page.evaluate("window.been.map(at => at.split(',').map(Number))"))
+    low, high = 0.5 / 9, 1 - 0.5 / 9
+    assert (np.minimum(abs(been - low), abs(been - high)).min(1) < 2e-3).all()  # on the edges
+    turned = np.unwrap(np.arctan2(*(been - 0.5).T[::-1]))  # from A at the upper left by the right to B, D, C
+    assert (np.diff(turned) >= 0).all()
+    assert turned[-1] - turned[0] > 2 * np.pi
+    still, at = seen(page), page.get_by_test_id("decoded").get_attribute("data-at")
+    page.wait_for_function("at => new URL(location).searchParams.get('at').startsWith(at)", arg=at.split(",")[0][:4])
+    assert seen(page) == still
+
+
+def test_between_four_the_film_is_a_round_that_meets_the_four_pictures(visitor):
+    page = opened(visitor, f"ends={ENDS}&mode=four&steps=24")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download GIF").click()
+    with Image.open(download.value.path()) as film:
+        assert film.n_frames == 24
+        times = film.width // 28
+        for frame, z in zip((0, 6, 12, 18), encodings()[[0, 1, 3, 2]], strict=True):
+            film.seek(frame)
+            shown = np.asarray(film.convert("L"), dtype=int)[times // 2 :: times, times // 2 :: times]
+            assert abs(shown - expected(z)).max() <= 4  # pictures without numbers may be decoded in bfloat16
+
+
+def test_a_strip_can_be_taken_away_and_holds_every_frame(visitor):
+    page = opened(visitor, f"ends={ENDS}&path=straight&steps=24")
+    page.get_by_label("Export").click()
+    page.get_by_role("option", name="PNG").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    with Image.open(download.value.path()) as strip:
+        assert strip.size == (24 * 56, 56)
+        frames = np.split(np.asarray(strip, dtype=int)[::2, ::2], 24, axis=1)
+    for frame, z in zip(frames, latent.lerp(*encodings()[:2], 24), strict=True):
+        assert abs(frame - expected(z)).max() <= 1
+
+
+def test_between_four_the_grid_can_be_taken_away(visitor):
+    page = opened(visitor, f"ends={ENDS}&mode=four")
+    page.get_by_label("Export").click()
+    page.get_by_role("option", name="PNG").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    with Image.open(download.value.path()) as sheet:
+        assert sheet.size == (9 * 56, 9 * 56)
+        middle = np.asarray(sheet, dtype=int)[4 * 56 : 5 * 56 : 2, 4 * 56 : 5 * 56 : 2]
+    assert abs(middle - expected(encodings().mean(0))).max() <= 4
+
+
+def test_what_is_exported_and_how_survives_other_choices_and_a_page_change(visitor):
+    page = opened(visitor, f"ends={ENDS}")
+    for label, option in (("Export", "WebP"), ("Frames", "24"), ("Frames a second", "30")):
+        page.get_by_label(label, exact=True).click()
+        page.get_by_role("option", name=option, exact=True).click()
+        expect(page.get_by_label(label, exact=True)).to_have_value(option)
+    page.get_by_text("And back", exact=True).click()
+
+    def as_chosen() -> None:
+        for label, option in (("Export", "WebP"), ("Frames", "24"), ("Frames a second", "30")):
+            expect(page.get_by_label(label, exact=True)).to_have_value(option)
+        expect(page.get_by_role("button", name="Download WebP")).to_be_visible()
+
+    page.get_by_text("Four pictures", exact=True).click()
+    expect(page.get_by_test_id("square")).to_be_visible()
+    as_chosen()
+    page.get_by_text("A − B + C", exact=True).click()
+    expect(page.get_by_test_id("end-C")).to_be_visible()
+    as_chosen()
+    page.get_by_text("Two pictures", exact=True).click()
+    page.get_by_role("link", name="Reconstruct").click()
+    page.get_by_text("nats per picture").first.wait_for()
+    page.get_by_role("link", name="Interpolate").click()
+    page.get_by_test_id("path-straight").wait_for()
+    as_chosen()
+    expect(page.get_by_label("And back")).not_to_be_checked()
 
 
 def test_a_minus_b_plus_c_starts_at_one_whole_difference(visitor):

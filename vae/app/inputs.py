@@ -19,6 +19,7 @@ from vae.engine import engine
 from vae.spec import InputSpec
 
 PAD = 140  # pixels on a side of the drawing pad
+KEPT = 8  # pictures of the visitor's own that are remembered beside the last upload and the last drawing
 FARTHEST = 12.0  # of a latent: twice as far as quadrature goes; no picture of the test sets is encoded beyond
 
 
@@ -164,6 +165,21 @@ def keep_place(name: str, value: object) -> None:
     if z is not None and find(name, given) is not None:
         st.session_state[f"z.{name}"] = z
         choose(name, given)
+
+
+def remember(name: str, found: Input) -> None:
+    """Keep in mind that a picture is the visitor's own, for as long as the session lasts: the map shows it."""
+    key = f"brought.{dataset_of(name).name}"
+    known, identity = brought(name), address(found)
+    words = [found.name, *(f"{found.name} {number}" for number in range(2, KEPT + 2))]
+    word = known.get(identity) or next(word for word in words if word not in known.values())
+    others = [(other, called) for other, called in known.items() if other != identity]
+    st.session_state[key] = dict([*others, (identity, word)][-KEPT:])
+
+
+def brought(name: str) -> dict[str, str]:
+    """The remembered pictures of the visitor's own: what `find` knows them by, and what they are called."""
+    return st.session_state.get(f"brought.{dataset_of(name).name}", {})
 
 
 def prepared(word: str, found: images.Prepared, name: str, identity: str | None = None) -> Input:

@@ -2,6 +2,7 @@
 
 import base64
 import subprocess
+from collections.abc import Callable
 
 import numpy as np
 import streamlit as st
@@ -18,7 +19,7 @@ MODES = {"two": "Two pictures", "four": "Four pictures", "sum": "A − B + C"}
 ENDS = {"two": "AB", "four": "ABCD", "sum": "ABC"}
 OPEN = ("i", "b", "s")  # ids that mean one picture for everyone: what is computed of them is kept for all sessions
 STARTS = (7, 0, 4)  # classes to begin with, beside the current input
-STEPS, SPEEDS = (24, 60, 120), (10, 20, 30)
+STEPS, SPEEDS = (24, 60, 120), (10, 20, 30)  # frames of a way, of which a round of four has a quarter on each edge
 SIDE = 9  # decoded pictures on a side of the square between four
 MOST = 1.5  # how much of A - B is added to C at most
 WIDTH = 256  # pixels of an exported picture, at least
@@ -55,6 +56,8 @@ def choose(name: str, letter: str) -> None:
     if found is not None and st.button(f"Use as {letter}", type="primary"):
         ends = restored(name)
         ends["ABCD".index(letter)] = inputs.address(found)
+        if found.prepared:
+            inputs.remember(name, found)
         st.rerun()
 
 
@@ -97,6 +100,13 @@ def square(name: str, identities: tuple[str, ...]) -> tuple[Tensor, np.ndarray]:
     corners = torch.stack([end(name, identity)["mu"] for identity in identities])
     z = latent.bilinear(corners, SIDE)
     return z, export.as_frames(engine().pictures(name, z.flatten(0, 1)))
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def round_trip(name: str, identities: tuple[str, ...], steps: int) -> tuple[Tensor, np.ndarray]:
+    """The round along the square's edges: z (steps, d), and the decoded pictures as bytes."""
+    z = latent.around(torch.stack([end(name, identity)["mu"] for identity in identities]), steps)
+    return z, export.as_frames(engine().pictures(name, z))
 
 
 def encoded(content: bytes) -> str:
@@ -144,57 +154,61 @@ def place() -> list[float]:
     return st.session_state[key]
 
 
+def grid(frames: np.ndarray) -> bytes:
+    """The square's pictures, row by row, as one PNG."""
+    rows = frames.reshape(SIDE, SIDE, *frames.shape[1:])
+    sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+    return export.strip(sheet[None], 2 * sheet.shape[1])
+
+
 @st.cache_data(show_spinner=False, max_entries=24)
 def film(kind: str, frames: np.ndarray, speed: int, back: bool) -> bytes:
     """The frames as a film. OSError or TimeoutExpired where ffmpeg fails."""
     return export.formats()[kind].write(export.there_and_back(frames) if back else frames, WIDTH, speed)
 
 
-def take_away(name: str, mode: str, ways: dict[str, Way], path: str) -> None:
-    """The chosen path as a film, as a strip, or as latents; made at once, so that a click has it."""
-    frames, films = export.as_frames(ways[path].steps.mean), export.formats()
+def take_away(
+    name: str, mode: str, path: str, frames: np.ndarray, still: Callable[[], bytes], latents: dict[str, Tensor]
+) -> None:
+    """The frames as a film, the `still` picture of them all, or the latents; made at once, so that a click has it."""
+    films, four = export.formats(), mode == "four"
     options = {"width": 110, "persist_state": "session"}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = st.selectbox("Export", [*films, "PNG strip", "Latents (NPZ)"], key="journey.format", width=150)
-        st.selectbox("Frames", STEPS, key="journey.steps", **options)
+        kinds = [*films, "PNG", "Latents (NPZ)"]
+        kind = st.selectbox("Export", kinds, key="journey.format", width=150, persist_state="session")
+        if kind != "PNG" or not four:
+            st.selectbox("Frames", STEPS, key="journey.steps", **options)
         if kind in films:
-            speed = st.selectbox("Frames a second", SPEEDS, 1, key="journey.speed", **options)
-            back = st.toggle("And back", True, key="journey.back", persist_state="session")
+            speed = st.selectbox("Frames a second", SPEEDS, key="journey.speed", **options)
+            back = not four and st.toggle("And back", True, key="journey.back", persist_state="session")
             try:
                 content = film(kind, frames, speed, back)
             except (OSError, subprocess.TimeoutExpired):
                 st.error(f"{kind} cannot be made here; GIF and WebP can.")
                 return
             file, mime = f"{name}-{path}.{films[kind].suffix}", films[kind].mime
-        elif kind == "PNG strip":
-            content, file, mime = export.strip(frames, 2 * frames.shape[2]), f"{name}-{path}.png", "image/png"
+        elif kind == "PNG":
+            content, file, mime = still(), f"{name}-{path}.png", "image/png"
         else:
-            arrays = {word: way.z.numpy() for word, way in ways.items()}
+            arrays = {word: z.numpy() for word, z in latents.items()}
             content, file, mime = export.npz(**arrays), f"{name}-{mode}.npz", "application/octet-stream"
         st.download_button(f"Download {kind}", content, file, mime, on_click="ignore", icon=":material/download:")
-
-
-def take_away_square(name: str, z: Tensor, frames: np.ndarray) -> None:
-    """The grid as one picture, or its latents."""
-    rows = frames.reshape(SIDE, SIDE, *frames.shape[1:])
-    with st.container(horizontal=True):
-        sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
-        options = {"on_click": "ignore", "icon": ":material/download:"}
-        st.download_button(
-            "PNG", export.strip(sheet[None], 2 * sheet.shape[1]), f"{name}-four.png", "image/png", **options
-        )
-        st.download_button("Latents (NPZ)", export.npz(z=z.numpy()), f"{name}-four.npz", **options)
+    if four and kind in films:
+        st.caption("The film goes around the four: A, B, D, C, and on without a stop.")
 
 
 def page(name: str) -> None:
     """The ends, the ways between them, and files to take away."""
     remembered("mode", list(MODES), "two")
     remembered("steps", list(STEPS), 60)
+    remembered("speed", list(SPEEDS), 20)
     path = remembered("path", list(PATHS), "following")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = {"label_visibility": "collapsed", "required": True, "persist_state": "session"}
         mode = st.segmented_control("Mode", list(MODES), format_func=MODES.get, key="journey.mode", **options)
+    own = inputs.brought(name)  # what is computed of a picture is everyone's, what it is called is not
     ends = [end(name, identity) for identity in restored(name)[: len(ENDS[mode])]]
+    ends = [one | {"name": own.get(one["id"], one["name"])} for one in ends]
     identities, steps = [one["id"] for one in ends], st.session_state["journey.steps"]
     ways, sheet = {}, None
     if mode == "two":
@@ -220,6 +234,8 @@ def page(name: str) -> None:
             "ways": {word: described(way) for word, way in ways.items()},
             "square": sheet and {"side": SIDE, "strip": encoded(export.strip(sheet[1], sheet[1].shape[2]))},
             "most": MOST,
+            "steps": steps,
+            "speed": st.session_state["journey.speed"],
             "chosen": path,
             "at": place(),
         },
@@ -228,9 +244,12 @@ def page(name: str) -> None:
         on_question_change=lambda: session.answer("journey"),
     )
     if sheet:
-        take_away_square(name, *sheet)
+        z, frames = round_trip(name, tuple(identities), steps)
+        take_away(name, mode, "four", frames, lambda: grid(sheet[1]), {"z": sheet[0], "around": z})
     else:
-        take_away(name, mode, ways, path)
+        frames = export.as_frames(ways[path].steps.mean)
+        latents = {word: way.z for word, way in ways.items()}
+        take_away(name, mode, path, frames, lambda: export.strip(frames, 2 * frames.shape[2]), latents)
     link.write(
         {
             "model": name,

@@ -81,19 +81,19 @@ def choose_view(name: str) -> tuple[View, str]:
         elif kind == "tsne":
             st.caption(
                 f"t-SNE of {projection.TSNE_PICTURES} encodings, computed once: neighbours stay near, distances and "
-                "empty places mean nothing, and it cannot be decoded."
+                "empty places mean nothing; no other picture can be put on it, and it cannot be decoded."
             )
     with st.spinner("Computing t-SNE, once" if kind == "tsne" else "", show_time=kind == "tsne"):
         return view_of(name, kind, pair), f"{name}.{kind}.{pair}"
 
 
 def groups(name: str) -> dict[str, torch.Tensor]:
-    """What can be compared: classes, and what was lassoed; the indices of their test pictures."""
+    """What can be compared: classes, and what was selected on the map; the indices of their test pictures."""
     dataset = inputs.dataset_of(name)
     labels = session.test_set(dataset.name)[1]
     found = {word: (labels == label).nonzero()[:, 0] for label, word in enumerate(dataset.class_names)}
     kept = st.session_state.get(f"{dataset.name}.kept", {})
-    return {lasso(group, rows): torch.tensor(rows) for group, rows in sorted(kept.items())} | found
+    return {selection(group, rows): torch.tensor(rows) for group, rows in sorted(kept.items())} | found
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -110,7 +110,7 @@ def compare(name: str) -> dict | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = {"persist_state": "session", "width": 190}
         chosen = st.selectbox(
-            "Group A", list(found), index=None, placeholder="a class or a lasso", key="map.a", **options
+            "Group A", list(found), index=None, placeholder="a class or a selection", key="map.a", **options
         )
         other = st.selectbox("Group B", [OTHERS, *found], key="map.b", **options)
     if chosen is None:
@@ -141,6 +141,13 @@ def compare(name: str) -> dict | None:
     return {"name": f"{chosen} − {other}", "vector": attribute.direction.tolist()}
 
 
+def chosen_groups(name: str) -> dict[str, str]:
+    """The test pictures of groups A and B for the browser, where they are chosen and not all others."""
+    found = groups(name)
+    chosen = {group: found.get(st.session_state.get(f"map.{group.lower()}")) for group in "AB"}
+    return {group: encode(rows.to(torch.int32)) for group, rows in chosen.items() if rows is not None}
+
+
 def state(key: str) -> object:
     """What the component last said under a name."""
     return st.session_state["map"].get(key)
@@ -162,7 +169,7 @@ def picked() -> None:
 
 
 def kept() -> None:
-    """The component's callback: a lasso was kept as group A or B."""
+    """The component's callback: points were kept as group A or B."""
     name, value = st.session_state["model"], state("kept")
     if not isinstance(value, dict):
         return
@@ -170,7 +177,7 @@ def kept() -> None:
     if group in ("A", "B") and rows:
         key = f"{inputs.dataset_of(name).name}.kept"
         st.session_state[key] = st.session_state.get(key, {}) | {group: rows}
-        st.session_state[f"map.{group.lower()}"] = lasso(group, rows)
+        st.session_state[f"map.{group.lower()}"] = selection(group, rows)
 
 
 def rows_of(name: str, values: object) -> list[int]:
@@ -180,9 +187,9 @@ def rows_of(name: str, values: object) -> list[int]:
     return sorted({int(row) for row in numbers if type(row) in (int, float) and 0 <= row < count and row == int(row)})
 
 
-def lasso(group: str, rows: list[int]) -> str:
-    """What a kept lasso is called."""
-    return f"lasso {group} ({len(rows)})"
+def selection(group: str, rows: list[int]) -> str:
+    """What a kept group is called."""
+    return f"selection {group} ({len(rows)})"
 
 
 def as_csv(name: str) -> bytes:
@@ -231,10 +238,18 @@ def features(name: str) -> None:
 
 def marks(name: str, given: inputs.Input) -> list[dict]:
     """The posteriors to draw: the current input's, called x, and those of the visitor's own pictures."""
-    own = [inputs.find(name, identity) for identity in ("upload", "drawing") if identity != given.id]
-    shown = [given, *(one for one in own if one is not None)]
+    words = {"upload": "your picture", "drawing": "your drawing"} | inputs.brought(name)
+    own = {identity: inputs.find(name, identity) for identity in words}
+    shown, labels = [given], ["x"]
+    for identity, word in words.items():
+        if own[identity] is None:
+            continue
+        if inputs.address(own[identity]) == inputs.address(given):  # however it is known
+            labels[0] = f"x, {word}"
+        elif inputs.address(own[identity]) not in map(inputs.address, shown):
+            shown.append(own[identity])
+            labels.append(word)
     found = engine().ask_sketch(name, torch.cat([one.x for one in shown])).result()
-    labels = [f"x, {given.name}" if given.prepared else "x", *(one.name for one in shown[1:])]
     return [
         {"label": label, "mu": mu, "sigma": sigma}
         for label, mu, sigma in zip(labels, found.mu.tolist(), found.sigma.tolist(), strict=True)
@@ -282,6 +297,7 @@ def page(name: str) -> None:
                 "marks": marked,
                 "levels": encode(given.x.mul(spec.levels - 1).round().to(torch.uint8)),
                 "direction": direction,
+                "groups": chosen_groups(name),
             },
             on_place_change=moved,
             on_picked_change=picked,

@@ -1,7 +1,6 @@
 // Interpolate: the pictures on the way from one picture to another, under the hand, with what is measured there.
 
 const THUMBS = 12; // pictures in a strip
-const SPEED = 20; // frames a second
 const NUDGE = 0.02; // of an arrow key in the square, of its side
 const TITLES = { straight: "Straight", spherical: "Spherical", following: "Following the data" };
 const TOLD = {
@@ -39,11 +38,16 @@ class Journey {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.live = new Live((ready) => this.connected(ready));
+    // A dialog gives the keyboard's focus back to this shadow's host: the button that opened it takes it from there.
+    const { host } = parent.getRootNode();
+    host.tabIndex = -1;
+    host.style.outline = "none";
+    host.addEventListener("focus", (event) => host.shadowRoot.activeElement ?? this.root.querySelector(`[data-testid=end-${this.opener}]`)?.focus());
   }
 
   end() {
     this.live.close();
-    this.stop();
+    this.playing = false;
     clearTimeout(this.silent);
     clearTimeout(this.settling);
   }
@@ -55,7 +59,7 @@ class Journey {
     this.live.through(component);
     if (data.rev === this.rev) return;
     this.rev = data.rev;
-    this.stop();
+    this.playing = false;
     if (data.mode === "four") await this.buildSquare();
     else await this.buildWays();
   }
@@ -91,12 +95,26 @@ class Journey {
 
   change(letter) {
     this.stop();
+    this.opener = letter;
     this.component.setTriggerValue("change", letter);
   }
 
   poor() {
     const sentences = this.data.ends.filter((end) => end.poor).map((end) => `${end.letter} ${end.poor}: the way begins or ends at what the model makes of it.`);
     return element("div", { class: "quiet", "data-testid": "poor" }, sentences.join(" "));
+  }
+
+  // What has the keyboard's focus keeps it, though it is made anew; after a dialog it is what opened the dialog, which
+  // may close before or after this.
+  rebuild(content) {
+    const held = this.root.getRootNode().activeElement?.dataset.testid ?? (this.opener && `end-${this.opener}`);
+    this.root.replaceChildren(content);
+    if (!held) return;
+    const refocus = () => {
+      if (document.activeElement === document.body) this.root.querySelector(`[data-testid="${held}"]`)?.focus({ preventScroll: true });
+    };
+    refocus();
+    setTimeout(() => (refocus(), (this.opener = null)), 1000);
   }
 
   big(label) {
@@ -112,6 +130,38 @@ class Journey {
   commit(at) {
     clearTimeout(this.settling);
     this.component.setStateValue("place", { path: this.chosen, at });
+  }
+
+  // ---- playing ----
+
+  // `journey` tells, when play begins, how to go to the next frame and how to show it
+  playButton(journey) {
+    this.play = element("button", { class: "play", onclick: () => (this.playing ? this.stop() : this.start(journey())) }, "Play");
+    return this.play;
+  }
+
+  start({ next, show }) {
+    this.play.textContent = "Pause";
+    const run = (this.playing = {}); // another one may begin before this one's next frame
+    let before = performance.now(), due = 0;
+    const tick = (now) => {
+      if (this.playing !== run) return;
+      due += ((now - before) * this.data.speed) / 1000;
+      before = now;
+      if (due >= 1) {
+        for (; due >= 1; due--) next();
+        show();
+      }
+      requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+  }
+
+  stop() {
+    if (!this.playing) return;
+    this.playing = false;
+    this.play.textContent = "Play";
+    this.commit(this.data.mode === "four" ? this.at : [this.index / (this.count - 1)]);
   }
 
   // ---- along a way ----
@@ -139,7 +189,6 @@ class Journey {
         onchange: () => this.commit([this.index / (this.count - 1)]),
       }),
     );
-    this.play = element("button", { class: "play", onclick: () => (this.playing ? this.stop() : this.start()) });
     this.position = element("span", { class: "quiet", "data-testid": "position" });
     this.status = element("div", { class: "status", role: "status" });
     const track = element("div", { class: "track" }, this.scrub);
@@ -148,15 +197,14 @@ class Journey {
       mode === "sum"
         ? [element("div", { class: "row sum" }, buttons[0], "−", buttons[1], "+", buttons[2]), track]
         : [element("div", { class: "line" }, buttons[0], track, buttons[1])];
-    this.root.replaceChildren(
+    this.rebuild(
       element(
         "div",
         { class: "sides" },
-        element("div", { class: "journeyed" }, this.picture, ...line, element("div", { class: "row" }, this.play, this.position), this.poor(), this.status),
+        element("div", { class: "journeyed" }, this.picture, ...line, element("div", { class: "row" }, this.playButton(() => this.alongWay()), this.position), this.poor(), this.status),
         element("div", {}, this.strips(), this.charts()),
       ),
     );
-    this.stop();
     this.choose(this.chosen);
     this.connected(this.live.ready);
   }
@@ -222,29 +270,14 @@ class Journey {
     for (const chart of this.drawnCharts) chart.mark(index);
   }
 
-  start() {
-    this.play.textContent = "Pause";
-    this.playing = true;
-    let before = performance.now(), step = this.index === this.count - 1 ? -1 : 1, due = 0;
-    const tick = (now) => {
-      if (!this.playing) return;
-      due += ((now - before) * SPEED) / 1000;
-      before = now;
-      for (; due >= 1; due--) {
-        if (this.index + step < 0 || this.index + step >= this.count) step = -step;
-        this.index += step;
-      }
-      this.show(this.index);
-      requestAnimationFrame(tick);
+  // from end to end and back, from where it stands
+  alongWay() {
+    let step = this.index === this.count - 1 ? -1 : 1;
+    const next = () => {
+      if (this.index + step < 0 || this.index + step >= this.count) step = -step;
+      this.index += step;
     };
-    requestAnimationFrame(tick);
-  }
-
-  stop() {
-    const moved = this.playing;
-    this.playing = false;
-    if (this.play) this.play.textContent = "Play";
-    if (moved) this.commit([this.index / (this.count - 1)]);
+    return { next, show: () => this.show(this.index) };
   }
 
   // ---- charts: the chosen way in colour, the others behind it ----
@@ -303,10 +336,10 @@ class Journey {
       "div",
       {
         class: "square", tabindex: 0, role: "application", "data-testid": "square", "aria-label": "The square between four pictures: arrow keys move",
-        onpointerdown: (event) => (this.square.setPointerCapture(event.pointerId), this.point(event)),
-        onpointermove: (event) => (event.buttons || event.pointerType === "mouse") && this.point(event, event.buttons === 0),
+        onpointerdown: (event) => (this.square.setPointerCapture(event.pointerId), this.stop(), this.point(event)),
+        onpointermove: (event) => (event.buttons || (event.pointerType === "mouse" && !this.playing)) && this.point(event, event.buttons === 0),
         onpointerup: () => this.commit(this.at),
-        onpointerleave: () => this.visit(this.at),
+        onpointerleave: () => this.playing || this.visit(this.at),
         onkeydown: (event) => this.nudge(event),
       },
       sheet,
@@ -315,11 +348,11 @@ class Journey {
     const cell = (label, name) => element("div", { class: "cell" }, markup(label), (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` })));
     this.status = element("div", { class: "status", role: "status" });
     const corners = ends.map((end) => this.endOf(end));
-    this.root.replaceChildren(
+    this.rebuild(
       element(
         "div",
         { class: "sides" },
-        element("div", {}, this.picture, element("div", { class: "readouts" }, cell("log p(<z>)", "prior"), cell("KL, encoded again", "kl"), cell("encoded again", "drift")), this.poor(), this.status),
+        element("div", {}, this.picture, element("div", { class: "readouts" }, cell("log p(<z>)", "prior"), cell("KL, encoded again", "kl"), cell("encoded again", "drift")), element("div", { class: "row around" }, this.playButton(() => this.aroundFour()), element("span", { class: "quiet" }, "around the four: A, B, D, C")), this.poor(), this.status),
         element("div", { class: "four" }, corners[0], element("span"), corners[1], this.square, corners[2], element("span"), corners[3]),
       ),
     );
@@ -339,10 +372,25 @@ class Journey {
     const by = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!by) return;
     event.preventDefault();
+    this.stop();
     this.at = this.at.map((share, axis) => clamp(share + by[axis] * NUDGE));
     this.visit(this.at);
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.commit(this.at), 350);
+  }
+
+  // Along the square's edges as the film goes, from the frame that is nearest to where it stands.
+  aroundFour() {
+    const { steps, square } = this.data;
+    const margin = 0.5 / square.side;
+    const corners = [[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]];
+    const place = (frame) => {
+      const edge = Math.floor((4 * frame) / steps), share = (4 * frame) / steps - edge;
+      return corners[edge].map((from, axis) => margin + (1 - 2 * margin) * (from + share * (corners[edge + 1][axis] - from)));
+    };
+    const far = Array.from({ length: steps }, (_, frame) => Math.hypot(...place(frame).map((share, axis) => share - this.at[axis])));
+    let frame = far.indexOf(Math.min(...far));
+    return { next: () => (frame = (frame + 1) % steps), show: () => this.visit((this.at = place(frame))) };
   }
 
   // the centres of the outer pictures are the four themselves

@@ -2,6 +2,8 @@
 
 const TILES = 20; // decoded pictures on a side of the background
 const NEAREST = 8;
+const PICKED = 200; // points around the pin that a key takes as a group
+const REACH = 5; // pixels from the pointer to the middle of a point: between close points a place can still be pointed at
 const STEP = 0.05; // of an arrow key; with Shift a tenth of it
 
 let plotly = null;
@@ -36,17 +38,36 @@ function standing(share) {
   return `denser than ${Math.round(100 * share)} % of pictures' places`;
 }
 
+// What is looked at stays as it was when the visitor comes back to the page in this tab.
+function remembered(what) {
+  try {
+    return JSON.parse(sessionStorage.getItem(`map.${what}`)) ?? {};
+  } catch {
+    return {}; // no storage here, or somebody else's words in it
+  }
+}
+
+function remember(what, value) {
+  try {
+    sessionStorage.setItem(`map.${what}`, JSON.stringify(value));
+  } catch {
+    // where nothing may be kept, the page begins anew
+  }
+}
+
 class LatentMap {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.live = new Live((ready) => this.connected(ready));
-    this.colourBy = "class";
-    this.layers = { pictures: false, density: true };
+    const { colourBy = "class", layers = { pictures: false, density: true } } = remembered("look");
+    this.colourBy = colourBy;
+    this.layers = layers;
     this.resized = new ResizeObserver(() => this.chart.data && this.draw());
     this.build();
   }
 
   end() {
+    this.keepView();
     this.live.close();
     this.resized.disconnect();
     clearTimeout(this.settling);
@@ -65,7 +86,7 @@ class LatentMap {
     if (data.turn !== this.turn || turned) {
       this.z = data.z.slice();
       this.base = null; // the direction's slider begins where z is
-      if (this.slider) this.slider.value = 0;
+      this.turnSlider(0);
     }
     this.turn = data.turn;
     if (turned) {
@@ -76,17 +97,32 @@ class LatentMap {
       this.values = Object.fromEntries(Object.entries(data.values).map(([name, text]) => [name, numbersOf(text)]));
       this.rank = numbersOf(data.rank);
       this.tiled = null;
-      this.over = null;
       this.selected = [];
     }
+    const regrouped = this.takeGroups(data.groups) || turned;
     this.live.input(data.model, fromBase64(data.levels));
     this.turnDirection();
     this.plotly ??= await loadPlotly(data.plotly);
-    if (turned) this.draw(this.window());
+    if (turned) this.draw(this.keptView() ?? this.window());
+    else if (regrouped) this.draw();
     else this.follow();
     const about = JSON.stringify([data.rev, data.given, this.z]);
     if (about !== this.about) this.show(this.z);
     this.about = about;
+  }
+
+  // The points of groups A and B on this view; whether they are others than before.
+  takeGroups(given) {
+    const key = JSON.stringify([this.rev, given]);
+    if (key === this.grouped) return false;
+    this.grouped = key;
+    const where = new Map(Array.from(this.rows, (index, row) => [index, row]));
+    this.groups = Object.entries(given).map(([group, text]) => {
+      const rows = Array.from(numbersOf(text, Uint32Array), (index) => where.get(index)).filter((row) => row !== undefined);
+      const mean = (axis) => rows.reduce((sum, row) => sum + this.xy[2 * row + axis], 0) / rows.length;
+      return { group, rows, mean: [mean(0), mean(1)] };
+    });
+    return true;
   }
 
   connected(ready) {
@@ -103,14 +139,19 @@ class LatentMap {
 
   build() {
     this.chart = element("div", { class: "chart" });
-    this.float = element("canvas", { class: "float", hidden: "", "aria-hidden": "true" });
+    this.decoded = element("canvas", { "data-testid": "floated" });
+    this.thumb = element("canvas", { "data-testid": "hovered" });
+    const lettered = (canvas, symbol) => element("div", { hidden: "" }, canvas, markup(`<${symbol}>`));
+    this.floating = { xhat: lettered(this.decoded, "xhat"), x: lettered(this.thumb, "x") };
+    this.float = element("div", { class: "float", hidden: "", "aria-hidden": "true" }, this.floating.xhat, this.floating.x);
+    this.aim = element("div", { class: "aim", hidden: "" });
     this.pin = element("div", { class: "pin" });
     this.marks = svg("svg", {});
     this.area = element(
       "div",
       {
         class: "area", "data-testid": "map", tabindex: 0, role: "application",
-        "aria-label": "Latent map: arrow keys move z, with Shift in small steps; Enter takes the nearest test picture",
+        "aria-label": `Latent map: arrow keys move z, with Shift in small steps; plus and minus zoom; Enter takes the nearest test picture, A or B the ${PICKED} points nearest on the map as a group`,
         onpointermove: (event) => this.onMove(event),
         onpointerdown: (event) => this.onDown(event),
         onpointerleave: () => this.restore(),
@@ -119,11 +160,12 @@ class LatentMap {
       this.chart,
       this.pin,
       this.marks,
+      this.aim,
       this.float,
     );
     this.picture = element("canvas", { class: "picture", "data-testid": "decoded", role: "img", "aria-label": "The picture decoded at this place" });
     this.near = Array.from({ length: NEAREST }, (_, i) =>
-      element("button", { class: "near", "data-testid": `near-${i}`, onclick: () => this.pick(this.nearest[i]) }, element("canvas")),
+      element("button", { class: "near", "data-testid": `near-${i}`, onclick: () => this.pick(this.nearest[i]) }, element("canvas"), element("span", { class: "quiet" })),
     );
     this.read = {};
     const cell = (label, name) =>
@@ -137,10 +179,18 @@ class LatentMap {
     this.status = element("div", { class: "status", role: "status" });
     this.slider = eager(element("input", { type: "range", min: -2, max: 2, step: 0.01, value: 0, "data-testid": "direction", "aria-label": "Along the difference of the groups", oninput: () => this.along(), onchange: () => this.commit() }));
     this.directionName = element("span", { class: "label" });
-    this.directionBox = element("div", { class: "section", hidden: "" }, this.directionName, element("div", { class: "track" }, this.slider));
+    this.directionValue = element("span", { class: "value", "data-testid": "direction-value" });
+    this.directionBox = element(
+      "div",
+      { class: "section", hidden: "" },
+      element("div", { class: "between" }, this.directionName, this.directionValue),
+      element("div", { class: "track" }, this.slider),
+    );
     this.tools = element("div", { class: "row", style: "padding-bottom:.6rem" });
+    this.hint = element("div", { class: "quiet hint", role: "note" });
     this.root.replaceChildren(
       this.tools,
+      this.hint,
       element(
         "div",
         { class: "mapped" },
@@ -150,18 +200,22 @@ class LatentMap {
           { class: "beside" },
           this.picture,
           element("div", { class: "readouts two" }, cell("log q(<z>), all pictures", "density"), cell("encoded again", "drift")),
-          element("div", { class: "section quiet", "data-testid": "near-note" }, "nearest test pictures"),
-          element("div", { class: "nears" }, ...this.near),
           this.directionBox,
+          element("div", { class: "section quiet" }, "nearest encodings, and how far from here"),
+          element("div", { class: "nears" }, ...this.near),
           this.status,
         ),
       ),
     );
     this.resized.observe(this.area);
+    // Plotly knows no pinching: it would move the map with the first finger. `passive` lets the page stay where it is.
+    for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"])
+      this.area.addEventListener(kind, (event) => this.onTouch(event), { capture: true, passive: false });
   }
 
   buildTools() {
-    const button = (text, pressed, onclick) => element("button", { "aria-pressed": pressed, onclick }, text);
+    const button = (text, onclick) => element("button", { onclick }, text);
+    const toggle = (text, pressed, onclick) => element("button", { "aria-pressed": `${pressed}`, onclick }, text);
     const names = { class: "class", elbo: "ELBO", kl: "KL", reconstruction: "reconstruction" };
     const select = element(
       "select",
@@ -173,27 +227,47 @@ class LatentMap {
       }),
     );
     const layer = (name, text) =>
-      button(text, this.layers[name], () => {
+      toggle(text, this.layers[name], () => {
         this.layers[name] = !this.layers[name];
         this.draw();
         this.askTiles();
       });
     const decodable = this.data.along !== null;
-    const lasso = button("Lasso", this.lasso === true, () => {
-      this.lasso = !this.lasso;
-      this.plotly.relayout(this.chart, { dragmode: this.lasso ? "lasso" : "pan" });
-      this.buildTools();
-    });
+    const selecting = (mode, text) =>
+      toggle(text, this.selecting === mode, () => {
+        this.selecting = this.selecting === mode ? null : mode;
+        this.plotly.relayout(this.chart, { dragmode: this.selecting ?? "pan" });
+        this.buildTools();
+      });
+    const keys = decodable ? `; by keyboard, A or B on the map takes the ${PICKED} points nearest to the pin` : "";
+    say(this.hint, this.selecting && !(this.selected ?? []).length ? `Drag around points, by mouse or finger${keys}` : "");
     const kept = (this.selected ?? []).length;
-    const keep = (group) => button(`${kept} as ${group}`, false, () => this.keep(group));
-    const whole = button("Whole map", false, () => this.draw(this.window()));
+    const keep = (group) => button(`${kept} as ${group}`, () => this.keep(group));
+    const whole = button("Whole map", () => this.draw(this.window()));
+    const held = this.root.getRootNode().activeElement;
+    const called = this.tools.contains(held) ? held.textContent : null;
     this.tools.replaceChildren(
       select,
       ...(decodable ? [layer("pictures", "Decoded"), layer("density", "Density")] : []),
-      lasso,
+      selecting("select", "Box"),
+      selecting("lasso", "Lasso"),
       ...(kept ? [keep("A"), keep("B")] : []),
       whole,
     );
+    // the one under a keyboard's focus was just made anew, or is not there any more
+    if (called !== null) ([...this.tools.children].find((child) => child.textContent === called) ?? this.area).focus();
+  }
+
+  // of each model and projection
+  keepView() {
+    if (!this.chart.data) return;
+    remember("views", { ...remembered("views"), [this.drawnRev]: this.seen() });
+    remember("look", { colourBy: this.colourBy, layers: this.layers });
+  }
+
+  keptView() {
+    const ranges = remembered("views")[this.rev];
+    return Array.isArray(ranges) && ranges.flat().length === 4 && ranges.flat().every(Number.isFinite) ? ranges : null;
   }
 
   size() {
@@ -223,7 +297,7 @@ class LatentMap {
   // By their uids Plotly knows which classes the visitor hid.
   points() {
     const { classes, colours } = this.data;
-    const shared = { type: "scattergl", mode: "markers", hoverinfo: "none" };
+    const shared = { type: "scattergl", mode: "markers" };
     const of = (rows) => ({
       x: rows.map((row) => this.xy[2 * row]),
       y: rows.map((row) => this.xy[2 * row + 1]),
@@ -245,6 +319,19 @@ class LatentMap {
     const marker = { ...this.dots(), color: all.map((row) => values[row]), colorscale: "Viridis", cmin: at(0.02), cmax: at(0.98) };
     const bar = { x: 1, xanchor: "right", thickness: 10, len: 0.6, outlinewidth: 0, bgcolor: this.veil(), title: { text: "nats", side: "top" } };
     return [{ ...shared, ...of(all), uid: this.colourBy, showlegend: false, marker: { ...marker, colorbar: bar } }];
+  }
+
+  // Groups A and B: rings of two colours and shapes around their points.
+  ringed(text) {
+    const marker = {
+      A: { symbol: "circle-open", color: text },
+      B: { symbol: "square-open", color: getComputedStyle(this.root).getPropertyValue("--st-primary-color").trim() },
+    };
+    return this.groups.map(({ group, rows }) => ({
+      type: "scattergl", mode: "markers", uid: `group${group}`, name: group, hoverinfo: "skip",
+      x: rows.map((row) => this.xy[2 * row]), y: rows.map((row) => this.xy[2 * row + 1]),
+      marker: { ...marker[group], size: 7, opacity: 0.5, line: { width: 1.2 } },
+    }));
   }
 
   // the page's colour, so that what is written over points can be read
@@ -270,9 +357,6 @@ class LatentMap {
     const style = getComputedStyle(this.root);
     const text = style.getPropertyValue("--st-text-color");
     const { along } = this.data;
-    const ring = (radius) => ({
-      type: "circle", x0: -radius, x1: radius, y0: -radius, y1: radius, layer: "below", line: { color: "#8a8f98", dash: "dot", width: 1 },
-    });
     const wide = this.area.clientWidth > 560;
     const legend = wide ? { x: 1, xanchor: "right", y: 1 } : { orientation: "h", x: 0, y: 1, yanchor: "bottom" };
     const quiet = { showgrid: false, zeroline: false, ticks: "", fixedrange: false };
@@ -284,19 +368,19 @@ class LatentMap {
       font: { color: text, family: style.getPropertyValue("--st-font"), size: 13 },
       xaxis: { ...quiet, range: ranges[0], title: { text: this.data.titles[0], standoff: 4 }, showticklabels: along !== null },
       yaxis: { ...quiet, range: ranges[1], title: { text: this.data.titles[1], standoff: 2 }, scaleanchor: "x", showticklabels: along !== null },
-      dragmode: this.lasso ? "lasso" : "pan",
+      dragmode: this.selecting ?? "pan",
       uirevision: this.rev,
-      hovermode: "closest",
-      hoverdistance: 4, // between close points a place can still be pointed at
+      hovermode: false, // it looks only now and then, and tells of a point when the hand is elsewhere: see pointed()
       showlegend: true,
       legend: { ...legend, itemsizing: "constant", bgcolor: this.veil(), font: { size: 12 } },
-      shapes: along ? [1, 2].map(ring) : [],
       images: this.layers.pictures && this.background ? [this.background] : [],
     };
-    const traces = [...this.contours(), ...this.points()];
+    const traces = [...this.contours(), ...this.points(), ...this.ringed(text)];
     const first = !this.chart.data;
     this.plotly.react(this.chart, traces, layout, { displayModeBar: false, scrollZoom: true, doubleClick: false, showTips: false });
     if (first) this.listen();
+    this.drawnRev = this.rev;
+    this.keepView();
     this.buildTools();
     this.follow();
     this.area.dataset.points = this.labels.length;
@@ -304,9 +388,7 @@ class LatentMap {
   }
 
   listen() {
-    this.chart.on("plotly_hover", (event) => (this.over = event.points[0].customdata ?? null));
-    this.chart.on("plotly_unhover", () => (this.over = null));
-    this.chart.on("plotly_relayout", () => this.follow());
+    this.chart.on("plotly_relayout", () => (this.follow(), this.keepView()));
     this.chart.on("plotly_relayouting", () => this.follow());
     this.chart.on("plotly_selected", (event) => {
       this.selected = (event?.points ?? []).map((point) => point.customdata).filter(Number.isInteger);
@@ -316,6 +398,44 @@ class LatentMap {
 
   axes() {
     return [this.chart._fullLayout.xaxis, this.chart._fullLayout.yaxis];
+  }
+
+  // ---- zooming without a wheel ----
+
+  // The map magnified, with a place of it, in pixels of the chart, where it was.
+  zoom(times, [x, y], ranges = this.axes().map((axis) => axis.range.slice())) {
+    const [across, up] = this.axes();
+    const shares = [x / across._length, 1 - y / up._length];
+    const [xaxis, yaxis] = ranges.map(([low, high], axis) => {
+      const held = low + shares[axis] * (high - low);
+      return [held + (low - held) / times, held + (high - held) / times];
+    });
+    this.plotly.relayout(this.chart, { "xaxis.range": xaxis, "yaxis.range": yaxis });
+  }
+
+  onTouch(event) {
+    if (!this.chart.data) return;
+    const fingers = Array.from(event.touches, ({ clientX, clientY }) => [clientX, clientY]);
+    const apart = () => Math.max(1, Math.hypot(fingers[0][0] - fingers[1][0], fingers[0][1] - fingers[1][1]));
+    if (fingers.length === 2 && event.type === "touchstart")
+      this.pinch = { apart: apart(), ranges: this.axes().map((axis) => axis.range.slice()), times: 1 };
+    if (!this.pinch) return;
+    event.preventDefault();
+    if (fingers.length === 2 && event.type === "touchmove") {
+      const box = this.area.getBoundingClientRect();
+      const [across, up] = this.axes();
+      const middle = [0, 1].map((axis) => (fingers[0][axis] + fingers[1][axis]) / 2);
+      this.pinch.times = apart() / this.pinch.apart;
+      this.pinch.at ??= [middle[0] - box.left - across._offset, middle[1] - box.top - up._offset];
+      this.zoom(this.pinch.times, this.pinch.at, this.pinch.ranges);
+    }
+    if (fingers.length) return event.stopPropagation();
+    // the last finger's end is Plotly's too, which then puts the map where the first finger had moved it
+    const { times, at, ranges } = this.pinch;
+    setTimeout(() => {
+      this.pinch = null;
+      if (at) this.zoom(times, at, ranges);
+    });
   }
 
   // What lies on the chart goes where its axes go.
@@ -340,10 +460,14 @@ class LatentMap {
     const [across, up] = this.axes();
     const on = ([a, b]) => [across.d2p(a), up.d2p(b)];
     const marks = this.data.along ? this.data.marks : [];
+    const written = [];
     const drawn = marks.map(({ label, mu, sigma }) => {
       const [x, y] = on(this.at(mu));
       const ellipse = this.ellipse(mu, sigma).map(on);
-      const top = Math.min(y - 12, ...ellipse.map(([, height]) => height)) - 6; // above the pin, should it be here
+      let top = Math.min(y - 12, ...ellipse.map(([, height]) => height)) - 6; // above the pin, should it be here
+      const meets = (other) => Math.abs(other.top - top) < 18 && Math.abs(other.x - x) < 4 * (other.label.length + label.length);
+      while (written.some(meets)) top -= 18;
+      written.push({ x, top, label });
       const anchor = x < 60 ? "start" : x > across._length - 60 ? "end" : "middle";
       const points = ellipse.join(" ");
       return svg(
@@ -358,7 +482,29 @@ class LatentMap {
     this.marks.style.cssText =
       `position: absolute; overflow: hidden; pointer-events: none; left: ${across._offset}px; top: ${up._offset}px; ` +
       `width: ${across._length}px; height: ${up._length}px`;
-    this.marks.replaceChildren(...drawn);
+    const letters = this.groups.filter(({ rows }) => rows.length).map(({ group, mean }) => {
+      const [x, y] = on(mean);
+      return svg("text", { x, y, dy: "0.35em", "text-anchor": "middle", "data-testid": "letter", style: `${LABEL}; font-size: 1.3rem` }, group);
+    });
+    this.marks.replaceChildren(...(this.data.along ? this.rings(on) : []), ...letters, ...drawn);
+  }
+
+  // The prior at one, two and three standard deviations, over the points, which would hide it, and lighter than they are.
+  rings(on) {
+    const [x, y] = on([0, 0]);
+    const unit = on([1, 0])[0] - x;
+    const slant = Math.SQRT1_2;
+    return [1, 2, 3].map((radius) => {
+      const circle = (style) => svg("circle", { cx: x, cy: y, r: radius * unit, style: `fill: none; ${style}` });
+      const at = { x: x - slant * radius * unit, y: y + slant * radius * unit, dy: "0.35em", "text-anchor": "middle" };
+      return svg(
+        "g",
+        { "data-testid": "ring" },
+        circle("stroke: var(--st-background-color); stroke-opacity: 0.5; stroke-width: 2.5px"),
+        circle("stroke: var(--st-text-color); stroke-opacity: 0.6; stroke-width: 1.2px; stroke-dasharray: 5 4"),
+        svg("text", { ...at, style: `${LABEL}; font-weight: 400; font-size: 0.75rem` }, radius === 3 ? "3σ of p(z)" : `${radius}σ`),
+      );
+    });
   }
 
   // One standard deviation around mu of a posterior, projected on the plane.
@@ -401,28 +547,57 @@ class LatentMap {
     return [across.p2d(x), down.p2d(y)];
   }
 
+  // The shown point within REACH of the pointer that is nearest to it; null where there is none.
+  pointed(event) {
+    if (!this.chart.data) return null;
+    const box = this.area.getBoundingClientRect();
+    const [across, up] = this.axes();
+    const [x, y] = [event.clientX - box.left - across._offset, event.clientY - box.top - up._offset];
+    if (x < 0 || y < 0 || x > across._length || y > up._length) return null;
+    const hidden = new Set(this.chart._fullData.filter((trace) => trace.visible !== true).map((trace) => trace.uid));
+    let [found, least] = [null, REACH ** 2];
+    for (let row = 0; row < this.labels.length; row++) {
+      const distance = (across.d2p(this.xy[2 * row]) - x) ** 2 + (up.d2p(this.xy[2 * row + 1]) - y) ** 2;
+      if (distance <= least && !hidden.has(`class${this.labels[row]}`)) [found, least] = [row, distance];
+    }
+    return found;
+  }
+
   onMove(event) {
-    if (event.pointerType === "touch" || this.lasso || event.buttons) return this.hideFloat();
+    if (event.pointerType === "touch" || this.selecting || event.buttons) return this.hideFloat();
     if (this.onLegend(event)) return this.restore();
     const box = this.area.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    this.float.style.transform = `translate(${x + (x > box.width - 130 ? -114 : 18)}px, ${Math.max(0, y - 114)}px)`;
+    this.preview(this.pointed(event));
+    const width = this.aim.hidden ? 92 : 188;
+    this.float.style.transform = `translate(${x + 20 + width > box.width ? x - 16 - width : x + 20}px, ${Math.max(0, y - 104)}px)`;
     const place = this.under(event);
-    if (this.over !== null && this.over !== undefined) this.preview(this.over);
-    else if (place) this.show(this.movedTo(place), true);
-    else this.restore();
+    this.hovering = true;
+    if (place) this.show(this.movedTo(place), true);
+    else if (this.previewed === null) this.restore();
   }
 
-  // a test picture's own place
+  // A test picture, beside what is decoded; where the view cannot be decoded, what its own place decodes to is shown.
   preview(row) {
+    this.aim.hidden = row === null;
+    if (row === null) {
+      this.previewed = null;
+      this.floating.x.hidden = true;
+      return;
+    }
+    const [across, up] = this.axes();
+    const [x, y] = [across._offset + across.d2p(this.xy[2 * row]), up._offset + up.d2p(this.xy[2 * row + 1])];
+    this.aim.style.transform = `translate(${x}px, ${y}px)`;
     if (this.previewed === row) return;
     this.previewed = row;
-    const { latents, model, shape } = this.data;
+    const { latents, model, shape, along } = this.data;
     this.live.ask(Kind.EXAMPLE, model, new Uint32Array([this.rows[row]]), (buffer) => {
       if (this.previewed !== row) return;
       const { numbers, pixels } = parts(buffer, latents);
-      this.floatShows(pixels);
-      this.show(Array.from(numbers), false);
+      paint(this.thumb, pixels, shape);
+      this.thumb.dataset.index = this.rows[row];
+      this.floating.x.hidden = this.float.hidden = false;
+      if (!along) this.show(Array.from(numbers));
     });
   }
 
@@ -433,13 +608,14 @@ class LatentMap {
   }
 
   hideFloat() {
-    this.previewed = null;
-    this.float.hidden = true;
+    this.hovering = false; // an answer may still come
+    this.preview(null);
+    this.float.hidden = this.floating.xhat.hidden = true;
   }
 
   floatShows(pixels) {
-    paint(this.float, pixels, this.data.shape);
-    this.float.hidden = false;
+    paint(this.decoded, pixels, this.data.shape);
+    this.float.hidden = this.floating.xhat.hidden = false;
   }
 
   // While a button is down, Plotly lays a cover over the page, so the end of a click is seen by the window only.
@@ -450,20 +626,33 @@ class LatentMap {
   }
 
   onUp(event, x, y) {
-    if (this.lasso || Math.hypot(event.clientX - x, event.clientY - y) > 4) return;
-    const place = this.under(event);
-    if (this.over !== null && this.over !== undefined) this.pick(this.rows[this.over]);
+    if (this.selecting || this.pinch || Math.hypot(event.clientX - x, event.clientY - y) > 4) return;
+    const [row, place] = [this.pointed(event), this.under(event)];
+    if (row !== null) this.pick(this.rows[row]);
     else if (place) this.moveTo(this.movedTo(place));
   }
 
   onKey(event) {
     if (event.key === "Enter" && event.target === this.area && this.nearest) this.pick(this.nearest[0]);
+    const group = event.key.toUpperCase();
+    const plain = event.target === this.area && !event.ctrlKey && !event.metaKey && !event.altKey;
+    const times = { "+": 1.25, "=": 1.25, "-": 0.8 }[event.key];
+    if (plain && times) return this.zoom(times, this.middle());
+    if (plain && this.data.along && (group === "A" || group === "B")) return this.keep(group, this.around());
     const by = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!by || !this.data.along || event.target !== this.area) return;
     const [a, b] = this.at(this.z);
     const step = STEP * (event.shiftKey ? 0.1 : 1);
     event.preventDefault();
     this.moveTo(this.movedTo([a + by[0] * step, b + by[1] * step]));
+  }
+
+  // the pin in pixels of the chart, or the chart's middle where it is not seen
+  middle() {
+    const [across, up] = this.axes();
+    if (this.pin.hidden) return [across._length / 2, up._length / 2];
+    const [a, b] = this.at(this.z);
+    return [across.d2p(a), up.d2p(b)];
   }
 
   within(z) {
@@ -474,7 +663,7 @@ class LatentMap {
   moveTo(z) {
     this.z = this.within(z);
     this.base = null;
-    this.slider.value = 0;
+    this.turnSlider(0);
     this.movePin();
     this.show(this.z);
     clearTimeout(this.settling);
@@ -490,12 +679,19 @@ class LatentMap {
     this.component.setStateValue("picked", { index, turn: Math.random() });
   }
 
-  keep(group) {
-    this.component.setStateValue("kept", { group, rows: this.selected.map((row) => this.rows[row]) });
+  keep(group, picked = this.selected) {
+    this.component.setStateValue("kept", { group, rows: picked.map((row) => this.rows[row]), turn: Math.random() });
     this.selected = [];
-    this.lasso = false;
+    this.selecting = null;
     this.plotly.update(this.chart, { selectedpoints: [null] }, { dragmode: "pan", selections: [] });
     this.buildTools();
+  }
+
+  // the points nearest to the pin, on the plane
+  around() {
+    const [a, b] = this.at(this.z);
+    const far = Array.from(this.labels, (_, row) => (this.xy[2 * row] - a) ** 2 + (this.xy[2 * row + 1] - b) ** 2);
+    return Array.from(far.keys()).sort((one, other) => far[one] - far[other]).slice(0, PICKED);
   }
 
   // ---- the difference of two groups ----
@@ -506,12 +702,21 @@ class LatentMap {
     if (!direction || direction.name === this.directed) return;
     this.directed = direction.name;
     this.base = null;
-    this.slider.value = 0;
+    this.turnSlider(0);
     say(this.directionName, direction.name);
+  }
+
+  // How far along, in steps of the whole difference of the groups' means.
+  turnSlider(value) {
+    this.slider.value = value;
+    const steps = `${value > 0 ? "+" : ""}${nats(value, 2)} ×`;
+    this.slider.ariaValueText = `${steps} the difference`;
+    say(this.directionValue, steps);
   }
 
   along() {
     this.base ??= this.z;
+    this.turnSlider(Number(this.slider.value));
     const { vector } = this.data.direction;
     this.z = this.within(this.base.map((value, i) => value + Number(this.slider.value) * vector[i]));
     if (this.data.along) this.movePin();
@@ -529,7 +734,7 @@ class LatentMap {
       paint(this.picture, pixels, shape);
       this.picture.dataset.z = z.join(",");
       this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
-      if (floating) this.floatShows(pixels);
+      if (floating && this.hovering) this.floatShows(pixels);
       say(this.read.drift, nats(numbers[2]));
       say(this.read.driftNote, "σ away from this place");
     });
@@ -543,6 +748,7 @@ class LatentMap {
       this.nearest = Array.from(numbers.subarray(1 + NEAREST));
       this.near.forEach((button, i) => {
         paint(button.firstChild, pixels.subarray(i * plane), shape);
+        say(button.lastChild, nats(numbers[1 + i], 2));
         button.title = `test picture ${this.nearest[i]}, ${nats(numbers[1 + i], 2)} away`;
         button.ariaLabel = button.title;
       });
