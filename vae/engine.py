@@ -27,7 +27,7 @@ from vae import checkpoint, data
 from vae.company import Company, near
 from vae.exact import Grid
 from vae.frame import Frame, Places, frame, places, sketch
-from vae.models import VAE
+from vae.models import VAE, Model
 
 ROWS = 64  # pictures in one batch: a few milliseconds on a slow core
 WORTH = 1.2  # how many times as fast a lower precision must be before it serves
@@ -151,6 +151,7 @@ class Engine:
     def __init__(self, device: str = "auto"):
         self._records = ThreadPoolExecutor(1, thread_name_prefix="vae-records")
         self._live = Batcher("vae-live")
+        self._device, self._loading, self._chapter_models = device, Lock(), {}
         self.models: dict[str, VAE] = {
             name: checkpoint.load_pretrained(name, device) for name in checkpoint.list_pretrained()
         }
@@ -173,6 +174,13 @@ class Engine:
         if name not in self.models:
             raise ValueError(f"there is no model {name!r}; there are: {', '.join(self.models)}")
         return self.models[name]
+
+    def chapter_model(self, name: str) -> Model:
+        """A model of the theory's chapters, of any family; loaded when it is first asked for."""
+        with self._loading:
+            if name not in self._chapter_models:
+                self._chapter_models[name] = self.compute(checkpoint.load_pretrained, name, self._device)
+            return self._chapter_models[name]
 
     def frame(self, name: str, x: Float[Tensor, "1 c h w"], seed: int = 0) -> Frame:
         """Everything about one picture under the model `name`."""
