@@ -14,7 +14,7 @@ ORDER = (
     {"spec", "device", "distributions", "idx", "warp"},
     {"objective", "aggregate"},
     {"models"},
-    {"exact", "latent"},
+    {"exact", "latent", "ancestral", "structure"},
     {"data", "images", "config", "company"},
     {"projection"},
     {"checkpoint"},

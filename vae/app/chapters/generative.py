@@ -16,9 +16,10 @@ SEED = 4  # of the sample that the chapter opens with
 def show(name: str) -> None:
     """Sample z, get x, and see how well the encoder finds the way back."""
     st.markdown(
-        "The generative model makes a picture in two steps: it draws z from the prior N(0, I), and the decoder network "
-        "turns z into p(x|z). The recognition model q(z|x), the encoder network, runs them backwards: from a picture to "
-        "where in latent space it may come from. Sample z and see both ways, with what they cost in nats."
+        "The generative model makes a picture in two steps: it draws z from the prior N(0, I), then x from p(x|z), "
+        "which the decoder network computes from z. The recognition model q(z|x), the encoder network, goes back: from "
+        "a picture to where in latent space it may come from. Sample z to see the mean of p(x|z), and how far from z "
+        "the encoder places a picture drawn from it."
     )
     model = engine().model(name)
     z = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(SEED))

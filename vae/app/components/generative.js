@@ -66,7 +66,7 @@ class Generative {
     say(this.read.prior, nats(prior));
     say(this.read.square, nats(z.reduce((sum, value) => sum + value * value, 0), 2));
     say(this.read.further, `nats; ${nats(100 * further, 0)} % of samples lie further out`);
-    say(this.read.drift, `${nats(drift, 2)} σ`);
+    say(this.read.drift, nats(drift, 2));
     say(this.read.kl, nats(numbers.subarray(6).reduce((sum, value) => sum + value, 0)));
   }
 
@@ -78,36 +78,29 @@ class Generative {
     const number = (name) => (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` }));
     const note = (text) => element("span", { class: "quiet" }, text);
     const cell = (label, value, under) => element("div", { class: "cell" }, value, markup(label), under);
-    const sign = (text) => element("span", { class: "sign" }, text);
+    const term = (operator, ...parts) => element("span", { class: "term" }, element("span", { class: "sign" }, operator), cell(...parts));
     const constant = element("span", { class: "number" }, nats((latents / 2) * Math.log(2 * Math.PI), 2));
+    const button = element("button", { onclick: () => this.sample() }, "Sample z");
     const further = (this.read.further = note(""));
     this.root.replaceChildren(
       element(
         "div",
         { class: "sides" },
-        element("div", {}, this.picture, element("div", { class: "quiet caption" }, markup("<xhat>, the mean of p(<x>|<z>)"))),
+        element("div", {}, this.picture, element("div", { class: "row under" }, button, markup("<xhat>, the mean of p(<x>|<z>)"), this.status)),
+        element("div", { class: "told" }, this.graph(), this.axis()),
         element(
           "div",
-          { class: "told" },
-          this.graph(),
-          element("div", { class: "row" }, element("button", { onclick: () => this.sample() }, "Sample z"), this.status),
-          this.axis(),
+          { class: "terms", "aria-live": "polite", "data-testid": "formula" },
+          cell("log p(<z>)", number("prior"), further),
+          term("= −½", "‖<z>‖²", number("square"), ""),
+          term("−", "½ d log 2π", constant, note(`d = ${latents}`)),
         ),
-      ),
-      element(
-        "div",
-        { class: "terms", "aria-live": "polite", "data-testid": "formula" },
-        cell("log p(<z>)", number("prior"), further),
-        sign("= − ½ ·"),
-        cell("‖<z>‖²", number("square"), note("")),
-        sign("−"),
-        cell("½ d log 2π", constant, note(`d = ${latents}`)),
-      ),
-      element(
-        "div",
-        { class: "terms", "data-testid": "back" },
-        cell("KL(q(<z>|<x>) ‖ p(<z>))", number("kl"), note("nats, of a picture x drawn from p(x|z)")),
-        cell("(<z> − <mu>(<x>)) / <sigma>(<x>), root mean square", number("drift"), note("its square is 1 on average where q(z|x) is p(z|x)")),
+        element(
+          "div",
+          { class: "terms", "data-testid": "back" },
+          cell("KL(q(<z>|<x>) ‖ p(<z>))", number("kl"), note("nats, for an x drawn from p(x|z)")),
+          cell("RMS of (<z> − <mu>(<x>)) / <sigma>(<x>)", number("drift"), note("its square is 1 on average if q(z|x) is exact")),
+        ),
       ),
     );
   }
@@ -138,7 +131,7 @@ class Generative {
     const row = Math.max(6, Math.min(16, 150 / latents));
     const base = BELL + latents * row + 6;
     const bell = Array.from({ length: 81 }, (_, i) => (i / 40 - 1) * FAR).map((value) => `${across(value).toFixed(1)},${(BELL - (BELL - 6) * Math.exp(-0.5 * value * value)).toFixed(1)}`);
-    this.dots = Array.from({ length: latents }, (_, i) => shape("circle", { class: "dot", cy: BELL + (i + 0.7) * row, r: Math.min(4, row / 2) }));
+    this.dots = Array.from({ length: latents }, (_, i) => shape("circle", { class: "dot", "data-testid": `dot-${i}`, cy: BELL + (i + 0.7) * row, r: Math.min(4, row / 2) }));
     return shape(
       "svg",
       { class: "bell", viewBox: `-8 0 ${WIDE + 16} ${base + 18}`, role: "img", "data-testid": "latents", "aria-label": `The ${latents} latents of z, each on the axis of the prior N(0, 1)` },
