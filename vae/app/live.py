@@ -99,7 +99,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A message that was checked: `values` are z (n, d), z and its seed (1,), x (1, c, h, w), a canvas (h, w), an index, or None."""
+    """A message that was checked.
+
+    `values` are z (n, d), z (1, d) and a seed (1,), x (1, c, h, w), a grey canvas (h, w), an index, or None.
+    """
 
     kind: Kind
     name: str

@@ -14,16 +14,16 @@ SEED = 4  # of the sample that the chapter opens with
 
 
 def show(name: str) -> None:
-    """Sample z, get x, and see how well the encoder finds the way back."""
+    """Sample z, get x, and see where the encoder, given x alone, looks for z."""
     st.markdown(
-        "The generative model makes a picture in two steps: it draws z from the prior N(0, I), then x from p(x|z), "
-        "which the decoder network computes from z. The recognition model q(z|x), the encoder network, goes back: from "
-        "a picture to where in latent space it may come from. Sample z to see the mean of p(x|z), and how far from z "
-        "the encoder places a picture drawn from it."
+        "The generative model makes a picture in two steps: z is drawn from the prior N(0, I), and x from p(x|z), which "
+        "the decoder network computes. The recognition model q(z|x), which the encoder network computes, goes the other "
+        "way: it is shown x alone, and says where its z may be. Sample both, and compare the encoder's answer with the "
+        "z that made the picture."
     )
-    model = engine().model(name)
+    model, kl = engine().model(name), session.card(name)["numbers"]["kl_per_dimension"]
     z = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(SEED))
-    answer = bytes(live.HEADER.size) + live.place_body(engine().places(name, z))
+    body = live.ancestry_body(engine().ask_ancestry(name, z, torch.tensor([SEED])).result())
     generative(
         key="generative",
         data={
@@ -33,7 +33,8 @@ def show(name: str) -> None:
             "model": list(engine().models).index(name),
             "latents": model.latents,
             "shape": list(model.input_spec.shape),
+            "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
             "z": z[0].tolist(),
-            "answer": base64.b64encode(answer).decode(),
+            "answer": base64.b64encode(bytes(live.HEADER.size) + body).decode(),
         },
     )

@@ -1,10 +1,10 @@
-// Chapter 1: z from the prior, the picture that the decoder makes of it, and the encoder's way back.
+// Chapter 1: z from the prior and x from the decoder, and the encoder's way back from x to z.
 
-const FAR = 4; // standard deviations that the axis shows to each side
-const BELL = 64; // its height; the latents' rows are below it
+const FAR = 4; // standard deviations of the prior that the axis shows to each side
 const WIDE = 360;
+const BELL = 64; // the prior's height; the latents' rows are below it
 
-const shape = (tag, attributes = {}, ...children) => {
+const svg = (tag, attributes = {}, ...children) => {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.append(...children);
@@ -13,14 +13,14 @@ const shape = (tag, attributes = {}, ...children) => {
 
 // "p(<x>|<z>)" as SVG's text, with the symbols in their colours
 const written = (text, x, y) =>
-  shape(
+  svg(
     "text",
     { x, y, "text-anchor": "middle" },
-    ...text.split(/(<\w>)/).map((part) => (/^<\w>$/.test(part) ? shape("tspan", { class: part[1] }, part[1]) : part)),
+    ...text.split(/(<\w>)/).map((part) => (/^<\w>$/.test(part) ? svg("tspan", { class: part[1] }, part[1]) : part)),
   );
 
-const across = (value) => WIDE / 2 + (value / FAR) * (WIDE / 2);
-const gaussian = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+const across = (value) => WIDE / 2 + (Math.min(FAR, Math.max(-FAR, value)) / FAR) * (WIDE / 2);
+const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 
 class Generative {
   constructor(parent) {
@@ -39,8 +39,10 @@ class Generative {
     if (data.rev === this.rev) return;
     this.rev = data.rev;
     this.data = data;
+    this.z = new Float32Array(data.z);
+    this.samples = this.sum = 0;
     this.build();
-    this.shown(fromBase64(data.answer).buffer, new Float32Array(data.z));
+    this.shown(fromBase64(data.answer).buffer, this.z);
   }
 
   connected(ready) {
@@ -49,57 +51,96 @@ class Generative {
     else this.silent = setTimeout(() => say(this.status, "reconnecting; the next sample comes after that"), 600);
   }
 
-  sample() {
+  sample(z) {
     const { model, latents, rev } = this.data;
-    const z = Float32Array.from({ length: latents }, gaussian);
-    this.live.ask(Kind.PLACE, model, z, (buffer) => this.rev === rev && this.shown(buffer, z));
+    const body = new DataView(new ArrayBuffer(4 * latents + 4));
+    z.forEach((value, i) => body.setFloat32(4 * i, value, true));
+    body.setUint32(4 * latents, Math.floor(Math.random() * 2 ** 32), true);
+    this.z = z;
+    this.live.ask(Kind.ANCESTRY, model, body, (buffer) => this.rev === rev && this.shown(buffer, z));
   }
 
-  // z, its picture and all numbers change together, so that they are always about each other
+  // z, its picture, its posterior and all numbers change together, so that they are always about each other
   shown(buffer, z) {
-    const { numbers, pixels } = parts(buffer, 6 + z.length);
-    const [prior, further, drift] = numbers;
-    paint(this.picture, pixels, this.data.shape);
+    const { latents, order, shape } = this.data;
+    const { numbers, pixels } = parts(buffer, 4 + 2 * latents);
+    const [prior, likelihood, posterior, distance] = numbers;
+    const [mu, sigma] = [numbers.subarray(4, 4 + latents), numbers.subarray(4 + latents)];
+    paint(this.picture, pixels, shape);
+    paint(this.drawn, pixels.subarray(pixels.length / 2), shape);
     this.picture.dataset.z = z.join(",");
     this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
-    this.dots.forEach((dot, i) => (dot.style.transform = `translateX(${across(z[i])}px)`));
+    order.forEach((dimension, i) => {
+      const { dot, band, tick, title } = this.rows[i];
+      const [low, high] = [mu[dimension] - sigma[dimension], mu[dimension] + sigma[dimension]].map(across);
+      dot.style.transform = `translateX(${across(z[dimension])}px)`;
+      tick.style.transform = `translateX(${across(mu[dimension])}px)`;
+      band.style.transform = `translateX(${low}px) scaleX(${Math.max(1, high - low)})`;
+      say(title, `z${dimension} = ${nats(z[dimension], 2)}; the encoder says ${nats(mu[dimension], 2)} ± ${nats(sigma[dimension], 2)}`);
+    });
+    say(this.read.joint, nats(prior + likelihood));
     say(this.read.prior, nats(prior));
-    say(this.read.square, nats(z.reduce((sum, value) => sum + value * value, 0), 2));
-    say(this.read.further, `nats; ${nats(100 * further, 0)} % of samples lie further out`);
-    say(this.read.drift, nats(drift, 2));
-    say(this.read.kl, nats(numbers.subarray(6).reduce((sum, value) => sum + value, 0)));
+    say(this.read.likelihood, nats(likelihood));
+    say(this.read.posterior, nats(posterior));
+    say(this.read.distance, nats(distance / latents, 2));
+    this.samples += 1;
+    this.sum += distance / latents;
+    say(this.read.average, `${nats(this.sum / this.samples, 2)} over ${this.samples} ${this.samples > 1 ? "samples" : "sample"}; 1 on average where q is p(z|x)`);
   }
 
   build() {
     const { latents } = this.data;
     this.read = {};
-    this.picture = element("canvas", { class: "picture", "data-testid": "decoded", role: "img", "aria-label": "The mean of p(x|z), decoded from the sample z" });
-    this.status = element("div", { class: "status", role: "status" });
-    const number = (name) => (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` }));
     const note = (text) => element("span", { class: "quiet" }, text);
-    const cell = (label, value, under) => element("div", { class: "cell" }, value, markup(label), under);
-    const term = (operator, ...parts) => element("span", { class: "term" }, element("span", { class: "sign" }, operator), cell(...parts));
-    const constant = element("span", { class: "number" }, nats((latents / 2) * Math.log(2 * Math.PI), 2));
-    const button = element("button", { onclick: () => this.sample() }, "Sample z");
-    const further = (this.read.further = note(""));
+    const cell = (label, name, under) =>
+      element("div", { class: "cell" }, (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` })), markup(label), under);
+    const sign = (text) => element("span", { class: "sign" }, text);
+    const figure = (testid, label, caption) => {
+      const canvas = element("canvas", { class: "picture", "data-testid": testid, role: "img", "aria-label": label });
+      return [canvas, element("figure", {}, canvas, element("figcaption", {}, markup(caption)))];
+    };
+    const [mean, meanFigure] = figure("decoded", "The mean of p(x|z)", "<xhat>, the mean of p(<x>|<z>)");
+    const [drawn, drawnFigure] = figure("sampled", "A picture drawn from p(x|z)", "<x>, drawn from p(<x>|<z>)");
+    [this.picture, this.drawn] = [mean, drawn];
+    this.status = element("div", { class: "status", role: "status" });
+    this.read.average = note("");
+    const fresh = () => this.sample(Float32Array.from({ length: latents }, normal));
     this.root.replaceChildren(
       element(
         "div",
-        { class: "sides" },
-        element("div", {}, this.picture, element("div", { class: "row under" }, button, markup("<xhat>, the mean of p(<x>|<z>)"), this.status)),
-        element("div", { class: "told" }, this.graph(), this.axis()),
+        { class: "sides two-models" },
         element(
           "div",
-          { class: "terms", "aria-live": "polite", "data-testid": "formula" },
-          cell("log p(<z>)", number("prior"), further),
-          term("= −½", "‖<z>‖²", number("square"), ""),
-          term("−", "½ d log 2π", constant, note(`d = ${latents}`)),
+          {},
+          this.graph(),
+          element(
+            "div",
+            { class: "row" },
+            element("button", { class: "first", onclick: fresh }, "Sample z, then x"),
+            element("button", { onclick: () => this.sample(this.z) }, "Sample x again"),
+          ),
+          element("div", { class: "pair" }, meanFigure, drawnFigure),
+          this.status,
+        ),
+        element("div", {}, this.axis(), element("div", { class: "quiet legend" }, element("em", {}, "●"), markup("the <z> that made <x>"), element("i"), markup("q(<z>|<x>): <mu> ± <sigma>, from <x> alone"))),
+      ),
+      element(
+        "div",
+        { class: "formulas" },
+        element(
+          "div",
+          { class: "terms", "data-testid": "formula" },
+          cell("log p(<x>, <z>)", "joint", note("nats")),
+          sign("="),
+          cell("log p(<z>)", "prior", note("the prior")),
+          sign("+"),
+          cell("log p(<x>|<z>)", "likelihood", note("the decoder")),
         ),
         element(
           "div",
-          { class: "terms", "data-testid": "back" },
-          cell("KL(q(<z>|<x>) ‖ p(<z>))", number("kl"), note("nats, for an x drawn from p(x|z)")),
-          cell("RMS of (<z> − <mu>(<x>)) / <sigma>(<x>)", number("drift"), note("its square is 1 on average if q(z|x) is exact")),
+          { class: "terms" },
+          cell("log q(<z>|<x>)", "posterior", note("the encoder")),
+          cell("mean of ((<z> − <mu>) / <sigma>)²", "distance", this.read.average),
         ),
       ),
     );
@@ -107,40 +148,50 @@ class Generative {
 
   // an arrow each way between z and x, and one from the prior
   graph() {
-    const head = shape("marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto-start-reverse" }, shape("path", { d: "M0 0L8 4L0 8z" }));
-    const arrow = (d, back = "") => shape("path", { class: `arrow ${back}`, d, "marker-end": "url(#head)" });
-    const node = (name, x) => shape("g", { class: name }, shape("circle", { class: "node", cx: x, cy: 60, r: 25 }), written(`<${name}>`, x, 66));
-    return shape(
+    const head = svg("marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto" }, svg("path", { d: "M0 0L8 4L0 8z" }));
+    const arrow = (d, back = "") => svg("path", { class: `arrow ${back}`, d, "marker-end": "url(#head)" });
+    const node = (name, x) => svg("g", { class: name }, svg("circle", { class: "node", cx: x, cy: 60, r: 25 }), written(`<${name}>`, x, 65));
+    return svg(
       "svg",
-      { class: "graph", viewBox: "0 0 360 120", role: "img", "aria-label": "The graphical model: N(0, I) to z, z to x by p(x|z), and dashed from x back to z by q(z|x)" },
-      shape("defs", {}, head),
+      { class: "graph", viewBox: "0 0 360 124", role: "img", "aria-label": "The graphical model: from N(0, I) to z, from z to x by p(x|z), and dashed from x back to z by q(z|x)" },
+      svg("defs", {}, head),
       written("N(0, I)", 32, 65),
       arrow("M66 60H126"),
       node("z", 153),
       arrow("M174 43C215 14 264 14 304 42"),
-      written("p(<x>|<z>)", 239, 15),
+      written("p(<x>|<z>)", 239, 14),
       arrow("M304 78C264 106 215 106 175 78", "back"),
-      written("q(<z>|<x>)", 239, 116),
+      written("q(<z>|<x>)", 239, 119),
       node("x", 326),
     );
   }
 
-  // the prior of one latent, and below it a row for each with its value in this z
+  // the prior of one latent, and below it a row for each, those that say most first: where it is, and where q looks
   axis() {
     const { latents } = this.data;
-    const row = Math.max(6, Math.min(16, 150 / latents));
-    const base = BELL + latents * row + 6;
+    const row = Math.max(7, Math.min(60, 264 / latents));
+    const base = BELL + latents * row + 8;
     const bell = Array.from({ length: 81 }, (_, i) => (i / 40 - 1) * FAR).map((value) => `${across(value).toFixed(1)},${(BELL - (BELL - 6) * Math.exp(-0.5 * value * value)).toFixed(1)}`);
-    this.dots = Array.from({ length: latents }, (_, i) => shape("circle", { class: "dot", "data-testid": `dot-${i}`, cy: BELL + (i + 0.7) * row, r: Math.min(4, row / 2) }));
-    return shape(
+    this.rows = Array.from({ length: latents }, (_, i) => {
+      const middle = BELL + 4 + (i + 0.5) * row;
+      const thick = Math.min(16, 0.8 * row);
+      const title = svg("title");
+      const parts = {
+        band: svg("rect", { class: "q-band", y: middle - thick / 2, width: 1, height: thick }),
+        tick: svg("rect", { class: "q-tick", x: -1, y: middle - thick / 2, width: 2, height: thick }),
+        dot: svg("circle", { class: "dot", cy: middle, r: Math.min(5, 0.33 * row) }),
+      };
+      return { ...parts, title, group: svg("g", {}, title, svg("rect", { class: "hit", y: middle - row / 2, width: WIDE, height: row }), parts.band, parts.tick, parts.dot) };
+    });
+    return svg(
       "svg",
-      { class: "bell", viewBox: `-8 0 ${WIDE + 16} ${base + 18}`, role: "img", "data-testid": "latents", "aria-label": `The ${latents} latents of z, each on the axis of the prior N(0, 1)` },
-      shape("polygon", { points: bell.join(" ") }),
+      { class: "bell", viewBox: `-10 0 ${WIDE + 20} ${base + 18}`, role: "img", "data-testid": "latents", "aria-label": `The ${latents} latents, each on the axis of its prior N(0, 1): z, and the encoder's mean and standard deviation` },
+      svg("polygon", { points: bell.join(" ") }),
       ...[-4, -2, 0, 2, 4].flatMap((value) => [
-        shape("line", { x1: across(value), x2: across(value), y1: value ? BELL : 6, y2: base }),
+        svg("line", { x1: across(value), x2: across(value), y1: value ? BELL : 6, y2: base }),
         written(nats(value, 0), across(value), base + 15),
       ]),
-      ...this.dots,
+      ...this.rows.map(({ group }) => group),
     );
   }
 }
