@@ -20,7 +20,7 @@ class Layer:
 
     kind: str
     parameters: int
-    output: Float[Tensor, "*shape"]
+    output: Float[Tensor, "..."]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def decoding(model: VAE, z: Float[Tensor, "b d"]) -> Float[Tensor, "b values"]:
     return torch.cat([output.flatten(1) for output in outputs], 1).cpu()
 
 
-def _run(network: nn.Sequential, value: Float[Tensor, "b *inputs"]) -> list[Float[Tensor, "b *outputs"]]:
+def _run(network: nn.Sequential, value: Float[Tensor, "b ..."]) -> list[Float[Tensor, "b ..."]]:
     outputs = []
     for layer in network:
         value = layer(value)
@@ -72,7 +72,7 @@ def _run(network: nn.Sequential, value: Float[Tensor, "b *inputs"]) -> list[Floa
     return outputs
 
 
-def _layers(network: nn.Sequential, value: Float[Tensor, "1 *inputs"]) -> list[Layer]:
+def _layers(network: nn.Sequential, value: Float[Tensor, "1 ..."]) -> list[Layer]:
     return [
         Layer(type(layer).__name__, sum(p.numel() for p in layer.parameters()), output[0].float().cpu())
         for layer, output in zip(network, _run(network, value), strict=True)

@@ -16,10 +16,10 @@ SEED = 4  # of the sample that the chapter opens with
 def show(name: str) -> None:
     """Sample z, get x, and see where the encoder, given x alone, looks for z."""
     st.markdown(
-        "The generative model makes a picture in two steps: z is drawn from the prior N(0, I), and x from p(x|z), which "
-        "the decoder network computes. The recognition model q(z|x), which the encoder network computes, goes the other "
-        "way: it is shown x alone, and says where its z may be. Sample both, and compare the encoder's answer with the "
-        "z that made the picture."
+        "The generative model makes a picture in two steps: z is drawn from the prior N(0, I), and x from p(x|z), "
+        "which the decoder network computes. The recognition model q(z|x), which the encoder network computes, goes "
+        "the other way: it is shown x alone, and says where its z may be. Sample both, and compare the encoder's "
+        "answer with the z that made the picture."
     )
     model, kl = engine().model(name), session.card(name)["numbers"]["kl_per_dimension"]
     z = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(SEED))

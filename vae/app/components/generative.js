@@ -4,13 +4,6 @@ const FAR = 4; // standard deviations of the prior that the axis shows to each s
 const WIDE = 360;
 const BELL = 64; // the prior's height; the latents' rows are below it
 
-const svg = (tag, attributes = {}, ...children) => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-};
-
 // "p(<x>|<z>)" as SVG's text, with the symbols in their colours
 const written = (text, x, y) =>
   svg(
@@ -20,7 +13,6 @@ const written = (text, x, y) =>
   );
 
 const across = (value) => WIDE / 2 + (Math.min(FAR, Math.max(-FAR, value)) / FAR) * (WIDE / 2);
-const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 
 class Generative {
   constructor(parent) {
@@ -92,9 +84,7 @@ class Generative {
     const { latents } = this.data;
     this.read = {};
     const note = (text) => element("span", { class: "quiet" }, text);
-    const cell = (label, name, under) =>
-      element("div", { class: "cell" }, (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` })), markup(label), under);
-    const sign = (text) => element("span", { class: "sign" }, text);
+    const number = (name) => (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` }));
     const figure = (testid, label, caption) => {
       const canvas = element("canvas", { class: "picture", "data-testid": testid, role: "img", "aria-label": label });
       return [canvas, element("figure", {}, canvas, element("figcaption", {}, markup(caption)))];
@@ -104,7 +94,7 @@ class Generative {
     [this.picture, this.drawn] = [mean, drawn];
     this.status = element("div", { class: "status", role: "status" });
     this.read.average = note("");
-    const fresh = () => this.sample(Float32Array.from({ length: latents }, normal));
+    const fresh = () => this.sample(normals(latents));
     this.root.replaceChildren(
       element(
         "div",
@@ -119,7 +109,7 @@ class Generative {
             element("button", { class: "first", onclick: fresh }, "Sample z, then x"),
             element("button", { onclick: () => this.sample(this.z) }, "Sample x again"),
           ),
-          element("div", { class: "pair" }, meanFigure, drawnFigure),
+          element("div", { class: "pictures" }, meanFigure, drawnFigure),
           this.status,
         ),
         element("div", {}, this.axis(), element("div", { class: "quiet legend" }, element("em", {}, "●"), markup("the <z> that made <x>"), element("i"), markup("q(<z>|<x>): <mu> ± <sigma>, from <x> alone"))),
@@ -129,18 +119,16 @@ class Generative {
         { class: "formulas" },
         element(
           "div",
-          { class: "terms", "data-testid": "formula" },
-          cell("log p(<x>, <z>)", "joint", note("nats")),
-          sign("="),
-          cell("log p(<z>)", "prior", note("the prior")),
-          sign("+"),
-          cell("log p(<x>|<z>)", "likelihood", note("the decoder")),
+          { class: "equation", "data-testid": "formula" },
+          term("", number("joint"), markup("log p(<x>, <z>)"), note("nats")),
+          term("=", number("prior"), markup("log p(<z>)"), note("the prior")),
+          term("+", number("likelihood"), markup("log p(<x>|<z>)"), note("the decoder")),
         ),
         element(
           "div",
-          { class: "terms" },
-          cell("log q(<z>|<x>)", "posterior", note("the encoder")),
-          cell("mean of ((<z> − <mu>) / <sigma>)²", "distance", this.read.average),
+          { class: "equation" },
+          term("", number("posterior"), markup("log q(<z>|<x>)"), note("the encoder")),
+          term("", number("distance"), markup("mean of ((<z> − <mu>) / <sigma>)²"), this.read.average),
         ),
       ),
     );
@@ -148,19 +136,17 @@ class Generative {
 
   // an arrow each way between z and x, and one from the prior
   graph() {
-    const head = svg("marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto" }, svg("path", { d: "M0 0L8 4L0 8z" }));
-    const arrow = (d, back = "") => svg("path", { class: `arrow ${back}`, d, "marker-end": "url(#head)" });
     const node = (name, x) => svg("g", { class: name }, svg("circle", { class: "node", cx: x, cy: 60, r: 25 }), written(`<${name}>`, x, 65));
     return svg(
       "svg",
       { class: "graph", viewBox: "0 0 360 124", role: "img", "aria-label": "The graphical model: from N(0, I) to z, from z to x by p(x|z), and dashed from x back to z by q(z|x)" },
-      svg("defs", {}, head),
+      arrowhead(),
       written("N(0, I)", 32, 65),
-      arrow("M66 60H126"),
+      arrow({ d: "M66 60H126" }),
       node("z", 153),
-      arrow("M174 43C215 14 264 14 304 42"),
+      arrow({ d: "M174 43C215 14 264 14 304 42" }),
       written("p(<x>|<z>)", 239, 14),
-      arrow("M304 78C264 106 215 106 175 78", "back"),
+      arrow({ d: "M304 78C264 106 215 106 175 78", "stroke-dasharray": "5 4" }),
       written("q(<z>|<x>)", 239, 119),
       node("x", 326),
     );
