@@ -264,7 +264,7 @@ def test_an_ancestry_and_a_decoding_are_those_of_direct_calls(address, number):
     with joined(address) as client:
         body = ask(client, Kind.ANCESTRY, z.numpy().tobytes() + struct.pack("<I", seed), number)
         values = ask(client, Kind.DECODING, z, number)
-    scalars, end = (found.log_prior, found.log_likelihood, found.log_posterior, found.distance), len(body) - 2 * PIXELS
+    scalars, end = (found.log_prior, found.log_likelihood, found.log_posterior, found.within), len(body) - 2 * PIXELS
     assert_numbers(body[:end], *scalars, found.mu, found.sigma)
     assert_pictures(body[end : end + PIXELS], found.mean)
     assert_pictures(body[end + PIXELS :], found.x, within=1e-4)

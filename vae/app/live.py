@@ -23,7 +23,7 @@ PLACE's numbers are `vae.frame.Places`: log_prior, further_out, drift, log_likel
 round_trip_kl[d]; NaN where there is no x. DRAWING's are `vae.frame.Sketch`: reconstruction, reconstruction_error,
 mu[d], sigma[d], kl_per_dimension[d]. EXAMPLE asks for a picture of the test set and its encoding; NEAR's numbers are
 `vae.company.Near`: log_density, distances[k], indices[k]. ANCESTRY draws x from p(x|z) with the noise of the seed; its
-numbers are `vae.ancestral.Ancestry`: log_prior, log_likelihood, log_posterior, distance, mu[d], sigma[d]. DECODING is
+numbers are `vae.ancestral.Ancestry`: log_prior, log_likelihood, log_posterior, within, mu[d], sigma[d]. DECODING is
 `vae.structure.decoding`. Means, prepared, grey and drawn pictures are bytes, 255 for 1.
 
 HELLO comes first. Of PLACEs (PICTURES, DRAWINGs) that wait, only the newest is answered, so neither a fast hand nor a
@@ -255,7 +255,7 @@ def near_body(company: Company, found: Near) -> bytes:
 
 def ancestry_body(found: Ancestry) -> bytes:
     """The answer to ANCESTRY: the first row's."""
-    numbers = [found.log_prior, found.log_likelihood, found.log_posterior, found.distance, found.mu[0], found.sigma[0]]
+    numbers = [found.log_prior, found.log_likelihood, found.log_posterior, found.within, found.mu[0], found.sigma[0]]
     return _floats(*numbers) + _bytes(found.mean[0]) + _bytes(found.x[0])
 
 

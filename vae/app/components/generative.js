@@ -56,7 +56,7 @@ class Generative {
   shown(buffer, z) {
     const { latents, order, shape } = this.data;
     const { numbers, pixels } = parts(buffer, 4 + 2 * latents);
-    const [prior, likelihood, posterior, distance] = numbers;
+    const [prior, likelihood, posterior, within] = numbers;
     const [mu, sigma] = [numbers.subarray(4, 4 + latents), numbers.subarray(4 + latents)];
     paint(this.picture, pixels, shape);
     paint(this.drawn, pixels.subarray(pixels.length / 2), shape);
@@ -74,10 +74,10 @@ class Generative {
     say(this.read.prior, nats(prior));
     say(this.read.likelihood, nats(likelihood));
     say(this.read.posterior, nats(posterior));
-    say(this.read.distance, nats(distance / latents, 2));
+    say(this.read.within, `${Math.round(within * latents)} of ${latents}`);
     this.samples += 1;
-    this.sum += distance / latents;
-    say(this.read.average, `${nats(this.sum / this.samples, 2)} over ${this.samples} ${this.samples > 1 ? "samples" : "sample"}; 1 on average where q is p(z|x)`);
+    this.sum += within;
+    say(this.read.average, `${Math.round((100 * this.sum) / this.samples)} % over ${this.samples} ${this.samples > 1 ? "samples" : "sample"}; 68 % on average if q(z|x) were p(z|x)`);
   }
 
   build() {
@@ -128,7 +128,7 @@ class Generative {
           "div",
           { class: "equation" },
           term("", number("posterior"), markup("log q(<z>|<x>)"), note("the encoder")),
-          term("", number("distance"), markup("mean of ((<z> − <mu>) / <sigma>)²"), this.read.average),
+          term("", number("within"), markup("latents with <z> within <mu> ± <sigma>"), this.read.average),
         ),
       ),
     );
