@@ -14,7 +14,7 @@ ORDER = (
     {"spec", "device", "distributions", "idx", "warp"},
     {"objective", "aggregate"},
     {"models"},
-    {"exact", "latent", "posterior", "refine"},
+    {"exact", "latent", "posterior", "refine", "ancestral", "structure"},
     {"data", "images", "config", "company"},
     {"projection"},
     {"checkpoint"},

@@ -31,6 +31,7 @@ from websockets.sync.client import ClientConnection, connect
 
 import vae
 from vae import checkpoint, data, images
+from vae.ancestral import ancestry
 from vae.app import live, session
 from vae.app.live import Close, Kind
 from vae.company import NEIGHBOURS
@@ -38,6 +39,7 @@ from vae.engine import Engine, engine
 from vae.frame import places, sketch
 from vae.models import VAE
 from vae.spec import InputSpec
+from vae.structure import decoding
 
 NAMES = vae.list_pretrained()
 EVERY_MODEL = pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
@@ -255,6 +257,20 @@ def test_near_are_the_closest_encodings_with_their_pictures_and_the_density(addr
     assert body[-k * PIXELS :] == pictures[far.indices[:k]].numpy().tobytes()
 
 
+@EVERY_MODEL
+def test_an_ancestry_and_a_decoding_are_those_of_direct_calls(address, number):
+    z, seed = random_places(number, 1), 2**32 - 3
+    found = ancestry(model(number), z, torch.tensor([seed]))
+    with joined(address) as client:
+        body = ask(client, Kind.ANCESTRY, z.numpy().tobytes() + struct.pack("<I", seed), number)
+        values = ask(client, Kind.DECODING, z, number)
+    scalars, end = (found.log_prior, found.log_likelihood, found.log_posterior, found.within), len(body) - 2 * PIXELS
+    assert_numbers(body[:end], *scalars, found.mu, found.sigma)
+    assert_pictures(body[end : end + PIXELS], found.mean)
+    assert_pictures(body[end + PIXELS :], found.x, within=1e-4)
+    assert_numbers(values, decoding(model(number), z))
+
+
 def test_an_empty_drawing_is_answered_with_a_sentence_and_the_client_stays(address):
     empty = np.zeros((140, 140), np.uint8)
     with pytest.raises(images.ImageError) as error:
@@ -371,6 +387,12 @@ BAD = {
         Close.MALFORMED,
     ),
     "near in an unknown model": (message(Kind.NEAR, PLACE, model=len(NAMES)), Close.MODEL),
+    "an ancestry without a seed": (message(Kind.ANCESTRY, PLACE), Close.MALFORMED),
+    "an ancestry of nothing": (message(Kind.ANCESTRY), Close.MALFORMED),
+    "an ancestry of two": (message(Kind.ANCESTRY, beyond(0).numpy().tobytes() + bytes(4)), Close.TOO_LARGE),
+    "an ancestry of NaN": (message(Kind.ANCESTRY, (PLACE + math.nan).numpy().tobytes() + bytes(4)), Close.NOT_A_PLACE),
+    "a decoding of two": (message(Kind.DECODING, beyond(0)), Close.TOO_LARGE),
+    "a decoding of infinity": (message(Kind.DECODING, PLACE + math.inf), Close.NOT_A_PLACE),
     "a level too high": (message(Kind.INPUT, bytes(PIXELS - 1) + b"\2"), Close.NOT_A_PLACE),
 }
 BAD_FIRST = {

@@ -20,14 +20,16 @@ from statistics import median
 from threading import Condition, Lock, Thread
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from vae import checkpoint, data
+from vae.ancestral import ancestry
 from vae.company import Company, near
 from vae.exact import Grid
 from vae.frame import Frame, Places, frame, places, sketch
 from vae.models import VAE, Model
+from vae.structure import decoding
 
 ROWS = 64  # pictures in one batch: a few milliseconds on a slow core
 WORTH = 1.2  # how many times as fast a lower precision must be before it serves
@@ -201,6 +203,14 @@ class Engine:
     def ask_sketch(self, name: str, x: Float[Tensor, "b c h w"]) -> Future:
         """The future `Sketch` of pictures that are being drawn."""
         return self._live.submit(_With(sketch, self.model(name)), x)
+
+    def ask_ancestry(self, name: str, z: Float[Tensor, "b d"], seeds: Int64[Tensor, " b"]) -> Future:
+        """The future `Ancestry`: a picture drawn of each z, and its posterior."""
+        return self._live.submit(_With(ancestry, self.model(name)), z, seeds)
+
+    def ask_decoding(self, name: str, z: Float[Tensor, "b d"]) -> Future:
+        """The future outputs of all layers of the decoder for each z."""
+        return self._live.submit(_With(decoding, self.model(name)), z)
 
     def ask_near(self, name: str, z: Float[Tensor, "b d"]) -> Future:
         """The future `Near`: which encodings of the test set lie around each z."""

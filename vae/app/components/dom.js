@@ -61,7 +61,7 @@ function markup(text) {
   const span = element("span", { class: "label" });
   for (const part of text.split(/(<\w+>)/)) {
     const symbol = part.match(/^<(\w+)>$/)?.[1];
-    span.append(symbol ? element("b", { class: symbol }, { mu: "μ", sigma: "σ", xhat: "x̂" }[symbol] ?? symbol) : part);
+    span.append(symbol ? element("b", { class: symbol }, { mu: "μ", sigma: "σ", eps: "ε", xhat: "x̂" }[symbol] ?? symbol) : part);
   }
   return span;
 }
