@@ -144,10 +144,9 @@ class Divergence {
     const box = element(
       "div",
       {},
-      element("div", { class: "verdict" }, element("span", { class: "label" }, label), number, element("span", { class: "quiet" }, "nats")),
+      element("div", { class: "verdict" }, element("span", { class: "label" }, label), number, element("span", { class: "quiet" }, "nats"), button),
       picture,
       formula,
-      button,
       element("div", { class: "quiet" }, told),
     );
     return { box, number, adds, takes, zero, picture, formula };
@@ -164,7 +163,7 @@ class Divergence {
       const knob = svg(
         "g",
         { class: `knob ${name} ${quantity}`, role: "slider", tabindex: 0, "data-testid": `${id}-${quantity}`, "aria-valuemin": range.min, "aria-valuemax": range.max, "aria-orientation": "horizontal" },
-        svg("circle", { class: "reach", r: 20 }),
+        svg("rect", { class: "reach", y: -20, height: 40 }),
         svg("circle", { class: "dot", r: 8 }),
       );
       const move = (value) => {
@@ -232,6 +231,9 @@ class Divergence {
       for (const made of [knob, rail, stem]) made.style.display = hidden ? "none" : "";
       set(rail, { x1: across(mean), x2: across(mean + sigma), y1: y, y2: y });
       set(stem, { x1: across(mean), x2: across(mean), y1: y, y2: up(Math.exp(logDensity(mean, densities[name]))) });
+      // Where a finger takes hold of it: outwards, and inwards half the way to the other handle.
+      const inwards = Math.min(20, (across(mean + sigma) - across(mean)) / 2);
+      set(knob.firstChild, { x: quantity === "mean" ? -20 : -inwards, width: 20 + inwards });
       set(knob, {
         transform: `translate(${across(quantity === "mean" ? mean : mean + sigma)} ${y})`,
         "aria-label": `${quantity === "mean" ? "mean" : "standard deviation"} of ${whose}`,
@@ -269,7 +271,8 @@ class Divergence {
       formula.replaceChildren(element("div", {}, ...integral), element("div", { class: "quiet" }, "No closed form for a mixture."));
       return;
     }
-    const mu = ({ mean }) => symbol("mu", mean < 0 ? `(${nats(mean, 2)})` : nats(mean, 2));
+    const mu = ({ mean }) => symbol("mu", nats(mean, 2));
+    const subtracted = ({ mean }) => symbol("mu", mean < 0 ? `(${nats(mean, 2)})` : nats(mean, 2));
     const sigma = (one) => symbol("sigma", nats(one.sigma, 2));
     const [one, other] = [a[0], b[0]];
     formula.replaceChildren(
@@ -277,7 +280,7 @@ class Divergence {
       element(
         "div",
         {},
-        "ln (", sigma(other), " / ", sigma(one), ") + [", sigma(one), "² + (", mu(one), " − ", mu(other), ")²] / (2 · ", sigma(other), "²) − ½ = ",
+        "ln (", sigma(other), " / ", sigma(one), ") + [", sigma(one), "² + (", mu(one), " − ", subtracted(other), ")²] / (2 · ", sigma(other), "²) − ½ = ",
         element("span", { "data-testid": `closed-${key}` }, nats(Math.max(0, closedForm(one, other)), 3)),
       ),
     );
