@@ -1,78 +1,20 @@
 // Two densities on a line under the hand, and the Kullback-Leibler divergence in both directions, in nats.
 
-const VIEW = 7.4; // the line is drawn from -VIEW to VIEW
-const MEAN = { min: -3.5, max: 3.5 };
-const SIGMA = { p: { min: 0.3, max: 1.5 }, q: { min: 0.3, max: 3.8 } }; // q's reaches the moments of any p
-const WEIGHTS = [0.6, 0.4]; // of p's components
-const REACH = 50; // the quadrature runs from -REACH to REACH: over 12 of the widest sigma from any mean
-const STEP = 0.02; // a fifteenth of the narrowest sigma
-const SAMPLES = 400; // of a drawn curve
-const HALF_LOG_TAU = 0.5 * Math.log(2 * Math.PI);
-const DRIFT = 900; // milliseconds on the way to matched moments
-const STILL = 1e-6; // where gradient descent stops: the squared length of the natural gradient
+const VIEW = 8; // the line is drawn from -VIEW to VIEW
+const MEAN = { min: -4, max: 4 };
+const SIGMA = { p: { min: 0.05, max: 2 }, q: { min: 0.05, max: 4.5 } }; // q's reaches the variance of any p
+const WEIGHTS = [0.6, 0.4]; // of a mixture
+const GRAB = 36; // pixels between a pointer and the handle that it takes
+const SETTLED = 500; // milliseconds after the last key until the link follows
+const KEYS = { ArrowRight: 0.05, ArrowUp: 0.05, ArrowLeft: -0.05, ArrowDown: -0.05, PageUp: 0.5, PageDown: -0.5, Home: -Infinity, End: Infinity };
 const DIRECTIONS = {
-  pq: { of: "p", label: "KL(p‖q)", told: "Matching mean and variance gives the least: q covers all of p." },
-  qp: { of: "q", label: "KL(q‖p)", told: "Gradient descent from where q is: q may settle on one mode." },
+  pq: { of: "p", other: "q", label: "KL(p‖q)", step: stepForward, told: "Mass-covering: q must be wide wherever p is." },
+  qp: { of: "q", other: "p", label: "KL(q‖p)", step: stepReverse, told: "Mode-seeking: q may keep to one mode; which one depends on where it starts." },
 };
 
 const bounded = (value, { min, max }) => Math.min(max, Math.max(min, value));
-
-function gaussian(x, { mean, sigma }) {
-  return -0.5 * ((x - mean) / sigma) ** 2 - Math.log(sigma) - HALF_LOG_TAU;
-}
-
-// log density at x of [{weight, mean, sigma}, ...], through the larger term so that far tails stay finite
-function logDensity(x, mixture) {
-  if (mixture.length === 1) return gaussian(x, mixture[0]);
-  const terms = mixture.map((part) => Math.log(part.weight) + gaussian(x, part));
-  const largest = Math.max(...terms);
-  return largest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - largest), 0));
-}
-
-// the expectation of f(x, log a(x) - log b(x)) under a: the trapezoid rule, exact to rounding for smooth densities
-function expectation(a, b, f) {
-  let sum = 0;
-  for (let i = -REACH / STEP; i <= REACH / STEP; i++) {
-    const x = i * STEP;
-    const log = logDensity(x, a);
-    if (log > -700) sum += Math.exp(log) * f(x, log - logDensity(x, b));
-  }
-  return sum * STEP;
-}
-
-const divergence = (a, b) => expectation(a, b, (x, gap) => gap);
-
-function closedForm(a, b) {
-  return Math.log(b.sigma / a.sigma) + (a.sigma ** 2 + (a.mean - b.mean) ** 2) / (2 * b.sigma ** 2) - 0.5;
-}
-
-function moments(mixture) {
-  const mean = mixture.reduce((sum, part) => sum + part.weight * part.mean, 0);
-  const variance = mixture.reduce((sum, part) => sum + part.weight * (part.sigma ** 2 + (part.mean - mean) ** 2), 0);
-  return { mean, sigma: Math.sqrt(variance) };
-}
-
-// One step of natural gradient descent of KL(q||p) in (mean, log sigma), halved until the divergence falls; `rate` is
-// the last step's. Returns null where it no longer falls.
-function descend(q, p, rate) {
-  const score = { mean: 0, log: 0 };
-  const before = expectation([q], p, (x, gap) => {
-    const u = (x - q.mean) / q.sigma;
-    score.mean += STEP * Math.exp(gaussian(x, q)) * gap * u;
-    score.log += STEP * Math.exp(gaussian(x, q)) * gap * 0.5 * (u * u - 1);
-    return gap;
-  });
-  if (score.mean ** 2 + score.log ** 2 < STILL) return null;
-  for (let size = Math.min(0.5, 2 * rate); size > 1e-6; size /= 2) {
-    const next = {
-      ...q,
-      mean: bounded(q.mean - size * q.sigma * score.mean, MEAN),
-      sigma: bounded(q.sigma * Math.exp(-size * score.log), SIGMA.q),
-    };
-    if (divergence([next], p) < before) return { q: next, rate: size };
-  }
-  return null;
-}
+const round = (value) => nats(value, Math.abs(100 * value - Math.round(100 * value)) < 1e-6 ? 2 : 3);
+const nat = (value) => nats(value, value < 10 ? 3 : value < 100 ? 2 : 1);
 
 function svg(tag, attributes = {}, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -85,254 +27,321 @@ function set(made, attributes) {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
 }
 
+function symbol(name, text) {
+  return element("b", { class: name }, text);
+}
+
 class Divergence {
   constructor(parent) {
-    this.parts = [{ mean: -1.8, sigma: 0.7 }, { mean: 1.7, sigma: 0.5 }];
-    this.q = { weight: 1, mean: 0.6, sigma: 1 };
-    this.mixed = true;
     this.build(parent);
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(this.line);
   }
 
-  update() {}
+  update(component) {
+    this.component = component;
+    if (!this.parts) this.parts = { p: this.read("p"), q: this.read("q") };
+    this.showLatents();
+    this.draw();
+  }
 
   end() {
     this.watch.disconnect();
-    this.halt();
+    clearTimeout(this.settling);
+    cancelAnimationFrame(this.frame);
   }
 
-  get p() {
-    return this.mixed ? this.parts.map((part, i) => ({ ...part, weight: WEIGHTS[i] })) : [{ ...this.parts[0], weight: 1 }];
+  // [mean, sigma] or [mean, sigma, mean, sigma] -> the parts of a density
+  read(name) {
+    const numbers = this.component.data[name];
+    return this.weighted(numbers.length === 2 ? [numbers] : [numbers.slice(0, 2), numbers.slice(2)]);
   }
+
+  weighted(pairs) {
+    return pairs.map(([mean, sigma], i) => ({ weight: pairs.length === 1 ? 1 : WEIGHTS[i], mean, sigma }));
+  }
+
+  commit() {
+    clearTimeout(this.settling);
+    const numbers = (parts) => parts.flatMap(({ mean, sigma }) => [mean, sigma]);
+    this.component.setStateValue("place", { p: numbers(this.parts.p), q: numbers(this.parts.q) });
+  }
+
+  // ---- what there is ----
 
   build(parent) {
-    this.shapes = Object.fromEntries(["p", "q"].map((name) => [name, svg("path", { class: `density ${name}` })]));
     this.axis = svg("g", { class: "axis" });
-    this.line = svg("svg", { class: "density-line", role: "group", "aria-label": "The densities p and q, with handles for their means and widths" }, this.axis, this.shapes.p, this.shapes.q);
-    this.handles = [
-      ...this.handle("p0", "p", "first", () => this.parts[0]),
-      ...this.handle("p1", "p", "second", () => this.parts[1]),
-      ...this.handle("q", "q", "", () => this.q),
-    ];
-    this.kinds = [["Two Gaussians", true], ["One Gaussian", false]].map(([text, mixed]) => {
-      const button = element("button", { onclick: () => (this.halt(), (this.mixed = mixed), this.draw()) }, text);
-      return { button, mixed };
-    });
+    this.shapes = Object.fromEntries(["p", "q"].map((name) => [name, svg("path", { class: `density ${name}` })]));
+    this.line = svg("svg", { class: "density-line", role: "group", "data-testid": "densities", "aria-label": "The densities p and q, with handles for means and widths" }, this.axis, this.shapes.p, this.shapes.q);
+    this.handles = ["p", "q"].flatMap((name) => [0, 1].flatMap((index) => [-1, 1, 0].map((side) => this.handle(name, index, side))));
+    this.listen();
     this.names = { p: element("span", { "data-testid": "density-p" }), q: element("span", { "data-testid": "density-q" }) };
-    const head = element(
-      "div",
-      { class: "densities" },
-      element("div", { class: "row" }, ...this.kinds.map(({ button }) => button)),
-      element("div", { class: "names" }, this.names.p, this.names.q),
-    );
+    this.kinds = Object.fromEntries(["p", "q"].map((name) => [name, element("button", { class: "kind", "data-testid": `mixture-${name}`, "aria-label": `${name} is a mixture of two`, onclick: () => this.mix(name) }, "mixture")]));
+    const head = ["p", "q"].map((name) => element("div", { class: "row" }, this.names[name], this.kinds[name]));
     this.sides = Object.fromEntries(Object.keys(DIRECTIONS).map((key) => [key, this.side(key)]));
+    this.latents = element("div", { class: "section" });
+    const { pq, qp } = this.sides;
     this.root = parent.appendChild(
-      element("div", { class: "lab" }, head, this.line, element("div", { class: "sides" }, this.sides.pq.box, this.sides.qp.box)),
+      element(
+        "div",
+        { class: "lab" },
+        element("div", { class: "densities" }, ...head),
+        this.line,
+        pq.band,
+        qp.band,
+        element("div", { class: "sides" }, pq.box, qp.box),
+        this.latents,
+      ),
     );
   }
 
-  // what one direction shows: its number, the integrand, the way to its minimum and the formula
+  // A handle on the curve at mean + side * sigma. The keyboard reaches one of the two for the width.
+  handle(name, index, side) {
+    const quantity = side === 0 ? "mean" : "sigma";
+    const range = side === 0 ? MEAN : SIGMA[name];
+    const knob = svg("g", { class: `knob ${name} ${quantity}` }, svg("circle", { class: "reach", r: 16 }), svg("circle", { class: "dot", r: side === 0 ? 8 : 6.5 }));
+    if (side < 0) set(knob, { "aria-hidden": "true" });
+    else set(knob, { role: "slider", tabindex: 0, "data-testid": `${name}${index}-${quantity}`, "aria-valuemin": range.min, "aria-valuemax": range.max, "aria-orientation": "horizontal" });
+    this.line.append(knob);
+    const handle = { name, index, side, quantity, range, knob };
+    knob.addEventListener("keydown", (event) => {
+      const by = KEYS[event.key];
+      if (by === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      this.move(handle, this.parts[name][index][quantity] + by);
+      clearTimeout(this.settling);
+      this.settling = setTimeout(() => this.commit(), SETTLED);
+    });
+    return handle;
+  }
+
+  // what one direction shows: its integrand, its number, the way to its minimum and the formula
   side(key) {
     const { label, told, of } = DIRECTIONS[key];
+    const [adds, takes, zero, text] = [svg("path", { class: "adds" }), svg("path", { class: "takes" }), svg("line", { class: "zero" }), svg("text", { x: 0, y: 14 })];
+    const band = svg("svg", { class: `integrand ${of}`, role: "img", "data-testid": `integrand-${key}`, "aria-label": `The integrand of ${label}: area above the line minus area below it` }, adds, takes, zero, text);
     const number = element("span", { class: "number", "data-testid": `kl-${key}` });
-    const [adds, takes] = [svg("path", { class: `adds ${of}` }), svg("path", { class: `takes ${of}` })];
-    const zero = svg("line", { class: "zero" });
-    const picture = svg("svg", { class: "integrand", role: "img", "aria-label": `The integrand of ${label}: the area above the line minus the area below it is ${label}` }, adds, takes, zero);
-    const button = element("button", { "data-testid": `least-${key}`, onclick: () => this.minimise(key) }, `Move q to the least ${label}`);
     const formula = element("div", { class: "formula", "data-testid": `formula-${key}` });
+    const run = element("button", { class: "run", "data-testid": `least-${key}`, onclick: () => (this.running === key ? this.halt() : this.run(key)) });
+    const step = element("button", { "data-testid": `step-${key}`, onclick: () => this.stepOnce(key) }, "Step");
     const box = element(
       "div",
       {},
-      element("div", { class: "verdict" }, element("span", { class: "label" }, label), number, element("span", { class: "quiet" }, "nats"), button),
-      picture,
+      element("div", { class: "verdict" }, element("span", { class: of }, element("b", { class: of }, label)), number, element("span", { class: "quiet" }, "nats")),
+      element("div", { class: "row" }, run, step),
+      element("div", { class: "quiet told" }, told),
       formula,
-      element("div", { class: "quiet" }, told),
     );
-    return { box, number, adds, takes, zero, picture, formula };
+    return { box, band, adds, takes, zero, text, number, formula, run };
   }
 
-  // A handle for the mean and one for the width, at mean + sigma: p's on the line, q's below it, so that neither hides
-  // the other when p and q agree.
-  handle(id, name, which, read) {
-    const rail = svg("line", { class: `rail ${name}` });
-    const stem = svg("line", { class: `stem ${name}` });
-    this.line.append(stem, rail);
-    return ["mean", "sigma"].map((quantity) => {
-      const range = quantity === "mean" ? MEAN : SIGMA[name];
-      const knob = svg(
-        "g",
-        { class: `knob ${name} ${quantity}`, role: "slider", tabindex: 0, "data-testid": `${id}-${quantity}`, "aria-valuemin": range.min, "aria-valuemax": range.max, "aria-orientation": "horizontal" },
-        svg("rect", { class: "reach", y: -20, height: 40 }),
-        svg("circle", { class: "dot", r: 8 }),
-      );
-      const move = (value) => {
-        this.halt();
-        read()[quantity] = bounded(Math.round(100 * value) / 100, range);
-        this.draw();
-      };
-      knob.addEventListener("pointerdown", (event) => {
-        if (event.button !== 0) return;
-        event.preventDefault();
-        this.halt();
-        knob.focus();
-        knob.setPointerCapture(event.pointerId);
-        this.grabbed = { x: event.clientX, value: read()[quantity] };
-      });
-      knob.addEventListener("pointermove", (event) => {
-        if (!knob.hasPointerCapture(event.pointerId)) return;
-        move(this.grabbed.value + ((event.clientX - this.grabbed.x) * 2 * VIEW) / this.line.clientWidth);
-      });
-      knob.addEventListener("keydown", (event) => {
-        const by = { ArrowRight: 0.05, ArrowUp: 0.05, ArrowLeft: -0.05, ArrowDown: -0.05, PageUp: 0.5, PageDown: -0.5, Home: -Infinity, End: Infinity }[event.key];
-        if (by === undefined) return;
-        event.preventDefault();
-        move(bounded(read()[quantity] + by, range));
-      });
-      this.line.append(knob);
-      return { id, name, which, quantity, read, knob, rail, stem };
+  // ---- by hand ----
+
+  listen() {
+    let grabbed = null;
+    this.line.addEventListener("pointerdown", (event) => {
+      const handle = event.button === 0 && this.nearest(event);
+      if (!handle) return;
+      event.preventDefault();
+      this.halt();
+      this.line.setPointerCapture(event.pointerId);
+      const at = this.parts[handle.name][handle.index];
+      grabbed = { handle, x: event.clientX, value: at[handle.quantity], scale: (2 * VIEW * (handle.side || 1)) / this.line.clientWidth };
+      (handle.side < 0 ? this.handles[this.handles.indexOf(handle) + 1] : handle).knob.focus({ preventScroll: true });
     });
+    this.line.addEventListener("pointermove", (event) => {
+      if (grabbed) this.move(grabbed.handle, grabbed.value + (event.clientX - grabbed.x) * grabbed.scale);
+    });
+    const release = () => {
+      if (grabbed) this.commit();
+      grabbed = null;
+    };
+    this.line.addEventListener("pointerup", release);
+    this.line.addEventListener("pointercancel", release);
   }
 
-  draw() {
-    const [width, height] = [this.line.clientWidth, this.line.clientHeight];
-    if (!width) return;
-    const { p } = this, q = [this.q];
-    const floor = height - 78; // under it: p's handles, the scale and q's handles
-    const across = (x) => ((x + VIEW) / (2 * VIEW)) * width;
-    const places = Array.from({ length: SAMPLES + 1 }, (_, i) => VIEW * ((2 * i) / SAMPLES - 1));
-    const logs = { p: places.map((x) => logDensity(x, p)), q: places.map((x) => logDensity(x, q)) };
-    const top = 1.08 * Math.exp(Math.max(Math.log(0.42), ...logs.p, ...logs.q));
-    const up = (density) => floor * (1 - density / top);
-    const area = (heights, zero) => `M0,${zero} ${places.map((x, i) => `L${across(x).toFixed(1)},${heights[i].toFixed(2)}`).join(" ")} L${width},${zero}`;
-    for (const name of ["p", "q"]) set(this.shapes[name], { d: area(logs[name].map((log) => up(Math.exp(log))), floor) });
-    this.drawScale(across, floor, width);
-    this.place(across, up, floor, { p, q });
-
-    const terms = { pq: logs.p.map((log, i) => Math.exp(log) * (log - logs.q[i])), qp: logs.q.map((log, i) => Math.exp(log) * (log - logs.p[i])) };
-    const high = 1.1 * Math.max(0.4, ...terms.pq, ...terms.qp);
-    const low = 1.1 * Math.min(-0.15, ...terms.pq, ...terms.qp);
-    for (const [key, side] of Object.entries(this.sides)) this.drawSide(side, terms[key], [low, high], places);
-    this.tell(p, q);
+  nearest(event) {
+    const box = this.line.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const near = this.handles.filter(({ at }) => at).map((handle) => ({ handle, far: Math.hypot(handle.at.x - x, handle.at.y - y) }));
+    // of handles at one place the last, which is drawn on top
+    const best = near.reduce((least, one) => (one.far <= least.far ? one : least));
+    return best.far <= GRAB ? best.handle : null;
   }
 
-  drawScale(across, floor, width) {
-    const marks = [-6, -4, -2, 0, 2, 4, 6].map((x) => svg("text", { x: across(x), y: floor + 43, "text-anchor": "middle" }, String(x).replace("-", "−")));
-    this.axis.replaceChildren(svg("line", { x1: 0, x2: width, y1: floor, y2: floor }), ...marks);
+  move({ name, index, quantity, range }, value) {
+    this.halt();
+    this.parts[name][index][quantity] = bounded(Math.round(100 * bounded(value, range)) / 100, range);
+    this.draw();
   }
 
-  place(across, up, floor, densities) {
-    for (const { id, name, which, quantity, read, knob, rail, stem } of this.handles) {
-      const { mean, sigma } = read();
-      const y = name === "p" ? floor + 14 : floor + 62;
-      const hidden = id === "p1" && !this.mixed;
-      const value = read()[quantity];
-      const whose = name === "p" && this.mixed ? `the ${which} Gaussian of p` : name;
-      for (const made of [knob, rail, stem]) made.style.display = hidden ? "none" : "";
-      set(rail, { x1: across(mean), x2: across(mean + sigma), y1: y, y2: y });
-      set(stem, { x1: across(mean), x2: across(mean), y1: y, y2: up(Math.exp(logDensity(mean, densities[name]))) });
-      // Where a finger takes hold of it: outwards, and inwards half the way to the other handle.
-      const inwards = Math.min(20, (across(mean + sigma) - across(mean)) / 2);
-      set(knob.firstChild, { x: quantity === "mean" ? -20 : -inwards, width: 20 + inwards });
-      set(knob, {
-        transform: `translate(${across(quantity === "mean" ? mean : mean + sigma)} ${y})`,
-        "aria-label": `${quantity === "mean" ? "mean" : "standard deviation"} of ${whose}`,
-        "aria-valuenow": Number(value.toFixed(4)),
-        "aria-valuetext": nats(value, 2),
-      });
-    }
-  }
-
-  drawSide({ picture, adds, takes, zero }, terms, [low, high], places) {
-    const [width, height] = [picture.clientWidth, picture.clientHeight];
-    const at = (value) => (height * (high - value)) / (high - low);
-    const path = (keep) => `M0,${at(0)} ${terms.map((term, i) => `L${((i / (places.length - 1)) * width).toFixed(1)},${at(keep(term, 0)).toFixed(2)}`).join(" ")} L${width},${at(0)}Z`;
-    set(adds, { d: path(Math.max) });
-    set(takes, { d: path(Math.min) });
-    set(zero, { x1: 0, x2: width, y1: at(0), y2: at(0) });
-  }
-
-  tell(p, q) {
-    for (const { button, mixed } of this.kinds) button.setAttribute("aria-pressed", mixed === this.mixed);
-    const normal = ({ mean, sigma }) => ["N(", symbol("mu", nats(mean, 2)), ", ", symbol("sigma", nats(sigma, 2)), "²)"];
-    const terms = p.flatMap((part, i) => [...(i ? [" + "] : []), ...(p.length > 1 ? [`${part.weight} `] : []), ...normal(part)]);
-    this.names.p.replaceChildren(element("b", { class: "p" }, "p"), " = ", ...terms);
-    this.names.q.replaceChildren(element("b", { class: "q" }, "q"), " = ", ...normal(q[0]));
-    this.formulate("pq", p, q);
-    this.formulate("qp", q, p);
-  }
-
-  formulate(key, a, b) {
-    const [first, second] = key === "pq" ? ["p", "q"] : ["q", "p"];
-    const { number, formula } = this.sides[key];
-    say(number, nats(Math.max(0, divergence(a, b)), 3));
-    const integral = ["∫ ", element("b", { class: first }, first), " (ln ", element("b", { class: first }, first), " − ln ", element("b", { class: second }, second), ") dx"];
-    if (this.mixed) {
-      formula.replaceChildren(element("div", {}, ...integral), element("div", { class: "quiet" }, "No closed form for a mixture."));
-      return;
-    }
-    const mu = ({ mean }) => symbol("mu", nats(mean, 2));
-    const subtracted = ({ mean }) => symbol("mu", mean < 0 ? `(${nats(mean, 2)})` : nats(mean, 2));
-    const sigma = (one) => symbol("sigma", nats(one.sigma, 2));
-    const [one, other] = [a[0], b[0]];
-    formula.replaceChildren(
-      element("div", {}, ...integral, " in closed form:"),
-      element(
-        "div",
-        {},
-        "ln (", sigma(other), " / ", sigma(one), ") + [", sigma(one), "² + (", mu(one), " − ", subtracted(other), ")²] / (2 · ", sigma(other), "²) − ½ = ",
-        element("span", { "data-testid": `closed-${key}` }, nats(Math.max(0, closedForm(one, other)), 3)),
-      ),
-    );
+  mix(name) {
+    this.halt();
+    const [{ mean, sigma }, second] = this.parts[name];
+    const beside = mean > 0 ? mean - 3 : mean + 3;
+    this.parts[name] = this.weighted(second ? [[mean, sigma]] : [[mean, sigma], [beside, bounded(sigma, SIGMA.p)]]);
+    this.draw();
+    this.commit();
   }
 
   // ---- to the minimum ----
 
   halt() {
+    if (!this.running) return;
     cancelAnimationFrame(this.frame);
-    delete this.line.dataset.moving;
+    this.running = null;
+    this.draw();
   }
 
-  minimise(key) {
+  step(key) {
+    const { q, done } = DIRECTIONS[key].step(this.parts.p, this.parts.q);
+    this.parts.q = q.map((part) => ({ ...part, mean: bounded(part.mean, MEAN), sigma: bounded(part.sigma, SIGMA.q) }));
+    return done;
+  }
+
+  stepOnce(key) {
     this.halt();
-    this.line.dataset.moving = key;
+    this.step(key);
+    this.draw();
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.commit(), SETTLED);
+  }
+
+  run(key) {
+    this.halt();
+    this.running = key;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const step = key === "pq" ? this.matching() : this.descending();
-    const tick = (now) => {
-      let more = step(now);
-      while (still && more) more = step(Infinity);
-      this.draw();
-      if (more) this.frame = requestAnimationFrame(tick);
-      else this.halt();
+    const tick = () => {
+      let done = this.step(key);
+      for (let i = 0; still && !done && i < 2000; i++) done = this.step(key);
+      if (done) {
+        this.halt();
+        this.commit();
+      } else {
+        this.draw();
+        this.frame = requestAnimationFrame(tick);
+      }
     };
     this.frame = requestAnimationFrame(tick);
   }
 
-  matching() {
-    const from = { ...this.q }, to = moments(this.p);
-    let begun;
-    return (now) => {
-      begun ??= now === Infinity ? -Infinity : now;
-      const share = Math.min(1, (now - begun) / DRIFT);
-      const eased = share * share * (3 - 2 * share);
-      for (const name of ["mean", "sigma"]) this.q[name] = share < 1 ? from[name] + eased * (to[name] - from[name]) : to[name];
-      return share < 1;
-    };
+  // ---- the model's latents ----
+
+  showLatents() {
+    const { latents, total, count, about, pixels, shape, rev } = this.component.data;
+    if (rev === this.rev) return;
+    this.rev = rev;
+    const canvas = element("canvas", { role: "img", "aria-label": about });
+    paint(canvas, fromBase64(pixels), shape);
+    this.chips = latents.map(([index, mean, sigma]) => ({
+      mean,
+      sigma,
+      button: element("button", { "data-testid": `latent-${index}`, onclick: () => this.take(mean, sigma) }, symbol("z", `z${subscript(index)}`), ` ${nats(closedForm({ mean, sigma }, { mean: 0, sigma: 1 }), 2)}`),
+    }));
+    const told = element("div", {}, "In a VAE p is N(0, 1) and q(", symbol("z", "z"), "|", symbol("x", "x"), `) one Gaussian a latent. KL(q‖p) of this picture, all ${count} latents together: `, element("b", { "data-testid": "kl-latents" }, nats(total, 2)), ` nats${latents.length < count ? "; the strongest" : ""}:`);
+    this.latents.replaceChildren(element("div", { class: "given" }, canvas, element("div", {}, told, element("div", { class: "row chips" }, ...this.chips.map(({ button }) => button)))));
   }
 
-  descending() {
-    const { p } = this;
-    let rate = 0.05;
-    return () => {
-      const found = descend(this.q, p, rate);
-      if (found) ({ q: this.q, rate } = found);
-      return found !== null;
-    };
+  take(mean, sigma) {
+    this.halt();
+    this.parts = { p: this.weighted([[0, 1]]), q: this.weighted([[mean, sigma]]) };
+    this.draw();
+    this.commit();
   }
-}
 
-function symbol(name, text) {
-  return element("b", { class: name }, text);
+  // ---- drawing ----
+
+  draw() {
+    const [width, height] = [this.line.clientWidth, this.line.clientHeight];
+    if (!width || !this.parts) return;
+    const { p, q } = this.parts;
+    const floor = height - 24;
+    const across = (x) => ((x + VIEW) / (2 * VIEW)) * width;
+    const places = this.places();
+    const logs = { p: places.map((x) => logDensity(x, p)), q: places.map((x) => logDensity(x, q)) };
+    const top = 1.1 * Math.exp(Math.max(Math.log(0.42), ...logs.p, ...logs.q));
+    const up = (density) => floor * (1 - density / top);
+    for (const name of ["p", "q"]) set(this.shapes[name], { d: this.area(places, logs[name].map((log) => up(Math.exp(log))), floor, across) });
+    const marks = [-6, -4, -2, 0, 2, 4, 6].map((x) => svg("text", { x: across(x), y: floor + 18, "text-anchor": "middle" }, nats(x, 0)));
+    this.axis.replaceChildren(svg("line", { x1: 0, x2: width, y1: floor, y2: floor }), ...marks);
+    for (const handle of this.handles) this.place(handle, across, up);
+
+    const terms = { pq: logs.p.map((log, i) => Math.exp(log) * (log - logs.q[i])), qp: logs.q.map((log, i) => Math.exp(log) * (log - logs.p[i])) };
+    const range = { high: 1.1 * Math.max(0.4, ...terms.pq, ...terms.qp), low: 1.1 * Math.min(-0.15, ...terms.pq, ...terms.qp) };
+    for (const key of Object.keys(DIRECTIONS)) {
+      this.drawIntegrand(key, terms[key], range, places, across);
+      this.tell(key);
+    }
+    for (const name of ["p", "q"]) this.name(name);
+    for (const { button, mean, sigma } of this.chips ?? []) {
+      const shown = p.length + q.length === 2 && p[0].mean === 0 && p[0].sigma === 1 && q[0].mean === mean && q[0].sigma === sigma;
+      button.setAttribute("aria-pressed", shown);
+    }
+  }
+
+  // where curves are drawn: evenly, and finely where a part is narrow
+  places() {
+    const even = Array.from({ length: 401 }, (_, i) => VIEW * (i / 200 - 1));
+    const fine = [...this.parts.p, ...this.parts.q].flatMap(({ mean, sigma }) => Array.from({ length: 81 }, (_, i) => mean + sigma * (i / 10 - 4)));
+    return [...even, ...fine.filter((x) => Math.abs(x) <= VIEW)].sort((a, b) => a - b);
+  }
+
+  area(places, heights, zero, across) {
+    const points = places.map((x, i) => `L${across(x).toFixed(1)},${heights[i].toFixed(2)}`);
+    return `M${across(-VIEW)},${zero} ${points.join(" ")} L${across(VIEW)},${zero}`;
+  }
+
+  place(handle, across, up) {
+    const { name, index, side, quantity, knob } = handle;
+    const part = this.parts[name][index];
+    knob.style.display = part ? "" : "none";
+    handle.at = null;
+    if (!part) return;
+    const x = part.mean + side * part.sigma;
+    handle.at = { x: across(x), y: up(Math.exp(logDensity(x, this.parts[name]))) };
+    set(knob, { transform: `translate(${handle.at.x.toFixed(1)} ${handle.at.y.toFixed(1)})` });
+    if (side < 0) return;
+    const whose = this.parts[name].length === 1 ? name : `the ${["first", "second"][index]} Gaussian of ${name}`;
+    set(knob, { "aria-label": `${quantity === "mean" ? "mean" : "standard deviation"} of ${whose}`, "aria-valuenow": Number(part[quantity].toFixed(4)), "aria-valuetext": round(part[quantity]) });
+  }
+
+  drawIntegrand(key, terms, { low, high }, places, across) {
+    const { band, adds, takes, zero } = this.sides[key];
+    const at = (value) => (band.clientHeight * (high - value)) / (high - low);
+    set(adds, { d: this.area(places, terms.map((term) => at(Math.max(term, 0))), at(0), across) });
+    set(takes, { d: this.area(places, terms.map((term) => at(Math.min(term, 0))), at(0), across) });
+    set(zero, { x1: 0, x2: band.clientWidth, y1: at(0), y2: at(0) });
+    const { of, other } = DIRECTIONS[key];
+    say(this.sides[key].text, `${of} ln(${of}/${other})`);
+  }
+
+  name(name) {
+    const parts = this.parts[name];
+    const terms = parts.flatMap(({ weight, mean, sigma }, i) => [i ? " + " : "", parts.length > 1 ? `${weight} ` : "", "N(", symbol("mu", round(mean)), ", ", symbol("sigma", round(sigma)), "²)"]);
+    this.names[name].replaceChildren(element("span", { class: name }, symbol(name, name)), " = ", ...terms);
+    this.kinds[name].setAttribute("aria-pressed", parts.length > 1);
+  }
+
+  tell(key) {
+    const { of, other, label } = DIRECTIONS[key];
+    const { number, formula, run } = this.sides[key];
+    const [a, b] = [this.parts[of], this.parts[other]];
+    const found = nat(divergence(a, b));
+    say(number, found);
+    say(run, this.running === key ? "Pause" : `Minimise ${label}`);
+    const name = (one) => element("span", { class: one }, symbol(one, one));
+    const integral = element("div", {}, "∫ ", name(of), " ln(", name(of), " / ", name(other), `) dx = ${found}`);
+    if (a.length + b.length > 2) {
+      formula.replaceChildren(integral, element("div", { class: "quiet" }, "A mixture has no closed form."));
+      return;
+    }
+    const mu = ({ mean }) => symbol("mu", mean < 0 ? `(${round(mean)})` : round(mean));
+    const sigma = (one) => symbol("sigma", round(one.sigma));
+    const [one, two] = [a[0], b[0]];
+    const closed = element("span", { "data-testid": `closed-${key}` }, nat(Math.max(0, closedForm(one, two))));
+    const form = ["ln(", sigma(two), " / ", sigma(one), ") + [", sigma(one), "² + (", mu(one), " − ", mu(two), ")²] / (2 · ", sigma(two), "²) − ½ = "];
+    formula.replaceChildren(integral, element("div", {}, ...form, closed));
+  }
 }
 
 export default mounted((parent) => new Divergence(parent));
