@@ -76,6 +76,6 @@ def show(name: str) -> None:
     st.markdown(
         "KL(p‖q) is the mean of ln(p/q) over draws from p: never below 0, and 0 only when p and q agree. "
         "KL(q‖p) takes the mean of ln(q/p) over draws from q, so it is another number. "
-        "A VAE minimises the second, with q = q(z|x) and the prior as p."
+        "The ELBO of a VAE subtracts the second, with q = q(z|x) and the prior as p."
     )
     densities(name)

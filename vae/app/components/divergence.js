@@ -8,7 +8,7 @@ const GRAB = 36; // pixels between a pointer and the handle that it takes
 const SETTLED = 500; // milliseconds after the last key until the link follows
 const KEYS = { ArrowRight: 0.05, ArrowUp: 0.05, ArrowLeft: -0.05, ArrowDown: -0.05, PageUp: 0.5, PageDown: -0.5, Home: -Infinity, End: Infinity };
 const DIRECTIONS = {
-  pq: { of: "p", other: "q", label: "KL(p‖q)", step: stepForward, told: "Mass-covering: q must be wide wherever p is." },
+  pq: { of: "p", other: "q", label: "KL(p‖q)", step: stepForward, told: "Mass-covering: one Gaussian takes the mean and variance of p." },
   qp: { of: "q", other: "p", label: "KL(q‖p)", step: stepReverse, told: "Mode-seeking: q may keep to one mode; which one depends on where it starts." },
 };
 
@@ -127,7 +127,7 @@ class Divergence {
     const box = element(
       "div",
       {},
-      element("div", { class: "verdict" }, element("span", { class: of }, element("b", { class: of }, label)), number, element("span", { class: "quiet" }, "nats")),
+      element("div", { class: "verdict" }, element("b", { class: of }, label), number, element("span", { class: "quiet" }, "nats")),
       element("div", { class: "row" }, run, step),
       element("div", { class: "quiet told" }, told),
       formula,
@@ -335,11 +335,12 @@ class Divergence {
       formula.replaceChildren(integral, element("div", { class: "quiet" }, "A mixture has no closed form."));
       return;
     }
-    const mu = ({ mean }) => symbol("mu", mean < 0 ? `(${round(mean)})` : round(mean));
+    const mu = ({ mean }) => symbol("mu", round(mean));
+    const subtracted = ({ mean }) => symbol("mu", mean < 0 ? `(${round(mean)})` : round(mean));
     const sigma = (one) => symbol("sigma", round(one.sigma));
     const [one, two] = [a[0], b[0]];
     const closed = element("span", { "data-testid": `closed-${key}` }, nat(Math.max(0, closedForm(one, two))));
-    const form = ["ln(", sigma(two), " / ", sigma(one), ") + [", sigma(one), "² + (", mu(one), " − ", mu(two), ")²] / (2 · ", sigma(two), "²) − ½ = "];
+    const form = ["ln(", sigma(two), " / ", sigma(one), ") + [", sigma(one), "² + (", mu(one), " − ", subtracted(two), ")²] / (2 · ", sigma(two), "²) − ½ = "];
     formula.replaceChildren(integral, element("div", {}, ...form, closed));
   }
 }

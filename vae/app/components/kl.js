@@ -3,7 +3,8 @@
 
 const HALF_LOG_TAU = 0.5 * Math.log(2 * Math.PI);
 const TAILS = 12; // the quadrature ends at so many sigma, where a Gaussian is 1e-32 of its peak
-const PACE = 0.1; // of the way to the target in one step, and the most that a natural gradient is scaled by
+const PACE = 0.1; // of the way to matched moments in one step
+const DESCENT = 0.25; // of a natural gradient in one step, at most
 const STILL = 1e-3; // a step that would move no mean or log sigma further, in sigma, is the last
 
 function logGaussian(x, { mean, sigma }) {
@@ -93,7 +94,7 @@ function stepReverse(p, q) {
   const longest = Math.max(...slopes.flatMap(({ mean, log }) => [Math.abs(mean), Math.abs(log)]));
   if (longest < STILL) return { q, done: true };
   const before = divergence(q, p);
-  for (let size = Math.min(PACE, 0.3 / longest); size > 1e-7; size /= 2) {
+  for (let size = Math.min(DESCENT, 0.3 / longest); size > 1e-7; size /= 2) {
     const next = q.map((part, k) => ({
       ...part,
       mean: part.mean - size * part.sigma * slopes[k].mean,
