@@ -2,10 +2,11 @@
 
 from types import ModuleType
 
-from vae.app.chapters import generative, structure
+from vae.app.chapters import divergence, generative, structure
 
 # A new chapter is one file and one row here; the key is what links say.
 CHAPTERS: dict[str, ModuleType] = {
     "model": generative,
     "structure": structure,
+    "kl": divergence,
 }
