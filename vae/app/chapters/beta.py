@@ -15,7 +15,7 @@ from vae.config import BETAS
 from vae.engine import engine
 
 TITLE, WORD = "Beta and the rate-distortion curve", "Beta"
-DATASET, LATENTS, EXAMPLE = "fashion-mnist", (2, 16), 18  # the picture where the current one is none of these clothes
+DATASET, LATENTS, EXAMPLE = "fashion-mnist", (2, 16), 8  # the picture where the current one is none of these clothes
 
 
 def show(name: str) -> None:

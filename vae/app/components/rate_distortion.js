@@ -3,6 +3,7 @@
 const [WIDE, HIGH] = [560, 400];
 const EDGE = { left: 46, right: 64, top: 14, bottom: 44 };
 const REACH = 24; // pixels around a point in which a pointer chooses it
+const CLOSE = 0.1; // nats from its bound, where an estimate of the mutual information is little more than the bound
 const PARTS = [
   ["mutual_information", "mutual information", "--x", "I(<x>; <z>)"],
   ["total_correlation", "total correlation", "--z", "KL(q(<z>) ‖ ∏ q(<z>ᵢ))"],
@@ -47,7 +48,7 @@ class RateDistortion {
     const given = element("div", { class: "given" }, this.given, element("span", { class: "quiet" }, markup(`<x>: ${data.name}, as bits`)));
     this.root.replaceChildren(
       element("div", { class: "curve" },
-        element("div", {}, this.plot(), element("div", { class: "quiet" }, "Dashed: the autoencoders’ distortion; they pay for no rate. Grey: equal ELBO, nats.")),
+        element("div", {}, this.plot(), element("div", { class: "quiet" }, "Dashed: the distortion of autoencoders, whose rate is unlimited. Grey: equal ELBO, nats.")),
         element("div", {}, this.title, element("div", { class: "seenrung" }, this.picture, given)),
       ),
       this.told,
@@ -59,7 +60,7 @@ class RateDistortion {
 
   plot() {
     const { points } = this.data;
-    const most = 1.05 * Math.max(...points.map((point) => point.rate ?? 0));
+    const most = 1.12 * Math.max(...points.map((point) => point.rate ?? 0));
     const all = points.map((point) => point.distortion);
     const [low, high] = [Math.floor(Math.min(...all) / 10) * 10 - 4, Math.ceil(Math.max(...all) / 10) * 10 + 2];
     const x = (rate) => EDGE.left + (rate / most) * (WIDE - EDGE.left - EDGE.right);
@@ -72,10 +73,13 @@ class RateDistortion {
       const [from, to] = [Math.max(0, sum - high), Math.min(most, sum - low)];
       if (to <= from) continue;
       chart.append(svg("line", { class: "iso", x1: x(from), y1: y(sum - from), x2: x(to), y2: y(sum - to) }));
-      if (sum % 20 === 0 && to < most) chart.append(svg("text", { class: "faint", x: x(to) - 3, y: y(low) - 4, "text-anchor": "end" }, `−${sum}`));
+      const under = to < most ? { x: x(to) - 3, y: y(low) - 4 } : { x: right - 4, y: y(sum - to) - 5 };
+      const free = this.places.every(([left, top]) => Math.abs(left - under.x) > 80 || Math.abs(top - under.y) > 20);
+      if (sum % 20 === 0 && free) chart.append(svg("text", { class: "faint", ...under, "text-anchor": "end" }, `ELBO −${sum}`));
     }
-    for (let rate = 0; rate < most; rate += 10) chart.append(svg("text", { class: "axis", x: x(rate), y: HIGH - EDGE.bottom + 16, "text-anchor": "middle" }, rate));
+    for (let rate = 0; rate < 0.95 * most; rate += 10) chart.append(svg("text", { class: "axis", x: x(rate), y: HIGH - EDGE.bottom + 16, "text-anchor": "middle" }, rate));
     for (let distortion = Math.ceil(low / 20) * 20; distortion <= high; distortion += 20) chart.append(svg("text", { class: "axis", x: EDGE.left - 6, y: y(distortion) + 4, "text-anchor": "end" }, distortion));
+    chart.append(svg("text", { class: "axis", x: right, y: HIGH - EDGE.bottom + 16, "text-anchor": "middle" }, "∞"));
     chart.append(svg("path", { class: "frame", d: `M${EDGE.left},${EDGE.top}V${HIGH - EDGE.bottom}H${right}` }));
     chart.append(svg("text", { class: "name", x: right, y: HIGH - 10, "text-anchor": "end" }, "rate: KL, nats →"));
     chart.append(svg("text", { class: "name", x: EDGE.left + 6, y: EDGE.top + 8 }, "↑ distortion: −E log p(x|z), nats"));
@@ -87,7 +91,7 @@ class RateDistortion {
       const colour = `latents-${latents}`;
       chart.append(svg("polyline", { class: `curve-line ${colour}`, points: line.map((i) => this.places[i]).join(" ") }));
       chart.append(svg("line", { class: `limit ${colour}`, x1: EDGE.left, x2: right, y1: this.places[limit][1], y2: this.places[limit][1] }));
-      chart.append(svg("text", { class: `label ${colour}`, x: right + 9, y: this.places[limit][1] - 9 }, `${latents} latents`));
+      chart.append(svg("text", { class: `label ${colour}`, x: WIDE, y: this.places[limit][1] - 10, "text-anchor": "end" }, `${latents} latents`));
     }
     this.order = [...curves.values()].flat();
     this.dots = points.map((point, i) => {
@@ -95,9 +99,9 @@ class RateDistortion {
       const name = `${point.latents} latents, ${point.label}`;
       const dot = svg("g", { role: "radio", "aria-label": name, class: `rung latents-${point.latents}`, "data-testid": `rung-${point.latents}-${point.beta}` },
         svg("circle", { cx, cy, r: 5.5 }));
-      const text = point.rate === undefined ? "AE" : point.beta;
-      // below on the lower curve, above on the upper, so that the numbers keep clear of both
-      const aside = point.rate === undefined ? { x: cx + 9, y: cy + 5 } : { x: cx + (point.latents === 2 ? -8 : 8), y: cy + (point.latents === 2 ? 13 : -7), "text-anchor": point.latents === 2 ? "end" : "start" };
+      const text = point.beta || "AE";
+      const [below, limit] = [point.latents === 2 && point.beta >= 1, point.rate === undefined];
+      const aside = limit ? { x: cx + 9, y: cy + 5 } : { x: cx + (below ? -8 : 4), y: cy + (below ? 13 : -9), "text-anchor": below ? "end" : "start" };
       dot.append(svg("text", { class: "beta", ...aside }, text));
       chart.append(dot);
       return dot;
@@ -140,7 +144,7 @@ class RateDistortion {
     });
     paint(this.picture, this.pictures.subarray(chosen * this.size, (chosen + 1) * this.size), this.data.shape);
     this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
-    this.picture.setAttribute("aria-label", `E[x|z] of the model with ${point.latents} latents, ${point.label}`);
+    this.picture.setAttribute("aria-label", `E[x|z] by the model with ${point.latents} latents, ${point.label}`);
     say(this.title, `${point.latents} latents, ${point.label}`);
     this.told.replaceChildren(...(point.parts ? [this.bars(point), this.stack(point)] : [element("div", { class: "quiet" }, "An autoencoder’s q is a point: its KL from N(0, I) would be infinite, and there is nothing to split.")]));
     this.sum.replaceChildren(...this.terms(point));
@@ -159,13 +163,13 @@ class RateDistortion {
   stack({ parts }) {
     const total = PARTS.reduce((sum, [key]) => sum + Math.max(0, parts[key]), 0);
     const pieces = PARTS.map(([key, name, colour]) => element("i", { style: `width:${(100 * Math.max(0, parts[key])) / total}%;background:var(${colour})`, title: name }));
-    const full = parts.mutual_information > parts.bound - 0.1;
+    const full = parts.mutual_information > parts.bound - CLOSE;
     const cells = PARTS.map(([key, name, colour, formula]) => element("div", { class: "cell", "data-testid": key },
       element("span", { class: "quiet class" }, element("i", { style: `background:var(${colour})` }), name),
       element("span", { class: "number" }, nats(parts[key], 2), element("span", { class: "quiet" }, ` ± ${nats(parts[`${key}_error`], 2)}`)),
       element("span", { class: "quiet" }, markup(formula))));
     const bound = full
-      ? `The mutual information is at its bound, log N = ${nats(parts.bound, 2)}: so many pictures can show no more, and what is beyond counts as total correlation.`
+      ? `The mutual information has come to its bound, log N = ${nats(parts.bound, 2)}: N pictures can show no more, and what exceeds it counts as total correlation.`
       : `The mutual information is below its bound, log N = ${nats(parts.bound, 2)}.`;
     return element("div", {},
       element("div", { class: "stack", role: "img", "aria-label": "The parts of the KL" }, ...pieces),

@@ -45,7 +45,15 @@ class Twins {
     );
     const legend = element("div", { class: "row quiet" }, ...data.classes.map((name, i) =>
       element("span", { class: "class" }, element("i", { style: `background:${data.colours[i]}` }), name)));
-    this.root.replaceChildren(line, element("div", { class: "sides" }, ...this.sides.map((side) => side.root)), element("div", { class: "row after" }, legend, again));
+    const meaning =
+      "In a hole: farther from every test picture than 95 % of those are from their nearest other one. " +
+      "Missed: a test picture that far from every sample. A nearly empty sample is near many pictures, and so in no hole.";
+    this.root.replaceChildren(
+      line,
+      element("div", { class: "sides" }, ...this.sides.map((side) => side.root)),
+      element("div", { class: "row after" }, legend, again),
+      element("div", { class: "quiet" }, meaning),
+    );
     this.choose(null);
     this.scrub.value = Math.round(this.share * last);
     this.move(Number(this.scrub.value));
