@@ -67,7 +67,7 @@ def test_the_measured_parts_sum_to_the_rate_and_keep_their_bounds():
 
 @needs_the_ladder
 def test_a_model_of_digits_is_shown_a_fixed_garment():
-    assert mount(opened("mnist"))["name"] == "test picture 8"
+    assert mount(opened("mnist"))["name"] == "test picture 0: Ankle boot"
 
 
 def test_a_ladder_with_missing_rungs_says_so(monkeypatch):

@@ -6,7 +6,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from vae import checkpoint
+from vae import checkpoint, data
 from vae.app import inputs, session
 from vae.app.chapters.autoencoder import as_bytes, as_text
 from vae.app.components import rate_distortion as component
@@ -15,7 +15,7 @@ from vae.config import BETAS
 from vae.engine import engine
 
 TITLE, WORD = "Beta and the rate-distortion curve", "Beta"
-DATASET, LATENTS, EXAMPLE = "fashion-mnist", (2, 16), 8  # the picture where the current one is none of these clothes
+DATASET, LATENTS, EXAMPLE = "fashion-mnist", (2, 16), 0  # the picture where the current one is none of these clothes
 
 
 def show(name: str) -> None:
@@ -56,7 +56,9 @@ def picture(name: str) -> tuple[str, str, Tensor]:
     if inputs.dataset_of(name).name == DATASET:
         found = inputs.current(name)
         return inputs.link(found), found.name, found.x
-    return f"i{EXAMPLE}", f"test picture {EXAMPLE}", session.test_set(DATASET)[2][EXAMPLE : EXAMPLE + 1].float()
+    _, labels, bits = session.test_set(DATASET)
+    word = f"test picture {EXAMPLE}: {data.DATASETS[DATASET].class_names[labels[EXAMPLE]]}"
+    return f"i{EXAMPLE}", word, bits[EXAMPLE : EXAMPLE + 1].float()
 
 
 def noise(latents: int) -> Tensor:

@@ -48,7 +48,7 @@ class RateDistortion {
     const given = element("div", { class: "given" }, this.given, element("span", { class: "quiet" }, markup(`<x>: ${data.name}, as bits`)));
     this.root.replaceChildren(
       element("div", { class: "curve" },
-        element("div", {}, this.plot(), element("div", { class: "quiet" }, "Dashed: the distortion of autoencoders, whose rate is unlimited. Grey: equal ELBO, nats.")),
+        element("div", {}, this.plot(), element("div", { class: "quiet" }, "At each point its β. Dashed: the distortion of autoencoders (AE), whose rate is unlimited. Grey: equal ELBO, nats.")),
         element("div", {}, this.title, element("div", { class: "seenrung" }, this.picture, given)),
       ),
       this.told,
