@@ -2,11 +2,13 @@
 
 from types import ModuleType
 
-from vae.app.chapters import divergence, generative, structure
+from vae.app.chapters import autoencoder, beta, divergence, generative, structure
 
 # A new chapter is one file and one row here; the key is what links say.
 CHAPTERS: dict[str, ModuleType] = {
     "model": generative,
     "structure": structure,
     "kl": divergence,
+    "autoencoder": autoencoder,
+    "beta": beta,
 }

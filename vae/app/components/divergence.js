@@ -16,13 +16,6 @@ const bounded = (value, { min, max }) => Math.min(max, Math.max(min, value));
 const round = (value) => nats(value, Math.abs(100 * value - Math.round(100 * value)) < 1e-6 ? 2 : 3);
 const nat = (value) => nats(value, value < 10 ? 3 : value < 100 ? 2 : 1);
 
-function svg(tag, attributes = {}, ...children) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  set(made, attributes);
-  made.append(...children);
-  return made;
-}
-
 function set(made, attributes) {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
 }
