@@ -2,9 +2,11 @@
 
 from types import ModuleType
 
-from vae.app.chapters import generative
+from vae.app.chapters import conditions, generative, layers
 
 # A new chapter is one file and one row here; the key is what links say.
 CHAPTERS: dict[str, ModuleType] = {
     "model": generative,
+    "conditions": conditions,
+    "layers": layers,
 }
