@@ -79,14 +79,14 @@ def uploads(files: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str]]:
     return _few(found, refused)
 
 
-def folder(path: Path) -> tuple[list[File], list[str]]:
+def folder(path: Path) -> list[File]:
     """The files in a folder and below it, in the order of their names; links are not followed out of it."""
     if not path.is_dir():
         raise ValueError(f"there is no folder {path}")
     root = path.resolve()
     paths = [one for one in sorted(path.rglob("*")) if one.is_file() and not _unseen(one.relative_to(path).parts)]
     inside = [one for one in paths if one.resolve().is_relative_to(root)]
-    return [File(readable(str(one.relative_to(path))), lambda one=one: _from_disk(one)) for one in inside], []
+    return [File(readable(str(one.relative_to(path))), lambda one=one: _from_disk(one)) for one in inside]
 
 
 def _from_disk(path: Path) -> bytes:
@@ -161,37 +161,34 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def extract(
-    model: nn.Module, files: Iterable[File], progress: Callable[[int], None] = lambda done: None
+    model: nn.Module,
+    files: Iterable[File],
+    encode: Callable[[VAE, Tensor], tuple[Tensor, Tensor, Tensor]] | None = None,
 ) -> tuple[Table, list[str]]:
     """What the model keeps of each picture that can be read, and a sentence about each that cannot.
 
-    A model of bits reads a picture as the app does: binarised once, with the noise of the test set's seed. ValueError
-    for a model without q(z|x) and p(z) of one layer.
+    `encode` runs `encoded` elsewhere, as on the engine's thread. A model of bits reads a picture as the app does:
+    binarised once, with the noise of the test set's seed. ValueError for a model without q(z|x) and p(z) of one layer.
     """
-    require(model)
+    if not isinstance(model, VAE) or model.prior is None:
+        raise ValueError(f"features need a model with q(z|x) and p(z) of one layer, not a {model.config.family}")
+    encode = encode or encoded
     rows, names, refused = [], [], []
     batch: list[Tensor] = []
-    for done, file in enumerate(files, 1):
+    for file in files:
         try:
             batch.append(_x(images.prepare(file.read(), model.input_spec).picture, model))
             names.append(file.name)
         except images.ImageError as error:
             refused.append(f"{file.name}: {error}")
         if len(batch) == ROWS:
-            rows.append(encoded(model, torch.cat(batch)))
+            rows.append(encode(model, torch.cat(batch)))
             batch = []
-        progress(done)
     if batch:
-        rows.append(encoded(model, torch.cat(batch)))
+        rows.append(encode(model, torch.cat(batch)))
     empty = torch.zeros(0, model.latents)
     mu, sigma, kl = (torch.cat(parts) for parts in zip(*rows, strict=True)) if rows else (empty, empty, empty[:, 0])
     return Table(names, mu, sigma, kl), refused
-
-
-def require(model: nn.Module) -> None:
-    """ValueError for a model whose q(z|x) is not one Gaussian with a prior to compare it with."""
-    if not isinstance(model, VAE) or model.prior is None:
-        raise ValueError(f"features need a model with q(z|x) and p(z) of one layer, not a {model.config.family}")
 
 
 def _x(picture: Float[Tensor, "1 c h w"], model: VAE) -> Float[Tensor, "1 c h w"]:
@@ -258,13 +255,13 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"--out must end in {' or '.join(FORMATS)}, not {options.out.name!r}")
         from_file = options.model.endswith(".safetensors")
         model = (checkpoint.load if from_file else checkpoint.load_pretrained)(options.model, options.device)
-        files, refused = folder(options.folder)
-        table, more = extract(model, tqdm(files, disable=None))
+        files = folder(options.folder)
+        table, refused = extract(model, tqdm(files, disable=None))
         options.out.write_bytes(FORMATS[options.out.suffix](table))
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    for sentence in refused + more:
+    for sentence in refused:
         print(sentence, file=sys.stderr)
     print(f"{len(table.names)} of {len(files)} pictures are in {options.out}")
     return 0 if table.names else 1

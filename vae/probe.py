@@ -1,6 +1,6 @@
 """How well the class can be read off principal components and raw pixels: what a model's latents must be held against.
 
-    python -m vae.probe mnist       measure again, and write pretrained/data/mnist/probe.json
+python -m vae.probe mnist       measure again, and write pretrained/data/mnist/probe.json
 """
 
 import argparse

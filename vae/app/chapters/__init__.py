@@ -2,11 +2,12 @@
 
 from types import ModuleType
 
-from vae.app.chapters import conditions, generative, layers
+from vae.app.chapters import conditions, features, generative, layers
 
 # A new chapter is one file and one row here; the key is what links say.
 CHAPTERS: dict[str, ModuleType] = {
     "model": generative,
     "conditions": conditions,
     "layers": layers,
+    "features": features,
 }
