@@ -11,11 +11,6 @@ from pathlib import Path
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from vae import checkpoint, data
 
@@ -29,6 +24,12 @@ def accuracy(values: Float[ndarray, "n d"], labels: Int[ndarray, " n"], fit: nda
     The probe is logistic regression on standardised features, as in Alain and Bengio, Understanding Intermediate
     Layers Using Linear Classifier Probes (2016).
     """
+    # here, because importing scikit-learn takes a second, and pages only read the shipped numbers
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return {
         key: round(classifier.fit(values[fit], labels[fit]).score(values[score], labels[score]), 4)
@@ -41,6 +42,8 @@ def baselines(name: str, components: tuple[int, ...] = COMPONENTS, raw: bool = T
 
     Fitted on a random half of it and scored on the other half.
     """
+    from sklearn.decomposition import PCA
+
     split = data.load(name, "test")
     order = torch.randperm(len(split.labels), generator=torch.Generator().manual_seed(SEED)).numpy()
     halves = order[: len(order) // 2], order[len(order) // 2 :]

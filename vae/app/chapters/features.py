@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 import streamlit as st
 
 from vae import checkpoint, probe
-from vae.app import charts, inputs, look, sources
+from vae.app import inputs, look, sources
+from vae.app.components import accuracy as component
 from vae.engine import engine
 from vae.features import FORMATS, MAX_FILES, File, Table, encoded, extract, uploads
 
@@ -16,14 +17,16 @@ SHOWN = 6  # latents of the current picture, those with most KL
 
 @st.cache_data(show_spinner=False)
 def cards(dataset: str) -> dict[str, dict[int, dict]]:
-    """The numbers of VAEs and of autoencoders for a data set, by their latents; larger networks before smaller."""
+    """The accuracies of VAEs and of autoencoders for a data set, by their latents; of two the larger network's."""
     rungs = [name for name in checkpoint.list_pretrained(chapters=True) if name.endswith(("-beta-1", "-beta-ae"))]
     twins = [name for name in checkpoint.list_pretrained(chapters=True) if name.endswith("-ae") and name not in rungs]
     found: dict[str, dict[int, dict]] = {"VAE": {}, "Autoencoder": {}}
     for name in [*rungs, *twins, *checkpoint.list_pretrained()]:
         card = checkpoint.load_card(name)
         if card["data"]["name"] == dataset:
-            found["Autoencoder" if name.endswith("-ae") else "VAE"][card["latents"]] = card["numbers"]
+            found["Autoencoder" if name.endswith("-ae") else "VAE"][card["latents"]] = {
+                kind: card["numbers"][kind]["latents"] for kind in KINDS
+            }
     return {family: dict(sorted(models.items())) for family, models in found.items()}
 
 
@@ -35,25 +38,33 @@ def show(name: str) -> None:
         "Principal components of as many dimensions are what they must be held against."
     )
     dataset = inputs.dataset_of(name)
-    options = {"label_visibility": "collapsed", "required": True, "persist_state": "session"}
-    kind = st.segmented_control(
-        "Read by", list(KINDS), default="nearest_neighbours", format_func=KINDS.get, key="features.kind", **options
-    )
     baselines = probe.load(dataset.name)
-    curves = {
-        family: (look.COLOURS[symbol], {latents: numbers[kind]["latents"] for latents, numbers in models.items()})
-        for (family, models), symbol in zip(cards(dataset.name).items(), ("mu", "x̂"), strict=True)
-    }
-    components = {int(k): accuracy[kind] for k, accuracy in baselines["pca"].items()}
-    curves["Principal components"] = (look.COLOURS["eps"], components)
-    figure = charts.class_accuracy(curves, baselines["pixels"][kind], baselines["pixels"]["dimensions"])
-    st.plotly_chart(figure, key="features.chart", config={"displayModeBar": False})
+    models = cards(dataset.name)
+    component(
+        key="accuracy",
+        data={
+            "rev": dataset.name,
+            "kinds": list(KINDS.values()),
+            "curves": [
+                *(curve(family, css, models[family]) for family, css in (("VAE", "mu"), ("Autoencoder", "xhat"))),
+                curve("Principal components", "pca", baselines["pca"]),
+            ],
+            "pixels": [baselines["pixels"][kind] for kind in KINDS],
+            "dimensions": baselines["pixels"]["dimensions"],
+        },
+    )
     st.caption(
         f"{dataset.title}: fitted on a random half of the test set, scored on the other; a difference under 1 % may be "
         "chance."
     )
     st.html(formula(name))
     export(name)
+
+
+def curve(name: str, css: str, accuracies: dict) -> dict:
+    """{dimension: {kind: accuracy}} as the component reads it."""
+    shares = [[one[kind] for one in accuracies.values()] for kind in KINDS]
+    return {"name": name, "css": css, "dimensions": [int(d) for d in accuracies], "shares": shares}
 
 
 def formula(name: str) -> str:
