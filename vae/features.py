@@ -222,10 +222,10 @@ def as_csv(table: Table) -> bytes:
 
 
 def as_npz(table: Table) -> bytes:
-    """Arrays file (n,), mu (n, d), sigma (n, d) and kl_nats (n,); read without pickle."""
+    """Arrays names (n,), mu (n, d), sigma (n, d) and kl_nats (n,); read without pickle."""
     out = io.BytesIO()
     arrays = {"mu": table.mu.numpy(), "sigma": table.sigma.numpy(), "kl_nats": table.kl.numpy()}
-    np.savez_compressed(out, file=np.array(table.names, dtype=np.str_), **arrays)
+    np.savez_compressed(out, names=np.array(table.names, dtype=np.str_), **arrays)
     return out.getvalue()
 
 

@@ -21,7 +21,8 @@ def explained(identity: str, label: int | None, _x: Tensor) -> tuple[int, Styles
     """The class the picture is told as, its style and others in every class, and the ELBO of every class."""
     model = engine().chapter_model(MODEL)
     device = next(model.parameters()).device
-    (elbos,) = engine().compute(elbo_by_class, model, _x, SAMPLES, torch.Generator(device).manual_seed(SEED))
+    many, generator = _x.expand(SAMPLES, -1, -1, -1), torch.Generator(device).manual_seed(SEED)
+    elbos = engine().compute(elbo_by_class, model, many, 1, generator).mean(0)
     y = int(elbos.argmax()) if label is None else label
     own = engine().compute(style, model, _x, y)
     others = torch.randn(STYLES, model.latents, generator=torch.Generator().manual_seed(SEED))

@@ -72,7 +72,6 @@ def formula(name: str) -> str:
     found = inputs.current(name)
     mu, sigma, kl = (part[0] for part in engine().compute(encoded, engine().model(name), found.x))
     order = (0.5 * (mu.square() + sigma.square() - 1) - sigma.log()).argsort(descending=True)[:SHOWN].tolist()
-    rest = "" if len(mu) <= SHOWN else f" and {len(mu) - SHOWN} more"
     parts = [
         ("", f"{mu[d]:.2f} ± {sigma[d]:.2f}".replace("-", "−"), f"{look.symbol('mu', f'μ<sub>{d}</sub>')} ± "
          f"{look.symbol('sigma', f'σ<sub>{d}</sub>')}") for d in order
@@ -80,7 +79,7 @@ def formula(name: str) -> str:
     x, mu_, sigma_ = look.symbol("x"), look.symbol("mu", "μ"), look.symbol("sigma", "σ")
     text = (
         f"{x} → ({mu_}({x}), {sigma_}({x})): {len(mu)} latents instead of {found.x[0].numel()} pixels, KL "
-        f"{look.nats(float(kl))} nats{'; the largest' if rest else ''}"
+        f"{look.nats(float(kl))} nats{'; those that cost most of it' if len(mu) > SHOWN else ''}"
     )
     return f'<p style="font-size:1.1rem;padding-top:.6rem">{text}</p>{look.equation(parts)}'
 

@@ -60,9 +60,7 @@ def show(name: str) -> None:
     st.html(f'<div style="padding-top:1rem">{look.equation([*rest, total])}</div>')
     for layer, value in enumerate(ledger.kl.tolist(), 1):
         if value < SILENT:
-            st.caption(
-                f"z{layer} is silent: given the layers above, q is the prior, and drawing it again says nothing."
-            )
+            st.caption(f"z{layer} is silent: its KL is under {SILENT} nats, so the picture tells it nothing.")
     ours, flat = (session.card(model)["numbers"] for model in (MODEL, READER))
     st.caption(
         f"This picture: log p(x|z) {look.nats(ledger.log_likelihood)} − KL {look.nats(float(ledger.kl.sum()))} = ELBO "

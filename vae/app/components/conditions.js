@@ -56,7 +56,7 @@ class Conditions {
           element("div", { class: "quiet key" }, element("i", { class: "cost" }), markup("−log p(<x>|<z>, y)"), element("i", { class: "cost bound" }), markup("−ELBO given y"), element("span", {}, "in nats, shorter explains more")),
         ),
       ),
-      element("div", { class: "readouts" }, cell("log p(<x>|<z>, y), this class", "likelihood"), cell("ELBO given y, this class", "elbo"), cell("class that explains best", "best")),
+      element("div", { class: "readouts explained" }, cell("log p(<x>|<z>, y), this class", "likelihood"), cell("ELBO given y, this class", "elbo"), cell("class that explains best", "best")),
     );
     this.draw();
   }
