@@ -16,7 +16,7 @@ def model() -> Conditional:
     config = ModelConfig(SPEC, 3, width=16, family="conditional", classes=5)
     found = Conditional(config, torch.Generator().manual_seed(2)).requires_grad_(False).eval()
     for parameter in found.parameters():  # as it is made, its decoder hardly listens to z and y
-        parameter.mul_(2.0)
+        parameter.mul_(1.5)
     return found
 
 
@@ -50,11 +50,13 @@ def test_the_elbo_of_each_class_lies_below_its_importance_bound_by_little(model,
     ]
     gap = torch.stack(bounds, 1) - found
     assert gap.min() > -0.05
-    # KL(q || p(z|x, y)) in closed form is not known; by the same weights it is the mean of -log w less log p(x|y)
+    # by densities instead of the closed KL: E_q[log p(x|z, y) + log p(z) - log q(z|x, y)]
     q = model.encode(x, torch.full((6,), 2))
     z = q.sample((2000,))
     p = model.decode(z.flatten(0, 1), torch.full((12000,), 2)).log_prob(x.repeat(2000, 1, 1, 1)).view(2000, 6)
-    torch.testing.assert_close(found[:, 2], (p + model.prior.log_prob(z) - q.log_prob(z)).mean(0), atol=0.25, rtol=0.01)
+    log_weights = p + model.prior.log_prob(z) - q.log_prob(z)
+    error = log_weights.std(0) * (2 / 2000) ** 0.5
+    assert ((found[:, 2] - log_weights.mean(0)).abs() < 5 * error).all()
 
 
 def test_every_class_is_tried_with_the_same_noise(model, x):
