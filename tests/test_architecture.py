@@ -19,7 +19,7 @@ ORDER = (
     {"projection"},
     {"checkpoint"},
     {"train", "evaluate", "frame", "export"},
-    {"journey"},
+    {"journey", "conditions", "resample", "probe", "features"},
     {"engine"},
     {"app"},
     {"streamlit_app"},

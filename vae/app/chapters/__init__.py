@@ -2,7 +2,16 @@
 
 from types import ModuleType
 
-from vae.app.chapters import autoencoder, beta, divergence, generative, structure
+from vae.app.chapters import (
+    autoencoder,
+    beta,
+    conditions,
+    divergence,
+    features,
+    generative,
+    layers,
+    structure,
+)
 
 # A new chapter is one file and one row here; the key is what links say.
 CHAPTERS: dict[str, ModuleType] = {
@@ -11,4 +20,7 @@ CHAPTERS: dict[str, ModuleType] = {
     "kl": divergence,
     "autoencoder": autoencoder,
     "beta": beta,
+    "conditions": conditions,
+    "layers": layers,
+    "features": features,
 }

@@ -1,0 +1,118 @@
+// One z in ten classes: a row of pictures, the chosen one large, and under each what its class costs.
+
+class Conditions {
+  constructor(parent) {
+    this.root = element("div", { class: "lab" });
+    parent.append(this.root);
+    this.style = 0;
+  }
+
+  end() {}
+
+  update({ data }) {
+    if (data.rev === this.rev) return;
+    this.data = data;
+    this.rev = data.rev;
+    this.pixels = fromBase64(data.pictures);
+    this.style = 0;
+    this.build();
+    this.choose(data.y);
+  }
+
+  build() {
+    const { classes, x, shape } = this.data;
+    this.large = element("canvas", { class: "picture", role: "img", "data-testid": "decoded" });
+    const given = element("canvas", { class: "picture", role: "img", "aria-label": "The picture x" });
+    paint(given, fromBase64(x), shape);
+    this.slider = eager(
+      element("input", {
+        type: "range", min: 0, max: classes - 1, step: 1, "aria-label": "Class y", "data-testid": "class",
+        oninput: () => this.choose(Number(this.slider.value)),
+      }),
+    );
+    this.cells = Array.from({ length: classes }, (_, y) => {
+      const picture = element("canvas", { class: "picture" });
+      const likelihood = element("i", { class: "cost" });
+      const bound = element("i", { class: "cost bound" });
+      const button = element("button", { class: "class", onclick: () => this.choose(y) }, picture, element("span", {}, String(y)), element("span", { class: "costs" }, likelihood, bound));
+      return { button, picture, likelihood, bound };
+    });
+    this.read = {};
+    const cell = (label, name) =>
+      element("div", { class: "cell" }, markup(label), (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` })), (this.read[`${name}-note`] = element("span", { class: "quiet" })));
+    this.own = element("button", { "data-testid": "own", onclick: () => this.turn(0) }, "Style of x");
+    this.another = element("button", { "data-testid": "another", onclick: () => this.turn((this.style % (this.data.styles - 1)) + 1) }, "Another style");
+    this.root.replaceChildren(
+      element(
+        "div",
+        { class: "conditioned" },
+        element("figure", {}, this.large, (this.caption = element("figcaption"))),
+        element(
+          "div",
+          {},
+          element("div", { class: "given-class" }, element("figure", {}, given, element("figcaption", {}, markup("<x>"))), element("div", { class: "row" }, this.own, this.another)),
+          element("div", { class: "track section" }, this.slider),
+          element("div", { class: "classes" }, ...this.cells.map((one) => one.button)),
+          element("div", { class: "quiet key" }, element("i", { class: "cost" }), markup("−log p(<x>|<z>, y)"), element("i", { class: "cost bound" }), markup("−ELBO given y"), element("span", {}, "in nats, shorter explains more")),
+        ),
+      ),
+      element("div", { class: "readouts explained" }, cell("log p(<x>|<z>, y), this class", "likelihood"), cell("ELBO given y, this class", "elbo"), cell("class that explains best", "best")),
+    );
+    this.draw();
+  }
+
+  turn(style) {
+    this.style = style;
+    this.draw();
+    this.choose(this.y);
+  }
+
+  picture(y) {
+    const { classes, shape } = this.data;
+    const size = shape.reduce((product, side) => product * side, 1);
+    const start = (this.style * classes + y) * size;
+    return this.pixels.subarray(start, start + size);
+  }
+
+  draw() {
+    const { likelihoods, elbos } = this.data;
+    const now = likelihoods[this.style];
+    const most = -Math.min(...now, ...elbos);
+    const best = { likelihood: Math.max(...now), bound: Math.max(...elbos) };
+    this.cells.forEach((cell, y) => {
+      paint(cell.picture, this.picture(y), this.data.shape);
+      for (const [name, value] of [["likelihood", now[y]], ["bound", elbos[y]]]) {
+        cell[name].style.height = `${(-100 * value) / most}%`;
+        cell[name].toggleAttribute("data-best", value === best[name]);
+      }
+      cell.button.setAttribute("aria-label", `Class ${y}: −log p(x|z, y) ${nats(-now[y])}, −ELBO ${nats(-elbos[y])} nats`);
+    });
+    this.own.setAttribute("aria-pressed", this.style === 0);
+    this.another.setAttribute("aria-pressed", this.style > 0);
+  }
+
+  choose(y) {
+    const { likelihoods, elbos, label, styles } = this.data;
+    this.y = y;
+    this.slider.value = y;
+    paint(this.large, this.picture(y), this.data.shape);
+    this.large.setAttribute("aria-label", `The style decoded as class ${y}`);
+    this.large.dataset.drawn = Number(this.large.dataset.drawn ?? 0) + 1;
+    this.large.dataset.y = y;
+    this.large.dataset.style = this.style;
+    this.cells.forEach((cell, index) => cell.button.setAttribute("aria-pressed", index === y));
+    const origin = this.style ? `drawn from N(0, I), ${this.style} of ${styles - 1}` : `the mean of q(z|x, y = ${this.data.y})`;
+    this.caption.replaceChildren(markup("p(x|<z>, y) of y = "), `${y}, `, markup("<z>"), ` ${origin}`);
+    say(this.read.likelihood, `${nats(likelihoods[this.style][y])} nats`);
+    say(this.read.elbo, `${nats(elbos[y])} nats`);
+    const best = elbos.indexOf(Math.max(...elbos));
+    say(this.read.best, String(best));
+    say(this.read["likelihood-note"], `y = ${y}`);
+    say(this.read["elbo-note"], `y = ${y}, z from q(z|x, y = ${y})`);
+    const second = Math.max(...elbos.filter((_, index) => index !== best));
+    const verdict = label === null ? "" : best === label ? ", and it is right" : `, but its label is ${label}`;
+    say(this.read["best-note"], `by ${nats(elbos[best] - second)} nats of ELBO${verdict}`);
+  }
+}
+
+export default mounted((parent) => new Conditions(parent));
