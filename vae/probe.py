@@ -37,21 +37,25 @@ def accuracy(values: Float[ndarray, "n d"], labels: Int[ndarray, " n"], fit: nda
     }
 
 
-def baselines(name: str, components: tuple[int, ...] = COMPONENTS, raw: bool = True) -> dict:
-    """Accuracies on k principal components, {"pca": {k: ...}}, and on the pixels, {"pixels": ...}, of a test set.
-
-    Fitted on a random half of it and scored on the other half.
-    """
-    from sklearn.decomposition import PCA
-
+def halved(name: str) -> tuple[ndarray, ndarray, tuple[ndarray, ndarray]]:
+    """(labels, pixels in [0, 1], two random halves of the rows) of a test set: fit on one half, score on the other."""
     split = data.load(name, "test")
     order = torch.randperm(len(split.labels), generator=torch.Generator().manual_seed(SEED)).numpy()
     halves = order[: len(order) // 2], order[len(order) // 2 :]
-    labels, pixels = split.labels.numpy(), data.grey(split.images).flatten(1).numpy()
-    found: dict = {"pca": {}}
-    for k in components:
-        values = PCA(k, random_state=SEED).fit(pixels[halves[0]]).transform(pixels)
-        found["pca"][str(k)] = accuracy(values, labels, *halves)
+    return split.labels.numpy(), data.grey(split.images).flatten(1).numpy(), halves
+
+
+def components(k: int, pixels: Float[ndarray, "n p"], fit: ndarray) -> Float[ndarray, "n k"]:
+    """All rows on the first k principal components of the rows `fit`."""
+    from sklearn.decomposition import PCA
+
+    return PCA(k, random_state=SEED).fit(pixels[fit]).transform(pixels)
+
+
+def baselines(name: str, counts: tuple[int, ...] = COMPONENTS, raw: bool = True) -> dict:
+    """Accuracies on k principal components, {"pca": {k: ...}}, and on the pixels, {"pixels": ...}, of a test set."""
+    labels, pixels, halves = halved(name)
+    found: dict = {"pca": {str(k): accuracy(components(k, pixels, halves[0]), labels, *halves) for k in counts}}
     if raw:
         found["pixels"] = accuracy(pixels, labels, *halves) | {"dimensions": pixels.shape[1]}
     return found

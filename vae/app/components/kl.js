@@ -3,7 +3,7 @@
 
 const HALF_LOG_TAU = 0.5 * Math.log(2 * Math.PI);
 const TAILS = 12; // the quadrature ends at so many sigma, where a Gaussian is 1e-32 of its peak
-const PACE = 0.1; // of the way to matched moments in one step
+const TOWARDS = 0.1; // of the way to matched moments in one step
 const DESCENT = 0.25; // of a natural gradient in one step, at most
 const STILL = 1e-3; // a step that would move no mean or log sigma further, in sigma, is the last
 
@@ -76,7 +76,7 @@ function stepForward(p, q) {
     });
   const whole = towards(1);
   const done = furthest(q, whole) < STILL;
-  return { q: done ? whole : towards(PACE), done };
+  return { q: done ? whole : towards(TOWARDS), done };
 }
 
 // One step of q down KL(q || p), as {q, done}: natural gradient descent in the mean and log sigma of each part, halved

@@ -4,7 +4,7 @@ const FAR = 4; // of mu, sigma, eps and z, to each side of the plot
 const [WIDE, HIGH] = [360, 190];
 const ASPECT = 9; // of a strip
 const TAIL = 0.02; // share of a tensor's values, at each end, that are all drawn black or white: few values lie far out
-const PACE = 1.2; // seconds for a step
+const STEP_SECONDS = 1.2; // seconds for a step
 const SLOWER = 4;
 const STEPS = ["The encoder reads <x>", "<eps> is drawn from N(0, I)", "Each <eps> is scaled by its <sigma>", "And moved by its <mu>: <z> = <mu> + <sigma><eps>", "The decoder reads <z>"];
 const [DREW, SCALED, MOVED, LAST] = [2, 3, 4, 5]; // when a step is over
@@ -198,7 +198,7 @@ class Structure {
     let before = performance.now();
     const tick = (now) => {
       if (!this.playing) return;
-      this.time = Math.min(end, this.time + (now - before) / (1000 * PACE * (this.slow ? SLOWER : 1)));
+      this.time = Math.min(end, this.time + (now - before) / (1000 * STEP_SECONDS * (this.slow ? SLOWER : 1)));
       before = now;
       this.show();
       if (this.time < end) requestAnimationFrame(tick);
