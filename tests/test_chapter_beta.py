@@ -13,9 +13,6 @@ from vae.app.chapters.beta import LATENTS, rung
 from vae.config import BETAS, RECIPES
 
 NAMES = [rung(latents, beta) for latents in LATENTS for beta in BETAS]
-needs_the_ladder = pytest.mark.skipif(
-    not set(NAMES) <= set(checkpoint.list_pretrained(chapters=True)), reason="the ladder of models is not there"
-)
 
 
 def opened(name: str = "mnist", **query: str) -> AppTest:
@@ -37,7 +34,6 @@ def test_every_rung_is_a_recipe():
     assert set(NAMES) <= set(RECIPES)
 
 
-@needs_the_ladder
 def test_the_points_are_their_cards_and_the_pictures_are_one_x_and_one_eps_through_each_model():
     sent = mount(opened("fashion", x="i42"))
     x = data.fixed_binarisation("fashion-mnist")[42:43].float()
@@ -53,7 +49,6 @@ def test_the_points_are_their_cards_and_the_pictures_are_one_x_and_one_eps_throu
         assert point.get("rate") == numbers.get("kl", {}).get("value")
 
 
-@needs_the_ladder
 def test_the_measured_parts_sum_to_the_rate_and_keep_their_bounds():
     for point in mount(opened())["points"]:
         if point["beta"]:
@@ -65,14 +60,5 @@ def test_the_measured_parts_sum_to_the_rate_and_keep_their_bounds():
             assert sum(point["dimensions"]) == pytest.approx(point["rate"], abs=0.01)
 
 
-@needs_the_ladder
 def test_a_model_of_digits_is_shown_a_fixed_garment():
     assert mount(opened("mnist"))["name"] == "test picture 0: Ankle boot"
-
-
-def test_a_ladder_with_missing_rungs_says_so(monkeypatch):
-    everything = checkpoint.list_pretrained
-    monkeypatch.setattr(checkpoint, "list_pretrained", lambda chapters=False: [] if chapters else everything())
-    app = opened()
-    assert not app.get("bidi_component")
-    assert "12 of the 12" in app.info[0].value

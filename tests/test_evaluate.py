@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vae import checkpoint, data, evaluate
-from vae.conditions import accuracy
+from vae import checkpoint, conditions, data, evaluate
 from vae.decomposition import decompose
 from vae.distributions import rsample
 from vae.exact import Grid
@@ -108,7 +107,7 @@ def stands(share: float, stated: float, count: int, error: float = 0.0) -> bool:
 def test_a_random_subset_finds_its_class_by_the_elbo_as_often_as_the_card_states(compared):
     model, card, x, y = compared
     if isinstance(model, Conditional):
-        assert stands(accuracy(model, x, y, seed=1), card["numbers"]["class_by_elbo"], len(x))
+        assert stands(conditions.accuracy(model, x, y, seed=1), card["numbers"]["class_by_elbo"], len(x))
     else:
         assert "class_by_elbo" not in card["numbers"]
 

@@ -1,17 +1,13 @@
 """The chapter on autoencoders in a real Chromium: one hand moves both models."""
 
 import numpy as np
-import pytest
 from playwright.sync_api import Page, expect
 
 import vae
 from tests.browser.seen import changes, seen
-from vae import checkpoint, data
+from vae import data
 
 NAME = "mnist-2d"
-pytestmark = pytest.mark.skipif(
-    f"{NAME}-ae" not in checkpoint.list_pretrained(chapters=True), reason="the autoencoder is not there"
-)
 
 
 def shown(page: Page, testid: str) -> np.ndarray:

@@ -4,14 +4,10 @@ import csv
 import io
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.seen import seen
 from tests.test_features import picture
-from vae import checkpoint
-
-SHIPPED = checkpoint.list_pretrained(chapters=True)
 
 
 def chapter(visitor, key: str, **context) -> Page:
@@ -19,7 +15,6 @@ def chapter(visitor, key: str, **context) -> Page:
     return someone.opens(f"/how_it_works?chapter={key}&model=mnist&x=i7")
 
 
-@pytest.mark.skipif("mnist-conditional" not in SHIPPED, reason="the model does not ship yet")
 def test_class_and_style_change_by_keyboard_and_mouse_without_a_script(visitor):
     page = chapter(visitor, "conditions")
     large, slider = page.get_by_test_id("decoded"), page.get_by_test_id("class")
@@ -49,7 +44,6 @@ def test_class_and_style_change_by_keyboard_and_mouse_without_a_script(visitor):
     assert page.evaluate("performance.getEntriesByType('resource').length") == scripts
 
 
-@pytest.mark.skipif("mnist-ladder" not in SHIPPED, reason="the model does not ship yet")
 def test_a_layer_is_chosen_by_click_and_arrow_keys_and_drawn_again(visitor):
     page = chapter(visitor, "layers", viewport={"width": 390, "height": 844})
     large = page.get_by_test_id("decoded")

@@ -1,13 +1,10 @@
 """Chapter 5: an autoencoder and a VAE of the same network, on the same data, with the same z."""
 
-import base64
-
-import numpy as np
 import streamlit as st
 import torch
 from torch import Tensor
 
-from vae import checkpoint, data
+from vae import data
 from vae.app import inputs, look, session
 from vae.app.components import twins as component
 from vae.comparison import Scene, passed, scene
@@ -22,8 +19,7 @@ OTHER_END = 7  # the class that the way leads to; one further where it begins th
 def show(name: str) -> None:
     """The two latent maps, samples of N(0, I) and one way, side by side."""
     twin = f"{name}-ae"
-    if twin not in checkpoint.list_pretrained(chapters=True):
-        st.info(f"The autoencoder of this network, {twin}, has not been trained yet.")
+    if session.lacks(twin):
         return
     st.markdown(
         "Both models are the same network trained on the same pictures; only the VAE also pays for every nat by which "
@@ -33,21 +29,23 @@ def show(name: str) -> None:
     found, seed = inputs.current(name), session.counted("twins.draws")
     start, end = ends(name, found)
     models = {"Autoencoder": engine().chapter_model(twin), "VAE": engine().model(name)}
-    numbers = {"Autoencoder": session.card(twin)["numbers"], "VAE": session.card(name)["numbers"]}
+    cards = {"Autoencoder": session.card(twin), "VAE": session.card(name)}
     dataset = inputs.dataset_of(name)
     some, labels = subset(dataset.name)
     sides = [
         side(title, dataset, engine().compute(scene, model, some, draws(model.latents, seed), both(start, end), STEPS))
-        | {"numbers": told(numbers[title])}
+        | {"numbers": told(cards[title]["numbers"]), "epochs": round(cards[title]["training"]["epochs"])}
         for title, model in models.items()
     ]
     mount = {
         "sides": sides,
-        "labels": as_text(labels),
+        "labels": look.as_text(labels),
         "classes": dataset.class_names,
         "colours": look.CLASS_COLOURS,
         "shape": list(start.x.shape[1:]),
         "ends": [start.name, end.name],
+        "threshold": cards["VAE"]["numbers"]["holes"]["threshold"],
+        "empty": empty(dataset.name),
         "rev": f"{name} {inputs.link(start)} {end.id} {seed}",
     }
     component(key="twins", data=mount, on_again_change=lambda: session.count_up("twins.draws"))
@@ -87,6 +85,12 @@ def grey(dataset: str) -> Tensor:
     return data.grey(session.test_set(dataset)[0])
 
 
+@st.cache_data(show_spinner=False)
+def empty(dataset: str) -> float:
+    """How far a picture without ink is from the nearest test picture."""
+    return float(grey(dataset).flatten(1).norm(dim=1).min())
+
+
 def side(title: str, dataset: data.Dataset, found: Scene) -> dict:
     """A model's half of the picture, for the browser."""
     pictures, labels, _ = session.test_set(dataset.name)
@@ -96,28 +100,25 @@ def side(title: str, dataset: data.Dataset, found: Scene) -> dict:
         "plane": "z₀ across, z₁ up"
         if found.explained > 0.9999
         else f"two principal components, {100 * found.explained:.0f} % of the variance",
-        "encodings": as_text(found.encodings),
-        "places": as_text(found.places),
-        "way": as_text(found.way),
-        "samples": as_text(as_bytes(found.samples)),
-        "strip": as_text(as_bytes(found.strip)),
-        "nearest": as_text(pictures[nearest]),
+        "encodings": look.as_text(found.encodings),
+        "places": look.as_text(found.places),
+        "way": look.as_text(found.way),
+        "samples": look.as_text(look.as_levels(found.samples)),
+        "strip": look.as_text(look.as_levels(found.strip)),
+        "nearest": look.as_text(pictures[nearest]),
         "names": [dataset.class_names[label] for label in labels[nearest]],
         "distances": [round(distance, 2) for distance in distances.tolist()],
     }
 
 
 def told(numbers: dict) -> list[list[str]]:
-    """Label, number and explanation of what the card says; "–" where it has not been measured."""
-    holes, probe = numbers.get("holes"), f"{100 * numbers['linear_probe']['latents']:.1f} %"
-    accuracy = ["linear probe", probe, "accuracy on μ"]
-    if holes is None:
-        return [["samples in holes", "–", ""], accuracy]
+    """Label, number and explanation of what the card says."""
+    holes = numbers["holes"]
     return [
         ["samples in holes", f"{100 * holes['fraction']:.1f} %", f"± {100 * holes['error']:.1f}"],
         ["nearest picture", f"{holes['distance']:.2f}", f"{holes['picture_distance']:.2f} between pictures"],
         ["pictures missed", f"{100 * holes['missed']:.0f} %", f"by all {holes['samples']:,} samples"],
-        accuracy,
+        ["linear probe", f"{100 * numbers['linear_probe']['latents']:.1f} %", "accuracy on μ"],
     ]
 
 
@@ -133,14 +134,5 @@ def losses(name: str, twin: torch.nn.Module, x: Tensor) -> str:
         ("=", look.nats(-float(seen.reconstruction)), f"−E log p({x_}|{z}) ± {float(seen.reconstruction_error):.1f}"),
         ("+", look.nats(kl), f"KL(q({z}|{x_}) ‖ N(0, I))  nats"),
     ]
-    return f'<div style="display:grid;gap:.8rem">{autoencoder}{look.equation(parts)}</div>'
-
-
-def as_bytes(pictures: Tensor) -> np.ndarray:
-    """Pictures in [0, 1] as bytes."""
-    return pictures.clamp(0, 1).mul(255).round().byte().numpy()
-
-
-def as_text(values: Tensor | np.ndarray) -> str:
-    """The bytes of float32 or uint8 values, base64."""
-    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
+    style = "display:grid;gap:1rem 3rem;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr))"
+    return f'<div style="{style}">{autoencoder}{look.equation(parts)}</div>'  # each below its model

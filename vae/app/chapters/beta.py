@@ -1,14 +1,11 @@
 """Chapter 6: beta, and the rate-distortion curve of a ladder of models."""
 
-import base64
-
 import streamlit as st
 import torch
 from torch import Tensor
 
-from vae import checkpoint, data
-from vae.app import inputs, session
-from vae.app.chapters.autoencoder import as_bytes, as_text
+from vae import data
+from vae.app import inputs, look, session
 from vae.app.components import rate_distortion as component
 from vae.comparison import Passed, passed
 from vae.config import BETAS
@@ -21,9 +18,7 @@ DATASET, LATENTS, EXAMPLE = "fashion-mnist", (2, 16), 0  # the picture where the
 def show(name: str) -> None:
     """The curve, and one picture through the chosen model."""
     rungs = {rung(latents, beta): (latents, beta) for latents in LATENTS for beta in BETAS}
-    missing = set(rungs) - set(checkpoint.list_pretrained(chapters=True))
-    if missing:
-        st.info(f"{len(missing)} of the {len(rungs)} models of the ladder have not been trained yet.")
+    if session.lacks(*rungs):
         return
     st.markdown(
         "The KL is the rate, the nats that z may say about x; −E log p(x|z) is the distortion, what is left unsaid. "
@@ -37,8 +32,8 @@ def show(name: str) -> None:
     points = [point(key, *rungs[key], result) for key, result in zip(rungs, through, strict=True)]
     mount = {
         "points": points,
-        "pictures": base64.b64encode(b"".join(as_bytes(result.mean).tobytes() for result in through)).decode(),
-        "given": as_text(as_bytes(x[0])),
+        "pictures": look.as_text(look.as_levels(torch.stack([result.mean for result in through]))),
+        "given": look.as_text(look.as_levels(x[0])),
         "name": word,
         "shape": list(x.shape[1:]),
         "rev": identity,

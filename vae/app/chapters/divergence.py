@@ -1,11 +1,10 @@
 """Chapter 3: the Kullback-Leibler divergence, which depends on the direction, and what minimising each one does."""
 
-import base64
 import math
 
 import streamlit as st
 
-from vae.app import inputs
+from vae.app import inputs, look
 from vae.app.components import divergence
 from vae.engine import engine
 
@@ -59,7 +58,7 @@ def densities(name: str) -> None:
         | {
             "rev": f"{name} {given.id}",
             "about": given.name,
-            "pixels": base64.b64encode(given.x[0].mul(255).round().byte().numpy().tobytes()).decode(),
+            "pixels": look.as_text(look.as_levels(given.x[0])),
             "shape": list(given.x.shape[1:]),
             "latents": [[latent, float(found.mu[0, latent]), float(found.sigma[0, latent])] for latent in order],
             "count": len(kl),

@@ -33,7 +33,7 @@ def cards(dataset: str) -> dict[str, dict[int, dict]]:
 def show(name: str) -> None:
     """The curves, the current picture's features, and the export."""
     st.markdown(
-        "A picture's features are the mean and spread of its posterior: a few numbers instead of all pixels. "
+        "A picture's features are the mean μ and the standard deviation σ of its q(z|x): a few numbers for all pixels. "
         "How much of the class they keep is measured by classifiers that see nothing else. "
         "Principal components of as many dimensions are what they must be held against."
     )

@@ -1,11 +1,9 @@
 """Chapter 1: the generative model p(z) p(x|z), and the recognition model q(z|x) that runs it backwards."""
 
-import base64
-
 import streamlit as st
 import torch
 
-from vae.app import live, session
+from vae.app import live, look, session
 from vae.app.components import generative
 from vae.engine import engine
 
@@ -35,6 +33,6 @@ def show(name: str) -> None:
             "shape": list(model.input_spec.shape),
             "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
             "z": z[0].tolist(),
-            "answer": base64.b64encode(bytes(live.HEADER.size) + body).decode(),
+            "answer": look.as_text(bytes(live.HEADER.size) + body),
         },
     )

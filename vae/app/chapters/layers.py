@@ -1,7 +1,5 @@
 """Chapter 8: several layers of latents, p(z1) p(z2|z1) ... p(x|z), and what each of them decides."""
 
-import base64
-
 import streamlit as st
 import torch
 from torch import Tensor
@@ -14,7 +12,7 @@ from vae.resample import Layered, by_layer, variations
 TITLE, WORD = "A deep Bayesian network", "Layers"
 MODEL, READER = "mnist-ladder", "mnist"  # what the chapter is about, and the flat model beside it
 COUNT, ROUNDS, SAMPLES, SEED = 8, 6, 128, 0
-SILENT = 0.05  # nats: shown as 0.0
+SILENT = 0.05  # nats: less is shown as 0.0
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
@@ -29,44 +27,43 @@ def drawn(identity: str, _x: Tensor) -> tuple[Tensor, Tensor, Layered]:
 
 def show(name: str) -> None:
     """The chain, its samples, and what each layer costs."""
+    if session.lacks(MODEL, READER):
+        return
     found = inputs.current(READER)
     first, pictures, ledger = drawn(inputs.link(found), found.x)
     st.markdown(
-        "Here z has four layers, and each layer's prior is set by those above it. "
+        "A hierarchical VAE has several layers of latents, and each layer's prior is set by those above it. "
         "Keep the layers above and draw the others again: what the samples share is what the kept layers decide. "
         "The KL of a layer is what the picture had to tell it beyond that prior."
     )
-    layers = engine().chapter_model(MODEL).config.layers
+    kl = ledger.kl.tolist()
     component(
         key="layers",
         data={
             "rev": inputs.link(found),
             "shape": list(found.x.shape[1:]),
-            "x": encoded(found.x[0]),
-            "reconstruction": encoded(first),
-            "layers": list(layers),
-            "kl": ledger.kl.tolist(),
+            "x": look.as_text(look.as_levels(found.x[0])),
+            "reconstruction": look.as_text(look.as_levels(first)),
+            "layers": list(engine().chapter_model(MODEL).config.layers),
+            "kl": kl,
+            "silent": [value < SILENT for value in kl],
             "count": COUNT,
             "rounds": ROUNDS,
-            "pictures": encoded(pictures),
+            "pictures": look.as_text(look.as_levels(pictures)),
         },
     )
     z, x = look.symbol("z"), look.symbol("x")
-    rest = [
-        ("+" if layer else "", look.nats(value), f"KL of {look.symbol('z', f'z<sub>{layer + 1}</sub>')}")
-        for layer, value in enumerate(ledger.kl.tolist())
+    parts = [
+        ("", look.nats(ledger.elbo), f"ELBO of {x} ± {ledger.elbo_error:.1f} nats"),
+        ("=", look.nats(ledger.log_likelihood), f"E log p({x}|{z})"),
+        *(("−", look.nats(value), f"KL of {look.symbol('z', f'z<sub>{i}</sub>')}") for i, value in enumerate(kl, 1)),
     ]
-    total = ("=", look.nats(float(ledger.kl.sum())), f"KL(q({z}|{x}) ‖ p({z})) ± {ledger.kl_error:.1f} nats")
-    st.html(f'<div style="padding-top:1rem">{look.equation([*rest, total])}</div>')
-    for layer, value in enumerate(ledger.kl.tolist(), 1):
-        if value < SILENT:
-            st.caption(f"z{layer} is silent: its KL is under {SILENT} nats, so the picture tells it nothing.")
+    st.html(f'<div style="padding-top:1rem">{look.equation(parts)}</div>')
     ours, flat = (session.card(model)["numbers"] for model in (MODEL, READER))
     st.caption(
-        f"This picture: log p(x|z) {look.nats(ledger.log_likelihood)} − KL {look.nats(float(ledger.kl.sum()))} = ELBO "
-        f"{look.nats(ledger.elbo)} ± {ledger.elbo_error:.1f} nats, means over {SAMPLES} draws of z. Test set: "
-        f"{bounds(ours)} with layers, {bounds(flat)} for the flat model of {session.card(READER)['latents']} latents; "
-        "both bound −log p(x) from above, in nats, so lower is better."
+        f"The model is {MODEL}, {engine().chapter_model(MODEL).latents} latents. Test set: {bounds(ours)} nats with "
+        f"layers, {bounds(flat)} for the flat model of {session.card(READER)['latents']} latents; both bound −log p(x) "
+        "from above, so lower is better."
     )
 
 
@@ -76,8 +73,3 @@ def bounds(numbers: dict) -> str:
         f"−ELBO {numbers['negative_elbo']['value']:.2f} and −IWAE {numbers['negative_iw']['value']:.2f} "
         f"± {numbers['negative_iw']['error']:.2f}"
     )
-
-
-def encoded(pictures: Tensor) -> str:
-    """Pictures in [0, 1] as bytes for the browser."""
-    return base64.b64encode(pictures.mul(255).round().byte().numpy().tobytes()).decode()

@@ -1,12 +1,10 @@
 """Chapter 2: the layers of the loaded model, with what each of them makes of the current picture."""
 
-import base64
-
 import numpy as np
 import streamlit as st
 import torch
 
-from vae.app import inputs, live, session
+from vae.app import inputs, live, look, session
 from vae.app.components import structure as diagram
 from vae.engine import engine
 from vae.structure import Layer, structure
@@ -16,8 +14,8 @@ SEED = 0  # of the eps that the chapter opens with
 
 
 def floats(*tensors: torch.Tensor) -> str:
-    """Values for the browser, which draws them."""
-    return base64.b64encode(b"".join(tensor.numpy().astype("<f4").tobytes() for tensor in tensors)).decode()
+    """Values for the browser, which draws them, one tensor after the other."""
+    return look.as_text(torch.cat([tensor.flatten() for tensor in tensors]))
 
 
 def facts(layer: Layer) -> dict:

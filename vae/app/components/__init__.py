@@ -27,6 +27,6 @@ structure = _component("structure", "svg.js", "structure.js", "diagram.css", "st
 divergence = _component("divergence", "svg.js", "kl.js", "divergence.js", "divergence.css")
 twins = _component("twins", "twins.js", "twins.css")
 rate_distortion = _component("rate_distortion", "svg.js", "rate_distortion.js", "diagram.css", "rate_distortion.css")
-conditions = _component("conditions", "conditions.js", "conditions.css")
+conditions = _component("conditions", "svg.js", "conditions.js", "diagram.css", "conditions.css")
 layers = _component("layers", "layers.js", "layers.css")
 accuracy = _component("accuracy", "svg.js", "accuracy.js", "accuracy.css")

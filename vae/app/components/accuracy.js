@@ -31,7 +31,7 @@ class Accuracy {
   read(kind) {
     this.kind = kind;
     this.kinds.forEach((button, index) => button.setAttribute("aria-pressed", index === kind));
-    say(this.words, "");
+    say(this.words, "Point at a curve to read it.");
     this.draw();
   }
 

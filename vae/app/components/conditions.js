@@ -14,6 +14,7 @@ class Conditions {
     this.data = data;
     this.rev = data.rev;
     this.pixels = fromBase64(data.pictures);
+    this.elbos = data.reconstructions.map((reconstruction, y) => reconstruction - data.kls[y]);
     this.style = 0;
     this.build();
     this.choose(data.y);
@@ -38,8 +39,11 @@ class Conditions {
       return { button, picture, likelihood, bound };
     });
     this.read = {};
-    const cell = (label, name) =>
-      element("div", { class: "cell" }, markup(label), (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` })), (this.read[`${name}-note`] = element("span", { class: "quiet" })));
+    const number = (sign, name, label) => {
+      this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` });
+      this.read[`${name}-note`] = element("span", { class: "quiet" });
+      return term(sign, this.read[name], markup(label), this.read[`${name}-note`]);
+    };
     this.own = element("button", { "data-testid": "own", onclick: () => this.turn(0) }, "Style of x");
     this.another = element("button", { "data-testid": "another", onclick: () => this.turn((this.style % (this.data.styles - 1)) + 1) }, "Another style");
     this.root.replaceChildren(
@@ -53,11 +57,26 @@ class Conditions {
           element("div", { class: "given-class" }, element("figure", {}, given, element("figcaption", {}, markup("<x>"))), element("div", { class: "row" }, this.own, this.another)),
           element("div", { class: "track section" }, this.slider),
           element("div", { class: "classes" }, ...this.cells.map((one) => one.button)),
+          (this.guess = element("div", { class: "guess", "data-testid": "guess" })),
           element("div", { class: "quiet key" }, element("i", { class: "cost" }), markup("−log p(<x>|<z>, y)"), element("i", { class: "cost bound" }), markup("−ELBO given y"), element("span", {}, "in nats, shorter explains more")),
         ),
       ),
-      element("div", { class: "readouts explained" }, cell("log p(<x>|<z>, y), this class", "likelihood"), cell("ELBO given y, this class", "elbo"), cell("class that explains best", "best")),
+      element(
+        "div",
+        { class: "formulas" },
+        element(
+          "div",
+          { class: "equation", "data-testid": "formula" },
+          number("", "elbo", "ELBO ≤ log p(<x>|y)"),
+          number("=", "reconstruction", "E log p(<x>|<z>, y)"),
+          number("−", "kl", "KL(q(<z>|<x>, y) ‖ N(0, I))"),
+        ),
+      ),
     );
+    const { label } = this.data;
+    const [best, second] = [...this.elbos.keys()].sort((a, b) => this.elbos[b] - this.elbos[a]);
+    const verdict = label === null ? "" : best === label ? ", and it is right" : `, but its label is ${label}`;
+    say(this.guess, `Highest ELBO: class ${best}, by ${nats(this.elbos[best] - this.elbos[second])} nats${verdict}.`);
     this.draw();
   }
 
@@ -75,8 +94,8 @@ class Conditions {
   }
 
   draw() {
-    const { likelihoods, elbos } = this.data;
-    const now = likelihoods[this.style];
+    const { elbos } = this;
+    const now = this.data.likelihoods[this.style];
     const most = -Math.min(...now, ...elbos);
     const best = { likelihood: Math.max(...now), bound: Math.max(...elbos) };
     this.cells.forEach((cell, y) => {
@@ -92,7 +111,7 @@ class Conditions {
   }
 
   choose(y) {
-    const { likelihoods, elbos, label, styles } = this.data;
+    const { likelihoods, reconstructions, errors, kls, styles } = this.data;
     this.y = y;
     this.slider.value = y;
     paint(this.large, this.picture(y), this.data.shape);
@@ -102,16 +121,13 @@ class Conditions {
     this.large.dataset.style = this.style;
     this.cells.forEach((cell, index) => cell.button.setAttribute("aria-pressed", index === y));
     const origin = this.style ? `drawn from N(0, I), ${this.style} of ${styles - 1}` : `the mean of q(z|x, y = ${this.data.y})`;
-    this.caption.replaceChildren(markup("p(x|<z>, y) of y = "), `${y}, `, markup("<z>"), ` ${origin}`);
-    say(this.read.likelihood, `${nats(likelihoods[this.style][y])} nats`);
-    say(this.read.elbo, `${nats(elbos[y])} nats`);
-    const best = elbos.indexOf(Math.max(...elbos));
-    say(this.read.best, String(best));
-    say(this.read["likelihood-note"], `y = ${y}`);
-    say(this.read["elbo-note"], `y = ${y}, z from q(z|x, y = ${y})`);
-    const second = Math.max(...elbos.filter((_, index) => index !== best));
-    const verdict = label === null ? "" : best === label ? ", and it is right" : `, but its label is ${label}`;
-    say(this.read["best-note"], `by ${nats(elbos[best] - second)} nats of ELBO${verdict}`);
+    this.caption.replaceChildren(markup("p(<x>|<z>, y) of y = "), `${y}, `, markup("<z>"), ` ${origin}: `, markup("log p(<x>|<z>, y) = "), `${nats(likelihoods[this.style][y])} nats`);
+    say(this.read.elbo, nats(this.elbos[y]));
+    say(this.read.reconstruction, nats(reconstructions[y]));
+    say(this.read.kl, nats(kls[y]));
+    say(this.read["elbo-note"], `of x, told y = ${y}`);
+    say(this.read["reconstruction-note"], `± ${nats(errors[y])}`);
+    say(this.read["kl-note"], "nats");
   }
 }
 

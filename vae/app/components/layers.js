@@ -21,7 +21,7 @@ class Layers {
   }
 
   build() {
-    const { layers, kl, count, x, reconstruction, shape } = this.data;
+    const { layers, kl, silent, count, x, reconstruction, shape } = this.data;
     const still = (pixels, label, caption) => {
       const canvas = element("canvas", { class: "picture", role: "img", "aria-label": label });
       paint(canvas, fromBase64(pixels), shape);
@@ -35,11 +35,12 @@ class Layers {
       const strip = Array.from({ length: Math.min(count, 5) }, () => element("canvas", { class: "picture" }));
       const bar = element("i");
       bar.style.transform = `scaleX(${Math.max(0, kl[layer]) / most})`;
+      const cost = `${size} latents, KL ${nats(Math.max(0, kl[layer]))} nats${silent[layer] ? ": silent, x tells it nothing" : ""}`;
       const button = element(
         "button",
-        { class: "rung", role: "radio", "data-testid": `layer-${layer + 1}`, "aria-label": `Resample from z${subscript(layer + 1)} down: ${size} latents, KL ${nats(kl[layer])} nats`, onclick: () => this.choose(layer) },
+        { class: silent[layer] ? "rung silent" : "rung", role: "radio", "data-testid": `layer-${layer + 1}`, "aria-label": `Resample from z${subscript(layer + 1)} down: ${cost}`, onclick: () => this.choose(layer) },
         element("span", { class: "node" }, element("b", {}, `z${subscript(layer + 1)}`)),
-        element("span", {}, element("span", { class: "strip-row" }, ...strip), element("span", { class: "share" }, bar, element("span", {}, `${size} latents, KL ${nats(kl[layer])} nats`))),
+        element("span", {}, element("span", { class: "strip-row" }, ...strip), element("span", { class: "share" }, bar, element("span", {}, cost))),
       );
       return { button, strip };
     });

@@ -92,10 +92,7 @@ class RateDistortion {
       const name = `${point.latents} latents, ${point.label}`;
       const dot = svg("g", { role: "radio", "aria-label": name, class: `rung latents-${point.latents}`, "data-testid": `rung-${point.latents}-${point.beta}` },
         svg("circle", { cx, cy, r: 5.5 }));
-      const text = point.beta || "AE";
-      const [below, limit] = [point.latents === 2 && point.beta >= 1, point.rate === undefined];
-      const aside = limit ? { x: cx + 9, y: cy + 5 } : { x: cx + (below ? -8 : 4), y: cy + (below ? 13 : -9), "text-anchor": below ? "end" : "start" };
-      dot.append(svg("text", { class: "beta", ...aside }, text));
+      this.label(dot, point, i);
       chart.append(dot);
       return dot;
     });
@@ -110,6 +107,15 @@ class RateDistortion {
     chart.addEventListener("pointermove", (event) => event.buttons && follow(event));
     chart.addEventListener("keydown", (event) => this.key(event));
     return chart;
+  }
+
+  // A point's beta above it, or below where the other curve is above; none where a neighbour's would be under it.
+  label(dot, { beta, latents, rate }, i) {
+    const [x, y] = this.places[i];
+    if (rate === undefined) return dot.append(svg("text", { x: x + 9, y: y + 5 }, "AE"));
+    const at = latents === 2 ? [x + 7, y - 8] : [x - 7, y + 15];
+    const free = this.places.every(([left, top], other) => other === i || Math.hypot(left - at[0], top - at[1] + 4) > 14);
+    if (free) dot.append(svg("text", { x: at[0], y: at[1], "text-anchor": latents === 2 ? "start" : "end" }, beta));
   }
 
   key(event) {

@@ -46,8 +46,11 @@ class Twins {
     const legend = element("div", { class: "row quiet" }, ...data.classes.map((name, i) =>
       element("span", { class: "class" }, element("i", { style: `background:${data.colours[i]}` }), name)));
     const meaning =
-      "In a hole: farther from every test picture than 95 % of those are from their nearest other one. " +
-      "Missed: a test picture that far from every sample. A nearly empty sample is near many pictures, and so in no hole.";
+      `In a hole: more than ${nats(data.threshold)} from every test picture, as 5 % of those are from their nearest other one. ` +
+      "Missed: a test picture that far from every sample." +
+      (data.empty < data.threshold
+        ? ` These pictures lie so far apart that even one without ink, ${nats(data.empty)} from the nearest, is in no hole: the hole fraction misleads here, and the pictures missed say more.`
+        : "");
     this.root.replaceChildren(
       line,
       element("div", { class: "sides" }, ...this.sides.map((side) => side.root)),
@@ -83,7 +86,7 @@ class Twins {
       element("div", { class: "cell" }, element("span", { class: "quiet" }, label), element("span", { class: "number" }, value), element("span", { class: "quiet" }, note)));
     made.root = element(
       "section", { "aria-label": side.title },
-      element("h4", {}, side.title),
+      element("h4", {}, side.title, element("span", { class: "quiet" }, ` ${side.epochs} epochs`)),
       element("div", { class: "mapway" }, made.map, made.picture),
       element("div", { class: "quiet", "data-testid": `plane-${id}` }, `${side.plane}; ring: 95 % of N(0, I)`),
       element("div", { class: "pairs" }, ...made.buttons),
