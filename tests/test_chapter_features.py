@@ -18,6 +18,7 @@ def test_the_curves_are_those_of_the_cards_and_the_baselines(model):
     cards = [checkpoint.load_card(name) for name in checkpoint.list_pretrained()]
     for card in (card for card in cards if card["data"]["name"] == dataset):
         at = curves["VAE"]["dimensions"].index(card["latents"])
+        assert curves["VAE"]["models"][at] == card["name"]
         assert curves["VAE"]["shares"][0][at] == card["numbers"]["nearest_neighbours"]["latents"]
         assert curves["VAE"]["shares"][1][at] == card["numbers"]["linear_probe"]["latents"]
     for curve in curves.values():

@@ -63,6 +63,6 @@ def show(name: str) -> None:
     st.caption(
         f"The model is {MODEL}, {card['latents']} latents. Test set, told the class: ELBO "
         f"{look.nats(-numbers['negative_elbo']['value'])}, IWAE {look.nats(-numbers['negative_iw']['value'])} nats. "
-        f"The class of the highest ELBO, from one draw of z, is right for {100 * numbers['class_by_elbo']:.1f} % of "
-        "the pictures, although no classifier was trained."
+        "The class of the highest ELBO, from one draw of z, is right for "
+        f"{100 * numbers['class_by_elbo']:.1f}\u00a0% of the pictures, although no classifier was trained."
     )

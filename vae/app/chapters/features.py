@@ -17,16 +17,15 @@ SHOWN = 6  # latents of the current picture, those with most KL
 
 @st.cache_data(show_spinner=False)
 def cards(dataset: str) -> dict[str, dict[int, dict]]:
-    """The accuracies of VAEs and of autoencoders for a data set, by their latents; of two the larger network's."""
+    """Name and accuracies of VAEs and of autoencoders for a data set, by their latents; of two the larger network's."""
     rungs = [name for name in checkpoint.list_pretrained(chapters=True) if name.endswith(("-beta-1", "-beta-ae"))]
     twins = [name for name in checkpoint.list_pretrained(chapters=True) if name.endswith("-ae") and name not in rungs]
     found: dict[str, dict[int, dict]] = {"VAE": {}, "Autoencoder": {}}
     for name in [*rungs, *twins, *checkpoint.list_pretrained()]:
         card = checkpoint.load_card(name)
         if card["data"]["name"] == dataset:
-            found["Autoencoder" if name.endswith("-ae") else "VAE"][card["latents"]] = {
-                kind: card["numbers"][kind]["latents"] for kind in KINDS
-            }
+            shares = {kind: card["numbers"][kind]["latents"] for kind in KINDS}
+            found["Autoencoder" if name.endswith("-ae") else "VAE"][card["latents"]] = {"name": name} | shares
     return {family: dict(sorted(models.items())) for family, models in found.items()}
 
 
@@ -62,9 +61,10 @@ def show(name: str) -> None:
 
 
 def curve(name: str, css: str, accuracies: dict) -> dict:
-    """{dimension: {kind: accuracy}} as the component reads it."""
+    """{dimension: {kind: accuracy}}, of models with their name, as the component reads it."""
     shares = [[one[kind] for one in accuracies.values()] for kind in KINDS]
-    return {"name": name, "css": css, "dimensions": [int(d) for d in accuracies], "shares": shares}
+    models = [one.get("name", name) for one in accuracies.values()]
+    return {"name": name, "css": css, "dimensions": [int(d) for d in accuracies], "models": models, "shares": shares}
 
 
 def formula(name: str) -> str:

@@ -53,11 +53,11 @@ class Accuracy {
     const level = down(pixels[this.kind]);
     parts.push(svg("line", { class: "level", x1: LEFT, x2: width - RIGHT, y1: level, y2: level }));
     parts.push(svg("text", { class: "x", x: LEFT + 6, y: level - 6 }, `all ${dimensions} pixels: ${percent(pixels[this.kind])}`));
-    for (const { name, css, dimensions: at, shares } of [...curves].reverse()) {
+    for (const { css, dimensions: at, models, shares } of [...curves].reverse()) {
       const values = shares[this.kind];
       parts.push(svg("polyline", { class: css, points: at.map((d, i) => `${across(d)},${down(values[i])}`).join(" ") }));
       at.forEach((d, i) => {
-        const text = `${name}, ${d} ${d === 1 ? "dimension" : "dimensions"}: ${percent(values[i])}`;
+        const text = `${models[i]}, ${d} ${d === 1 ? "dimension" : "dimensions"}: ${percent(values[i])}`;
         const point = svg("circle", { class: css, cx: across(d), cy: down(values[i]), r: 6, tabindex: 0, role: "img", "aria-label": text });
         for (const event of ["pointerenter", "focus", "click"]) point.addEventListener(event, () => say(this.words, text));
         parts.push(point);

@@ -41,7 +41,7 @@ class RateDistortion {
     const given = element("div", { class: "given" }, this.given, element("span", { class: "quiet" }, markup(`<x>: ${data.name}, as bits`)));
     this.root.replaceChildren(
       element("div", { class: "curve" },
-        element("div", {}, this.plot(), element("div", { class: "quiet" }, "At each point its β. Dashed: the distortion of autoencoders (AE), whose rate is unlimited. Grey: equal ELBO, nats.")),
+        element("div", {}, this.plot(), element("div", { class: "quiet" }, "Models of Fashion-MNIST, each with its β. Dashed: the distortion of autoencoders (AE), whose rate is unlimited. Grey: equal ELBO, nats.")),
         element("div", {}, this.title, element("div", { class: "seenrung" }, this.picture, given)),
       ),
       this.told,
@@ -156,7 +156,7 @@ class RateDistortion {
     const told = collapsed ? `${active} of ${latents} latents in use, ${collapsed} collapsed` : `all ${latents} latents in use`;
     return element("div", {},
       element("div", { class: "bars", role: "img", "aria-label": `KL per dimension: ${dimensions.map((kl) => nats(kl, 2)).join(", ")} nats` }, ...bars),
-      element("div", { class: "quiet", "data-testid": "collapsed" }, `KL per latent, largest ${nats(most, 2)} nats: ${told}`));
+      element("div", { class: "quiet", "data-testid": "collapsed" }, `KL per latent on the test set, largest ${nats(most, 2)} nats: ${told}`));
   }
 
   stack({ parts }) {
@@ -173,7 +173,7 @@ class RateDistortion {
     return element("div", {},
       element("div", { class: "stack", role: "img", "aria-label": "The parts of the KL" }, ...pieces),
       element("div", { class: "readouts three" }, ...cells),
-      element("div", { class: "quiet", "data-testid": "split" }, `They sum to ${nats(parts.total, 2)} ± ${nats(parts.total_error, 2)}; the KL in closed form is ${nats(parts.kl, 2)} nats. ${bound}`));
+      element("div", { class: "quiet", "data-testid": "split" }, `On the test set. They sum to ${nats(parts.total, 2)} ± ${nats(parts.total_error, 2)}; the KL in closed form is ${nats(parts.kl, 2)} nats. ${bound}`));
   }
 
   terms({ log_likelihood, kl, beta }) {
