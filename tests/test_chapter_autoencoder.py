@@ -9,6 +9,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from vae import checkpoint, data
+from vae.app.chapters.autoencoder import misleads
 
 NAMES = checkpoint.list_pretrained()
 
@@ -49,6 +50,16 @@ def test_both_models_decode_the_same_z_and_the_pictures_below_are_the_nearest(na
         away = torch.cdist(decoded.flatten(1), data.grey(test).flatten(1))
         assert torch.equal(pictures(side["nearest"]), test[away.argmin(1)])
         assert side["distances"] == pytest.approx(away.amin(1).tolist(), abs=0.02)
+
+
+def test_the_hole_fraction_is_said_to_mislead_where_the_autoencoder_has_fewer_and_misses_more():
+    said = {name: mount(opened(name))["misleads"] for name in ("mnist", "fashion")}
+    assert said == {"mnist": True, "fashion": False}
+    clear, unclear = ({"fraction": share, "error": 0.01, "missed": 0.3} for share in (0.05, 0.09))
+    vae = {"fraction": 0.1, "error": 0.01, "missed": 0.2}
+    assert misleads(clear, vae)
+    assert not misleads(unclear, vae)
+    assert not misleads(clear | {"missed": 0.1}, vae)
 
 
 @pytest.mark.parametrize("name", NAMES[:1])

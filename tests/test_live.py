@@ -415,9 +415,10 @@ def test_a_bad_message_closes_its_socket_and_no_other(address, bad, code):
     assert_served(address)
 
 
-@pytest.mark.parametrize("kind", [Kind.PLACE, Kind.PICTURES, Kind.EXAMPLE, Kind.NEAR], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [Kind.PLACE, Kind.PICTURES, Kind.EXAMPLE, Kind.NEAR, Kind.ANCESTRY, Kind.DECODING])
 def test_a_bad_message_behind_a_good_one_closes_its_socket(address, kind):
-    good = message(kind, bytes(4) if kind == Kind.EXAMPLE else PLACE)
+    bodies = {Kind.EXAMPLE: bytes(4), Kind.ANCESTRY: PLACE.numpy().tobytes() + bytes(4)}
+    good = message(kind, bodies.get(kind, PLACE))
     with joined(address) as client:
         assert answers(client, [good, b""]) == Close.MALFORMED
 
@@ -602,9 +603,11 @@ def good(kind: Kind, number: int, width: int, height: int, share: float, seed: i
         body = generator.integers(0, 2, PIXELS).astype(np.uint8).tobytes()
     elif kind == Kind.EXAMPLE:
         body = struct.pack("<I", seed * width)
-    elif kind in (Kind.PLACE, Kind.PICTURES, Kind.NEAR):
+    elif kind in (Kind.PLACE, Kind.PICTURES, Kind.NEAR, Kind.ANCESTRY, Kind.DECODING):
         rows = width if kind == Kind.PICTURES else 1
         body = torch.from_numpy(generator.uniform(-100 * share, 100 * share, (rows, LATENTS[number])))
+        if kind == Kind.ANCESTRY:
+            body = body.numpy().astype("<f4").tobytes() + struct.pack("<I", seed)
     return message(kind, body, number)
 
 
@@ -618,7 +621,7 @@ def changed(whole: bytes, changes: list[tuple[str, int, int]]) -> bytes:
 
 
 sides, places_in = some.sampled_from([1, 2, 28, 140, 256]) | some.integers(1, 256), some.integers(0, 11)
-kinds = some.sampled_from([Kind.INPUT, Kind.PLACE, Kind.PICTURES, Kind.DRAWING, Kind.EXAMPLE, Kind.NEAR])
+kinds = some.sampled_from(sorted(set(Kind) - {Kind.HELLO, Kind.SENTENCE}))
 shares, numbers = some.sampled_from([0.0, 0.01, 0.3, 1.0]), some.integers(0, len(NAMES) - 1)
 ways = some.tuples(
     some.sampled_from(["cut", "extend", "flip"]), places_in | some.integers(0, 5000), some.integers(1, 255)
@@ -651,6 +654,9 @@ def test_any_bytes_are_a_request_within_the_rules_or_refused(whole):
     elif found.kind == Kind.EXAMPLE:
         assert 0 <= values < 10_000
     else:
+        if found.kind == Kind.ANCESTRY:
+            values, seed = values
+            assert seed.shape == (1,) and 0 <= int(seed) < 2**32
         assert values.shape[1] == LATENTS[number]
         assert values.abs().max() <= live.FARTHEST
         assert len(values) <= (live.MOST_PICTURES if found.kind == Kind.PICTURES else 1)

@@ -22,12 +22,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from vae import checkpoint, data, images
 from vae.distributions import kl_per_dimension
-from vae.models import VAE
+from vae.models import VAE, Model
 
 MAX_FILES, MAX_TOTAL = 500, 200_000_000  # pictures of one request, and their bytes unpacked
 MAX_RATIO, SMALL = 200, 1_000_000  # unpacked / packed of a file, where it is larger than SMALL bytes
@@ -161,7 +161,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def extract(
-    model: nn.Module,
+    model: Model,
     files: Iterable[File],
     encode: Callable[[VAE, Tensor], tuple[Tensor, Tensor, Tensor]] | None = None,
 ) -> tuple[Table, list[str]]:
@@ -170,7 +170,7 @@ def extract(
     `encode` runs `encoded` elsewhere, as on the engine's thread. A model of bits reads a picture as the app does:
     binarised once, with the noise of the test set's seed. ValueError for a model without q(z|x) and p(z) of one layer.
     """
-    if not isinstance(model, VAE) or model.prior is None:
+    if not isinstance(model, VAE):
         raise ValueError(f"features need a model with q(z|x) and p(z) of one layer, not a {model.config.family}")
     encode = encode or encoded
     rows, names, refused = [], [], []

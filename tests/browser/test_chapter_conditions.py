@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.seen import seen
 from tests.test_features import picture
+from vae import checkpoint, probe
 
 
 def chapter(visitor, key: str, **context) -> Page:
@@ -62,19 +63,27 @@ def test_a_layer_is_chosen_by_click_and_arrow_keys_and_drawn_again(visitor):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def line(dimension: int, kind: str, *models: str) -> str:
+    """What is said of a dimension: the models' cards, and the baseline."""
+    shares = {name: checkpoint.load_card(name)["numbers"][kind]["latents"] for name in models}
+    shares["Principal components"] = probe.load("mnist")["pca"][str(dimension)][kind]
+    told = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    return f"{dimension} {'dimension' if dimension == 1 else 'dimensions'}: {told}"
+
+
 def test_curves_are_read_by_pointer_and_keyboard_and_an_upload_becomes_a_table(visitor, tmp_path):
     someone = visitor()
     page = someone.page
     page.goto(f"{someone.server}/how_it_works?chapter=features&model=mnist")
-    chart, words = page.locator("svg.accuracy"), page.get_by_test_id("point")
-    expect(chart).to_have_attribute("data-drawn", "1")
-    point = page.get_by_role("img", name="Principal components, 24 dimensions")
-    point.hover()
-    expect(words).to_contain_text("95.3 %")
+    chart, words = page.get_by_test_id("accuracy"), page.get_by_test_id("point")
+    expect(words).to_have_text(line(24, "nearest_neighbours", "mnist", "mnist-ae"))
+    chart.hover(position={"x": 50, "y": 200})
+    expect(words).to_have_text(line(1, "nearest_neighbours"))
     page.get_by_test_id("kind-1").click()
-    expect(chart).to_have_attribute("data-drawn", "2")
-    page.get_by_role("img", name="Principal components, 24 dimensions").focus()
-    expect(words).to_contain_text("88.5 %")
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    expect(words).to_have_text(line(2, "linear_probe", "mnist-2d", "mnist-2d-ae"))
+    assert chart.get_attribute("aria-valuetext") == words.text_content()
     files = [
         {"name": "a.png", "mimeType": "image/png", "buffer": picture()},
         {"name": "bad.png", "mimeType": "image/png", "buffer": b"no"},

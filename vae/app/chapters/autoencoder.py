@@ -1,5 +1,7 @@
 """Chapter 5: an autoencoder and a VAE of the same network, on the same data, with the same z."""
 
+import math
+
 import streamlit as st
 import torch
 from torch import Tensor
@@ -46,6 +48,7 @@ def show(name: str) -> None:
         "ends": [start.name, end.name],
         "threshold": cards["VAE"]["numbers"]["holes"]["threshold"],
         "empty": empty(dataset.name),
+        "misleads": misleads(*(card["numbers"]["holes"] for card in cards.values())),
         "rev": f"{name} {inputs.link(start)} {end.id} {seed}",
     }
     component(key="twins", data=mount, on_again_change=lambda: session.count_up("twins.draws"))
@@ -109,6 +112,12 @@ def side(title: str, dataset: data.Dataset, found: Scene) -> dict:
         "names": [dataset.class_names[label] for label in labels[nearest]],
         "distances": [round(distance, 2) for distance in distances.tolist()],
     }
+
+
+def misleads(autoencoder: dict, vae: dict) -> bool:
+    """Whether fewer of the autoencoder's samples are in holes, beyond chance, although it leaves out more pictures."""
+    error = math.hypot(autoencoder["error"], vae["error"])
+    return autoencoder["fraction"] + 2 * error < vae["fraction"] and autoencoder["missed"] > vae["missed"]
 
 
 def told(numbers: dict) -> list[list[str]]:

@@ -42,7 +42,8 @@ def show(name: str) -> None:
     component(
         key="accuracy",
         data={
-            "rev": dataset.name,
+            "rev": name,
+            "latents": engine().model(name).latents,
             "kinds": list(KINDS.values()),
             "curves": [
                 *(curve(family, css, models[family]) for family, css in (("VAE", "mu"), ("Autoencoder", "xhat"))),
@@ -125,4 +126,4 @@ def export(name: str) -> None:
             with st.container(height=160 if len(refused) > 4 else "content", border=True):
                 st.text("\n".join(refused))
     st.caption("The same from the command line:")
-    st.code(f"python -m vae.features {name} FOLDER --out features.csv", language="bash")
+    st.code(f"python -m vae.features {name} FOLDER --out features.csv", language="bash", wrap_lines=True)

@@ -173,7 +173,7 @@ class RateDistortion {
     return element("div", {},
       element("div", { class: "stack", role: "img", "aria-label": "The parts of the KL" }, ...pieces),
       element("div", { class: "readouts three" }, ...cells),
-      element("div", { class: "quiet", "data-testid": "split" }, `On the test set. They sum to ${nats(parts.total, 2)} ± ${nats(parts.total_error, 2)}; the KL in closed form is ${nats(parts.kl, 2)} nats. ${bound}`));
+      element("div", { class: "quiet", "data-testid": "split" }, `Test set averages: they sum to ${nats(parts.total, 2)} ± ${nats(parts.total_error, 2)}, and the KL in closed form is ${nats(parts.kl, 2)} nats. ${bound}`));
   }
 
   terms({ log_likelihood, kl, beta }) {

@@ -45,17 +45,17 @@ class Twins {
     );
     const legend = element("div", { class: "row quiet" }, ...data.classes.map((name, i) =>
       element("span", { class: "class" }, element("i", { style: `background:${data.colours[i]}` }), name)));
-    const meaning =
-      `In a hole: more than ${nats(data.threshold)} from every test picture, as 5 % of those are from their nearest other one. ` +
-      "Missed: a test picture that far from every sample." +
-      (data.empty < data.threshold
-        ? ` These pictures lie so far apart that even one without ink, ${nats(data.empty)} from the nearest, is in no hole: the hole fraction misleads here, and the pictures missed say more.`
-        : "");
+    const meaning = [
+      `In a hole: more than ${nats(data.threshold)} from every test picture, as 5 % of those are from their nearest other one.`,
+      "Missed: a test picture that far from every sample.",
+    ];
+    if (data.empty < data.threshold) meaning.push(`Even a picture without ink, ${nats(data.empty)} from the nearest, is in no hole.`);
+    if (data.misleads) meaning.push("So the hole fraction misleads here, where classes lie far apart: look at the pictures missed.");
     this.root.replaceChildren(
       line,
       element("div", { class: "sides" }, ...this.sides.map((side) => side.root)),
       element("div", { class: "row after" }, legend, again),
-      element("div", { class: "quiet" }, meaning),
+      element("div", { class: "quiet", "data-testid": "meaning" }, meaning.join(" ")),
     );
     this.choose(null);
     this.scrub.value = Math.round(this.share * last);
