@@ -656,7 +656,8 @@ def test_any_bytes_are_a_request_within_the_rules_or_refused(whole):
     else:
         if found.kind == Kind.ANCESTRY:
             values, seed = values
-            assert seed.shape == (1,) and 0 <= int(seed) < 2**32
+            assert seed.shape == (1,)
+            assert 0 <= int(seed) < 2**32
         assert values.shape[1] == LATENTS[number]
         assert values.abs().max() <= live.FARTHEST
         assert len(values) <= (live.MOST_PICTURES if found.kind == Kind.PICTURES else 1)

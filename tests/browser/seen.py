@@ -1,5 +1,6 @@
 """What a page shows, whether Streamlit or a component drew it."""
 
+import numpy as np
 from playwright.sync_api import Page
 
 # Components live in shadow roots, where querySelector does not look.
@@ -12,6 +13,14 @@ DECODED = (
 def seen(page: Page, testid: str = "decoded") -> str:
     """A picture on the page, an <img> or a canvas, as a data URL."""
     return page.get_by_test_id(testid).evaluate("e => e.src ?? e.toDataURL()")
+
+
+def greys(page: Page, testid: str = "decoded") -> np.ndarray:
+    """A canvas's grey levels, (height, width)."""
+    height, width, *values = page.get_by_test_id(testid).evaluate(
+        "e => [e.height, e.width, ...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]"
+    )
+    return np.array(values, dtype=int).reshape(height, width, 4)[..., 0]
 
 
 def changes(page: Page, before: str) -> str:

@@ -1,20 +1,13 @@
 """The chapter on autoencoders in a real Chromium: one hand moves both models."""
 
 import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 import vae
-from tests.browser.seen import changes, seen
+from tests.browser.seen import changes, greys, seen
 from vae import data
 
 NAME = "mnist-2d"
-
-
-def shown(page: Page, testid: str) -> np.ndarray:
-    values = page.get_by_test_id(testid).evaluate(
-        "e => Array.from(e.getContext('2d').getImageData(0, 0, e.width, e.height).data)"
-    )
-    return np.array(values, dtype=int).reshape(28, 28, 4)[..., 0]
 
 
 def test_keys_and_mouse_move_both_models_along_their_own_ways_without_a_rerun(visitor):
@@ -28,7 +21,7 @@ def test_keys_and_mouse_move_both_models_along_their_own_ways_without_a_rerun(vi
     for testid, name in (("decoded", NAME), ("way-autoencoder", f"{NAME}-ae")):
         model = vae.load_pretrained(name)
         start = model.decode(model.encode(x).mean).mean[0, 0].mul(255).round().int().numpy()
-        assert np.abs(shown(page, testid) - start).max() <= 1
+        assert np.abs(greys(page, testid) - start).max() <= 1
     box, at_start, map_before = page.get_by_test_id("scrub").bounding_box(), seen(page), seen(page, "map-autoencoder")
     page.mouse.move(box["x"] + 8, box["y"] + box["height"] / 2)
     page.mouse.down()

@@ -2,18 +2,11 @@
 
 import numpy as np
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 import vae
-from tests.browser.seen import changes, seen
+from tests.browser.seen import changes, greys, seen
 from vae import checkpoint, data
-
-
-def shown(page: Page) -> np.ndarray:
-    values = page.get_by_test_id("decoded").evaluate(
-        "e => Array.from(e.getContext('2d').getImageData(0, 0, e.width, e.height).data)"
-    )
-    return np.array(values, dtype=int).reshape(28, 28, 4)[..., 0]
 
 
 def expected(name: str) -> np.ndarray:
@@ -27,10 +20,10 @@ def test_a_click_and_the_arrows_choose_models_in_the_browser_alone(visitor):
     someone = visitor(viewport={"width": 1400, "height": 1000})
     page = someone.opens("/how_it_works?chapter=beta&model=fashion&x=i7")
     requests, before = len(someone.requests), seen(page)
-    assert np.abs(shown(page) - expected("fashion-16d-beta-1")).max() <= 1
+    assert np.abs(greys(page) - expected("fashion-16d-beta-1")).max() <= 1
     page.get_by_test_id("rung-16-10").locator("circle").click()
     before = changes(page, before)
-    assert np.abs(shown(page) - expected("fashion-16d-beta-10")).max() <= 1
+    assert np.abs(greys(page) - expected("fashion-16d-beta-10")).max() <= 1
     active = checkpoint.load_card("fashion-16d-beta-10")["numbers"]["active_units"]
     told = f"{active} of 16 latents in use, {16 - active} collapsed" if active < 16 else "all 16 latents in use"
     expect(page.get_by_test_id("collapsed")).to_contain_text(told)
@@ -39,7 +32,7 @@ def test_a_click_and_the_arrows_choose_models_in_the_browser_alone(visitor):
     changes(page, before)
     page.keyboard.press("ArrowDown")
     expect(page.get_by_test_id("chosen")).to_have_text("2 latents, β = 3")
-    assert np.abs(shown(page) - expected("fashion-2d-beta-3")).max() <= 1
+    assert np.abs(greys(page) - expected("fashion-2d-beta-3")).max() <= 1
     assert len(someone.requests) == requests
 
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from torch.distributions import Bernoulli, Normal
 
 import vae
-from tests.browser.seen import DECODED, changes, seen
+from tests.browser.seen import DECODED, changes, greys, seen
 from vae import checkpoint
 
 NAMES = vae.list_pretrained()
@@ -23,10 +23,7 @@ def sampled(page: Page) -> torch.Tensor:
 
 def drawn(page: Page) -> torch.Tensor:
     """The bits on the page."""
-    values = page.get_by_test_id("sampled").evaluate(
-        "e => Array.from(e.getContext('2d').getImageData(0, 0, e.width, e.height).data)"
-    )
-    return torch.tensor(np.array(values).reshape(1, 1, 28, 28, 4)[..., 0] / 255, dtype=torch.float32)
+    return torch.tensor(greys(page, "sampled")[None, None] / 255, dtype=torch.float32)
 
 
 def read(page: Page, name: str) -> float:

@@ -8,7 +8,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 import vae
-from tests.browser.seen import changes, seen
+from tests.browser.seen import changes, greys, seen
 from vae import checkpoint, data
 
 NAMES = vae.list_pretrained()
@@ -23,14 +23,6 @@ def opened(visitor, name: str = DEEP, **context) -> Page:
 
 def sampled(page: Page) -> torch.Tensor:
     return torch.tensor([[float(value) for value in page.get_by_test_id("decoded").get_attribute("data-z").split(",")]])
-
-
-def greys(page: Page, testid: str) -> np.ndarray:
-    """A canvas's grey values, row by row."""
-    values = page.get_by_test_id(testid).evaluate(
-        "e => Array.from(e.getContext('2d').getImageData(0, 0, e.width, e.height).data)"
-    )
-    return np.array(values).reshape(-1, 4)[:, 0]
 
 
 def read(page: Page, name: str) -> float:
@@ -57,10 +49,10 @@ def test_every_strip_shows_the_values_of_its_own_layer(visitor, name):
             ordered = value.flatten().sort().values
             black, white = (float(ordered[int(share * (len(ordered) - 1) + 0.5)]) for share in (0.02, 0.98))
             expected = ((value.flatten() - black) / (white - black)).clamp(0, 1).mul(255)
-            assert np.abs(greys(page, f"{prefix}-{number}") - expected.numpy()).max() <= 1.5
+            assert np.abs(greys(page, f"{prefix}-{number}").ravel() - expected.numpy()).max() <= 1.5
     with torch.inference_mode():
-        assert np.abs(greys(page, "decoded") - model.decode(z).mean.flatten().mul(255).numpy()).max() <= 1.5
-        assert np.array_equal(greys(page, "input"), x.flatten().mul(255).numpy())
+        assert np.abs(greys(page, "decoded").ravel() - model.decode(z).mean.flatten().mul(255).numpy()).max() <= 1.5
+        assert np.array_equal(greys(page, "input").ravel(), x.flatten().mul(255).numpy())
 
 
 def test_the_handle_of_eps_moves_z_and_the_picture_by_mouse_and_key_without_a_script_run(visitor):
@@ -91,7 +83,7 @@ def test_the_handle_of_eps_moves_z_and_the_picture_by_mouse_and_key_without_a_sc
     torch.testing.assert_close(z, expected, rtol=1e-3, atol=1e-3)
     with torch.inference_mode():
         mean = model.decode(z).mean
-    assert np.abs(greys(page, "decoded") - mean.flatten().mul(255).numpy()).max() <= 1.5
+    assert np.abs(greys(page, "decoded").ravel() - mean.flatten().mul(255).numpy()).max() <= 1.5
     assert read(page, "z") == pytest.approx(read(page, "mu") + read(page, "sigma") * read(page, "eps"), abs=0.004)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not asked

@@ -96,7 +96,6 @@ class Accuracy {
     }
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${PLOT_HEIGHT}`);
     this.svg.replaceChildren(...parts);
-    this.svg.dataset.drawn = this.kind + 1;
     this.choose(this.chosen);
   }
 }

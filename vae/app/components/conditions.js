@@ -88,9 +88,7 @@ class Conditions {
 
   picture(y) {
     const { classes, shape } = this.data;
-    const size = shape.reduce((product, side) => product * side, 1);
-    const start = (this.style * classes + y) * size;
-    return this.pixels.subarray(start, start + size);
+    return nth(this.pixels, shape, this.style * classes + y);
   }
 
   draw() {
@@ -116,7 +114,7 @@ class Conditions {
     this.slider.value = y;
     paint(this.large, this.picture(y), this.data.shape);
     this.large.setAttribute("aria-label", `The style decoded as class ${y}`);
-    this.large.dataset.drawn = Number(this.large.dataset.drawn ?? 0) + 1;
+    redrawn(this.large);
     this.large.dataset.y = y;
     this.large.dataset.style = this.style;
     this.cells.forEach((cell, index) => cell.button.setAttribute("aria-pressed", index === y));

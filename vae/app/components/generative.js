@@ -61,7 +61,7 @@ class Generative {
     paint(this.picture, pixels, shape);
     paint(this.drawn, pixels.subarray(pixels.length / 2), shape);
     this.picture.dataset.z = z.join(",");
-    this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
+    redrawn(this.picture);
     order.forEach((dimension, i) => {
       const { dot, band, tick, title } = this.rows[i];
       const [low, high] = [mu[dimension] - sigma[dimension], mu[dimension] + sigma[dimension]].map(across);

@@ -70,9 +70,7 @@ class Layers {
 
   picture(layer, i) {
     const { layers, count, shape } = this.data;
-    const size = shape.reduce((product, side) => product * side, 1);
-    const start = ((this.round * layers.length + layer) * count + i) * size;
-    return this.pixels.subarray(start, start + size);
+    return nth(this.pixels, shape, (this.round * layers.length + layer) * count + i);
   }
 
   draw() {
@@ -97,7 +95,7 @@ class Layers {
     this.layer = layer;
     this.large.forEach((canvas, i) => paint(canvas, this.picture(layer, i), this.data.shape));
     const [first] = this.large;
-    first.dataset.drawn = Number(first.dataset.drawn ?? 0) + 1;
+    redrawn(first);
     first.dataset.layer = layer + 1;
     first.dataset.round = this.round;
     this.rungs.forEach(({ button }, index) => {

@@ -187,7 +187,7 @@ class Pad {
     const { numbers, pixels } = parts(buffer, 2 + 3 * latents);
     paint(this.bits, pixels.subarray(size, 2 * size).map((level) => (255 * level) / (grey - 1)), shape);
     paint(this.mean, pixels.subarray(2 * size), shape);
-    this.mean.dataset.drawn = Number(this.mean.dataset.drawn ?? 0) + 1;
+    redrawn(this.mean);
     const kl = numbers.subarray(2 + 2 * latents);
     const most = Math.max(1, ...kl);
     order.forEach((index, i) => (this.bars.children[i].style.height = `${(100 * kl[index]) / most}%`));

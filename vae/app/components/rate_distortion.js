@@ -30,8 +30,6 @@ class RateDistortion {
 
   build() {
     const { data } = this;
-    const [channels, height, width] = data.shape;
-    this.size = channels * height * width;
     this.given = element("canvas", { role: "img", "aria-label": `x: ${data.name}` });
     paint(this.given, fromBase64(data.given), data.shape);
     this.picture = element("canvas", { class: "picture", "data-testid": "decoded", role: "img" });
@@ -141,8 +139,8 @@ class RateDistortion {
       dot.setAttribute("aria-checked", i === chosen);
       dot.setAttribute("tabindex", i === chosen ? 0 : -1);
     });
-    paint(this.picture, this.pictures.subarray(chosen * this.size, (chosen + 1) * this.size), this.data.shape);
-    this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
+    paint(this.picture, nth(this.pictures, this.data.shape, chosen), this.data.shape);
+    redrawn(this.picture);
     this.picture.setAttribute("aria-label", `E[x|z] by the model with ${point.latents} latents, ${point.label}`);
     say(this.title, `${point.latents} latents, ${point.label}`);
     this.told.replaceChildren(...(point.parts ? [this.bars(point), this.stack(point)] : [element("div", { class: "quiet" }, "An autoencoder’s q is a point: its KL from N(0, I) would be infinite, and there is nothing to split.")]));

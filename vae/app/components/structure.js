@@ -112,7 +112,7 @@ class Structure {
     this.fill([...this.decoder, this.xhat], values, [...this.data.decoder.map((layer) => layer.shape), this.data.shape]);
     paint(this.peek, Uint8ClampedArray.from(values.subarray(-count(this.data.shape)), (value) => 255 * value), this.data.shape);
     this.xhat.canvas.dataset.z = z.join(",");
-    this.xhat.canvas.dataset.drawn = Number(this.xhat.canvas.dataset.drawn ?? 0) + 1;
+    redrawn(this.xhat.canvas);
   }
 
   fill(boxes, values, shapes) {

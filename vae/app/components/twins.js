@@ -37,7 +37,7 @@ class Twins {
         oninput: () => this.move(Number(this.scrub.value)),
       }),
     );
-    const last = this.scrub.max;
+    const last = Number(this.scrub.max);
     const again = element("button", { onclick: () => this.component.setTriggerValue("again", true) }, "Draw again");
     const line = element(
       "div", { class: "line both" },
@@ -64,9 +64,8 @@ class Twins {
 
   buildSide(side) {
     const { shape } = this.data;
-    const size = shape[0] * shape[1] * shape[2];
     const made = {
-      ...side, size,
+      ...side,
       encodings: numbersOf(side.encodings), places: numbersOf(side.places), way: numbersOf(side.way),
       samples: fromBase64(side.samples), strip: fromBase64(side.strip), nearest: fromBase64(side.nearest),
     };
@@ -77,7 +76,7 @@ class Twins {
       const label = `Sample ${i + 1} of the ${side.title}; the nearest test picture, ${side.distances[i]} away, is: ${name}`;
       const drawn = [made.samples, made.nearest].map((pictures) => {
         const canvas = element("canvas", {});
-        paint(canvas, pictures.subarray(i * size, (i + 1) * size), shape);
+        paint(canvas, nth(pictures, shape, i), shape);
         return canvas;
       });
       return element("button", { class: "pair", title: label, "aria-label": label, "data-testid": `sample-${id}-${i}`, onclick: () => this.choose(this.sample === i ? null : i) }, ...drawn);
@@ -98,16 +97,16 @@ class Twins {
 
   thumbnail(side, step) {
     const canvas = element("canvas", { class: "tiny", "aria-hidden": "true" });
-    paint(canvas, side.strip.subarray(step * side.size, (Number(step) + 1) * side.size), this.data.shape);
+    paint(canvas, nth(side.strip, this.data.shape, step), this.data.shape);
     return canvas;
   }
 
   move(step) {
     this.share = step / this.scrub.max;
     for (const side of this.sides) {
-      paint(side.picture, side.strip.subarray(step * side.size, (step + 1) * side.size), this.data.shape);
+      paint(side.picture, nth(side.strip, this.data.shape, step), this.data.shape);
       side.picture.dataset.at = step;
-      side.picture.dataset.drawn = Number(side.picture.dataset.drawn ?? 0) + 1;
+      redrawn(side.picture);
     }
     this.step = step;
     this.drawMaps();
