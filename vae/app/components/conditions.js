@@ -73,10 +73,11 @@ class Conditions {
         ),
       ),
     );
-    const { label } = this.data;
+    const { label, errors } = this.data;
     const [best, second] = [...this.elbos.keys()].sort((a, b) => this.elbos[b] - this.elbos[a]);
     const verdict = label === null ? "" : best === label ? ", and it is right" : `, but its label is ${label}`;
-    say(this.guess, `Highest ELBO: class ${best}, by ${nats(this.elbos[best] - this.elbos[second])} nats${verdict}.`);
+    const lead = `${nats(this.elbos[best] - this.elbos[second])} ± ${nats(Math.hypot(errors[best], errors[second]))}`;
+    say(this.guess, `Highest ELBO: class ${best}, by ${lead} nats${verdict}.`);
     this.draw();
   }
 
