@@ -31,6 +31,7 @@ if __name__ == "__main__":
         st.Page("vae/app/latent_map.py", title="Latent map"): ":material/scatter_plot:",
         st.Page("vae/app/interpolate.py", title="Interpolate"): ":material/animation:",
         st.Page("vae/app/reconstruct.py", title="Reconstruct"): ":material/image_search:",
+        st.Page("vae/app/how_it_works.py", title="How it works"): ":material/school:",
     }
     link.read()
     page = st.navigation(list(pages), position="hidden")

@@ -14,6 +14,7 @@ from vae.distributions import (
     bernoulli,
     bits_per_dimension,
     discretized_logistic,
+    draw,
     kl_per_dimension,
     normal,
     rsample,
@@ -147,3 +148,19 @@ def test_a_discretized_picture_sums_its_pixels_and_shows_a_mean_in_the_unit_inte
 
 def test_a_uniform_guess_over_256_levels_costs_eight_bits_per_dimension():
     torch.testing.assert_close(bits_per_dimension(torch.tensor([784 * math.log(256)]), 784), torch.tensor([8.0]))
+
+
+@pytest.mark.parametrize(("loc", "log_scale"), [(0.5, -4.0), (0.02, -3.0), (0.99, -1.0)])
+def test_pixels_made_of_even_noise_have_each_level_as_often_as_its_probability_says(loc, log_scale):
+    even = (torch.arange(200_000) + 0.5) / 200_000
+    pixels = discretized_logistic(*(torch.full((1, 1, 200_000), value) for value in (loc, log_scale)))
+    found = draw(pixels, even.view(1, 1, -1)).flatten().mul(255).round().long().bincount(minlength=256) / 200_000
+    expected = DiscretizedLogistic(torch.tensor(loc), torch.tensor(log_scale)).log_prob(LEVELS).exp()
+    torch.testing.assert_close(found, expected, rtol=0, atol=5e-5)
+
+
+def test_bits_made_of_even_noise_are_one_as_often_as_their_probability_says():
+    even = ((torch.arange(1000) + 0.5) / 1000).view(1, 1, -1)
+    for share in (0.0005, 0.25, 0.9995):
+        pixels = bernoulli(torch.full((1, 1, 1000), math.log(share / (1 - share))))
+        assert float(draw(pixels, even).mean()) == pytest.approx(share, abs=1e-3)

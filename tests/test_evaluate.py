@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from vae import checkpoint, data, evaluate
+from vae import checkpoint, conditions, data, evaluate
+from vae.decomposition import decompose
 from vae.distributions import rsample
 from vae.exact import Grid
-from vae.models import Conditional, Model, ModelConfig, build
+from vae.holes import TYPICAL, decoded_from_prior, nearest_pictures
+from vae.models import VAE, Autoencoder, Conditional, Model, ModelConfig, build
 from vae.objective import elbo, importance_bound
 from vae.posterior import gap
 from vae.spec import InputSpec
@@ -54,6 +56,61 @@ def test_a_random_subset_has_the_numbers_that_a_chapters_card_states(compared):
         gap = tightest - parts.elbo[:20]
         stated = numbers["negative_elbo"]["value"] - numbers["negative_iw"]["value"]
         assert abs(float(gap.mean()) - stated) < 4 * float(gap.std()) / math.sqrt(20) + numbers["negative_iw"]["error"]
+
+
+FLAT = [name for name in MODELS + CHAPTERS if "holes" in checkpoint.load_card(name)["numbers"]]
+SPLIT = [name for name in FLAT if "decomposition" in checkpoint.load_card(name)["numbers"]]
+
+
+def test_every_model_of_one_layer_is_compared_by_its_samples_and_every_vae_by_the_parts_of_its_kl():
+    families = {name: checkpoint.load_pretrained(name, "cpu") for name in MODELS + CHAPTERS}
+    assert [name for name, model in families.items() if isinstance(model, VAE | Autoencoder)] == FLAT
+    assert [name for name, model in families.items() if isinstance(model, VAE)] == SPLIT
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_other_draws_find_the_parts_of_the_kl_that_the_card_states(name):
+    card, model = checkpoint.load_card(name), checkpoint.load_pretrained(name, "cpu")
+    stated = card["numbers"]["decomposition"]
+    parts = [model.encode(part) for part in data.fixed_binarisation(card["data"]["name"]).split(1000)]
+    mu, sigma = (torch.cat(values) for values in zip(*((q.mean, q.stddev) for q in parts), strict=True))
+    found = decompose(mu, sigma, torch.Generator().manual_seed(1), 300)
+    for part in ("mutual_information", "total_correlation", "dimension_wise_kl", "total"):
+        error = math.hypot(stated[f"{part}_error"], getattr(found, f"{part}_error"))
+        assert abs(getattr(found, part) - stated[part]) < 4 * error + 1e-3, part
+    assert stated["kl"] == pytest.approx(card["numbers"]["kl"]["value"], abs=0.002)
+    assert found.kl == pytest.approx(stated["kl"], abs=0.002)
+    assert stated["mutual_information"] <= stated["bound"] == pytest.approx(math.log(len(mu)), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_other_samples_have_the_holes_that_the_card_states(name):
+    card, model = checkpoint.load_card(name), checkpoint.load_pretrained(name, "cpu")
+    stated, test = card["numbers"]["holes"], data.grey(data.load(card["data"]["name"], "test").images)
+    samples = decoded_from_prior(model, stated["samples"], torch.Generator().manual_seed(1))
+    some = torch.randperm(len(test), generator=torch.Generator().manual_seed(79))[:250]
+    away = nearest_pictures(samples[:250], test)[0]
+    assert stands(float((away > stated["threshold"]).float().mean()), stated["fraction"], 250, stated["error"])
+    spread = 4 * float(away.std()) / 250**0.5 + 4 * stated["distance_error"]
+    assert abs(float(away.mean()) - stated["distance"]) < spread
+    missed = float((nearest_pictures(test[some], samples)[0] > stated["threshold"]).float().mean())
+    assert stands(missed, stated["missed"], 250, 0.005)  # 2,000 other samples leave out a little less or more
+    spacing = torch.cdist(test[some].flatten(1), test.flatten(1)).topk(2, largest=False).values[:, 1]
+    assert stands(float((spacing > stated["threshold"]).float().mean()), 1 - TYPICAL, 250)
+    assert abs(float(spacing.mean()) - stated["picture_distance"]) < 4 * float(spacing.std()) / 250**0.5
+
+
+def stands(share: float, stated: float, count: int, error: float = 0.0) -> bool:
+    """Whether a share of `count` is within four binomial standard errors of the stated one; 1 in `count` is allowed."""
+    return abs(share - stated) < 4 * math.hypot((stated * (1 - stated) / count) ** 0.5, error) + 1 / count
+
+
+def test_a_random_subset_finds_its_class_by_the_elbo_as_often_as_the_card_states(compared):
+    model, card, x, y = compared
+    if isinstance(model, Conditional):
+        assert stands(conditions.accuracy(model, x, y, seed=1), card["numbers"]["class_by_elbo"], len(x))
+    else:
+        assert "class_by_elbo" not in card["numbers"]
 
 
 def agrees(values: torch.Tensor, stated: dict) -> bool:
@@ -153,6 +210,10 @@ def test_the_thumbnail_of_a_plane_has_the_most_positive_first_latent_on_its_righ
         corner = model.decode(torch.stack([high, high])[None]).mean[0, 0].mul(255).round().byte().numpy()
     np.testing.assert_array_equal(sheet[:28, -28:], corner)
     assert low == -high
+
+
+def test_what_is_compared_is_rounded_to_four_digits_and_counts_stay_whole():
+    assert evaluate.rounded({"share": 0.123456, "samples": 2000}) == {"share": 0.1235, "samples": 2000}
 
 
 def test_an_estimate_says_how_far_pictures_spread():

@@ -35,6 +35,7 @@ from websockets.sync.client import ClientConnection, connect
 
 import vae
 from vae import checkpoint, data, images
+from vae.ancestral import ancestry
 from vae.app import live, session
 from vae.app.live import Close, Kind
 from vae.company import NEIGHBOURS
@@ -42,6 +43,7 @@ from vae.engine import Engine, engine
 from vae.frame import places, sketch
 from vae.models import VAE
 from vae.spec import InputSpec
+from vae.structure import decoding
 
 NAMES = vae.list_pretrained()
 EVERY_MODEL = pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
@@ -276,6 +278,20 @@ def test_near_are_the_closest_encodings_with_their_pictures_and_the_density(addr
     assert body[-k * PIXELS :] == pictures[far.indices[:k]].numpy().tobytes()
 
 
+@EVERY_MODEL
+def test_an_ancestry_and_a_decoding_are_those_of_direct_calls(address, number):
+    z, seed = random_places(number, 1), 2**32 - 3
+    found = ancestry(model(number), z, torch.tensor([seed]))
+    with joined(address) as client:
+        body = ask(client, Kind.ANCESTRY, z.numpy().tobytes() + struct.pack("<I", seed), number)
+        values = ask(client, Kind.DECODING, z, number)
+    scalars, end = (found.log_prior, found.log_likelihood, found.log_posterior, found.within), len(body) - 2 * PIXELS
+    assert_numbers(body[:end], *scalars, found.mu, found.sigma)
+    assert_pictures(body[end : end + PIXELS], found.mean)
+    assert_pictures(body[end + PIXELS :], found.x, within=1e-4)
+    assert_numbers(values, decoding(model(number), z))
+
+
 def test_an_empty_drawing_is_answered_with_a_sentence_and_the_client_stays(address):
     empty = np.zeros((140, 140), np.uint8)
     with pytest.raises(images.ImageError) as error:
@@ -392,6 +408,12 @@ BAD = {
         Close.MALFORMED,
     ),
     "near in an unknown model": (message(Kind.NEAR, PLACE, model=len(NAMES)), Close.MODEL),
+    "an ancestry without a seed": (message(Kind.ANCESTRY, PLACE), Close.MALFORMED),
+    "an ancestry of nothing": (message(Kind.ANCESTRY), Close.MALFORMED),
+    "an ancestry of two": (message(Kind.ANCESTRY, beyond(0).numpy().tobytes() + bytes(4)), Close.TOO_LARGE),
+    "an ancestry of NaN": (message(Kind.ANCESTRY, (PLACE + math.nan).numpy().tobytes() + bytes(4)), Close.NOT_A_PLACE),
+    "a decoding of two": (message(Kind.DECODING, beyond(0)), Close.TOO_LARGE),
+    "a decoding of infinity": (message(Kind.DECODING, PLACE + math.inf), Close.NOT_A_PLACE),
     "a level too high": (message(Kind.INPUT, bytes(PIXELS - 1) + b"\2"), Close.NOT_A_PLACE),
 }
 BAD_FIRST = {
@@ -414,9 +436,10 @@ def test_a_bad_message_closes_its_socket_and_no_other(address, bad, code):
     assert_served(address)
 
 
-@pytest.mark.parametrize("kind", [Kind.PLACE, Kind.PICTURES, Kind.EXAMPLE, Kind.NEAR], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [Kind.PLACE, Kind.PICTURES, Kind.EXAMPLE, Kind.NEAR, Kind.ANCESTRY, Kind.DECODING])
 def test_a_bad_message_behind_a_good_one_closes_its_socket(address, kind):
-    good = message(kind, bytes(4) if kind == Kind.EXAMPLE else PLACE)
+    bodies = {Kind.EXAMPLE: bytes(4), Kind.ANCESTRY: PLACE.numpy().tobytes() + bytes(4)}
+    good = message(kind, bodies.get(kind, PLACE))
     with joined(address) as client:
         assert answers(client, [good, b""]) == Close.MALFORMED
 
@@ -799,9 +822,11 @@ def good(kind: Kind, number: int, width: int, height: int, share: float, seed: i
         body = generator.integers(0, 2, PIXELS).astype(np.uint8).tobytes()
     elif kind == Kind.EXAMPLE:
         body = struct.pack("<I", seed * width)
-    elif kind in (Kind.PLACE, Kind.PICTURES, Kind.NEAR):
+    elif kind in (Kind.PLACE, Kind.PICTURES, Kind.NEAR, Kind.ANCESTRY, Kind.DECODING):
         rows = width if kind == Kind.PICTURES else 1
         body = torch.from_numpy(generator.uniform(-100 * share, 100 * share, (rows, LATENTS[number])))
+        if kind == Kind.ANCESTRY:
+            body = body.numpy().astype("<f4").tobytes() + struct.pack("<I", seed)
     return message(kind, body, number)
 
 
@@ -815,7 +840,7 @@ def changed(whole: bytes, changes: list[tuple[str, int, int]]) -> bytes:
 
 
 sides, places_in = some.sampled_from([1, 2, 28, 140, 256]) | some.integers(1, 256), some.integers(0, 11)
-kinds = some.sampled_from([Kind.INPUT, Kind.PLACE, Kind.PICTURES, Kind.DRAWING, Kind.EXAMPLE, Kind.NEAR])
+kinds = some.sampled_from(sorted(set(Kind) - {Kind.HELLO, Kind.SENTENCE}))
 shares, numbers = some.sampled_from([0.0, 0.01, 0.3, 1.0]), some.integers(0, len(NAMES) - 1)
 ways = some.tuples(
     some.sampled_from(["cut", "extend", "flip"]), places_in | some.integers(0, 5000), some.integers(1, 255)
@@ -848,6 +873,10 @@ def test_any_bytes_are_a_request_within_the_rules_or_refused(whole):
     elif found.kind == Kind.EXAMPLE:
         assert 0 <= values < 10_000
     else:
+        if found.kind == Kind.ANCESTRY:
+            values, seed = values
+            assert seed.shape == (1,)
+            assert 0 <= int(seed) < 2**32
         assert values.shape[1] == LATENTS[number]
         assert values.abs().max() <= live.FARTHEST
         assert len(values) <= (live.MOST_PICTURES if found.kind == Kind.PICTURES else 1)

@@ -139,12 +139,25 @@ class DiscretizedLogistic(Distribution):
         first, last = value < half, value > 1 - half
         return torch.where(first, F.logsigmoid(upper), torch.where(last, F.logsigmoid(-lower), inside))
 
+    def icdf(self, value: Tensor) -> Tensor:
+        """The pixel values whose bins hold the logistic's quantiles."""
+        quantile = self.loc + self.log_scale.exp() * torch.logit(value, eps=1e-6)
+        return quantile.clamp(0, 1).mul(self.levels - 1).round().div(self.levels - 1)
+
 
 def discretized_logistic(
     loc: Float[Tensor, "*b c h w"], log_scale: Float[Tensor, "*b c h w"], levels: int = 256
 ) -> Independent:
     """Independent pixels of `levels` values; event = the picture."""
     return Independent(DiscretizedLogistic(loc, log_scale, levels), 3, validate_args=False)
+
+
+def draw(likelihood: Independent, uniform: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b c h w"]:
+    """A picture of p(x|z) made of uniform noise in [0, 1), by the inverse of each pixel's distribution function."""
+    pixels = likelihood.base_dist
+    if isinstance(pixels, DiscretizedLogistic):
+        return pixels.icdf(uniform)
+    return uniform.lt(pixels.mean).float()
 
 
 def bits_per_dimension(nats: Tensor, pixels: int) -> Tensor:

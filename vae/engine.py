@@ -21,14 +21,16 @@ from statistics import median
 from threading import Condition, Lock, Thread
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from vae import checkpoint, data
+from vae.ancestral import ancestry
 from vae.company import Company, near
 from vae.exact import Grid
 from vae.frame import Frame, Places, frame, places, sketch
-from vae.models import VAE
+from vae.models import VAE, Model
+from vae.structure import decoding
 
 ROWS = 64  # pictures in one batch: a few milliseconds on a slow core
 SKETCHES = 8  # in one batch: each decodes `SKETCH_SAMPLES` + 1 pictures, so they take as long as 264
@@ -171,6 +173,7 @@ class Engine:
     def __init__(self, device: str = "auto"):
         self._records = ThreadPoolExecutor(1, thread_name_prefix="vae-records")
         self._live = Batcher("vae-live")
+        self._device, self._loading, self._chapter_models = device, Lock(), {}
         self.models: dict[str, VAE] = {
             name: checkpoint.load_pretrained(name, device) for name in checkpoint.list_pretrained()
         }
@@ -194,6 +197,13 @@ class Engine:
             raise ValueError(f"there is no model {name!r}; there are: {', '.join(self.models)}")
         return self.models[name]
 
+    def chapter_model(self, name: str) -> Model:
+        """A model of the theory's chapters, of any family; loaded when it is first asked for."""
+        with self._loading:
+            if name not in self._chapter_models:
+                self._chapter_models[name] = self.compute(checkpoint.load_pretrained, name, self._device)
+            return self._chapter_models[name]
+
     def frame(self, name: str, x: Float[Tensor, "1 c h w"], seed: int = 0) -> Frame:
         """Everything about one picture under the model `name`."""
         return self._records.submit(self._frame, name, x, seed).result()
@@ -213,6 +223,14 @@ class Engine:
     def ask_sketch(self, name: str, x: Float[Tensor, "b c h w"]) -> Future:
         """The future `Sketch` of up to `SKETCHES` pictures that are being drawn."""
         return self._live.submit(_With(sketch, self.model(name)), x, most=SKETCHES)
+
+    def ask_ancestry(self, name: str, z: Float[Tensor, "b d"], seeds: Int64[Tensor, " b"]) -> Future:
+        """The future `Ancestry`: a picture drawn of each z, and its posterior."""
+        return self._live.submit(_With(ancestry, self.model(name)), z, seeds)
+
+    def ask_decoding(self, name: str, z: Float[Tensor, "b d"]) -> Future:
+        """The future outputs of all layers of the decoder for each z."""
+        return self._live.submit(_With(decoding, self.model(name)), z)
 
     def ask_near(self, name: str, z: Float[Tensor, "b d"]) -> Future:
         """The future `Near`: which encodings of the test set lie around each z."""

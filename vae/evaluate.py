@@ -17,19 +17,17 @@ import torch
 from jaxtyping import Float, Int64
 from PIL import Image
 from safetensors.torch import save_file
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.distributions import Independent
 from tqdm import tqdm
 
-from vae import checkpoint, data
+from vae import checkpoint, data, probe
+from vae.conditions import accuracy
 from vae.config import CHAPTER_RECIPES
+from vae.decomposition import decompose
 from vae.distributions import Joint, bits_per_dimension, kl_per_dimension, rsample
 from vae.exact import Grid
+from vae.holes import SAMPLES, decoded_from_prior, holes
 from vae.models import VAE, Autoencoder, Conditional, Given, Ladder, Model
 from vae.objective import importance_bound
 
@@ -109,17 +107,10 @@ def features(mu: Float[Tensor, "n d"], name: str) -> dict[str, dict[str, float]]
 
     Fitted on a random half of the test set, whose labels no model has seen, and scored on the other half.
     """
-    split = data.load(name, "test")
-    order = torch.randperm(len(split.labels), generator=torch.Generator().manual_seed(SEED)).numpy()
-    fit, score = order[: len(order) // 2], order[len(order) // 2 :]
-    labels, pixels = split.labels.numpy(), data.grey(split.images).flatten(1).numpy()
-    pca = PCA(mu.shape[1], random_state=SEED).fit(pixels[fit]).transform(pixels)
-    result: dict[str, dict[str, float]] = {"linear_probe": {}, "nearest_neighbours": {}}
-    for kind, values in (("latents", mu.numpy()), ("pca", pca)):
-        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        for classifier, key in ((probe, "linear_probe"), (KNeighborsClassifier(5), "nearest_neighbours")):
-            result[key][kind] = round(classifier.fit(values[fit], labels[fit]).score(values[score], labels[score]), 4)
-    return result
+    labels, pixels, halves = probe.halved(name)
+    values = {"latents": mu.numpy(), "pca": probe.components(mu.shape[1], pixels, halves[0])}
+    found = {kind: probe.accuracy(rows, labels, *halves) for kind, rows in values.items()}
+    return {key: {kind: found[kind][key] for kind in found} for key in found["pca"]}
 
 
 def measure(model: Model, name: str, pictures: int = PICTURES) -> tuple[dict, Bound]:
@@ -133,7 +124,27 @@ def measure(model: Model, name: str, pictures: int = PICTURES) -> tuple[dict, Bo
     numbers = {"reconstruction": estimate(-parts.log_likelihood.mean(0), noise, ELBO_SAMPLES)}
     if not isinstance(model, Autoencoder):
         numbers = bounds(model, x, y, parts, noise, pictures) | numbers
-    return numbers | features(parts.mu, name), parts
+    return numbers | features(parts.mu, name) | compared(model, name, parts), parts
+
+
+def compared(model: Model, name: str, parts: Bound) -> dict:
+    """What the theory's chapters compare models by, as far as a model's family has it."""
+    numbers = {}
+    if isinstance(model, VAE):
+        split = decompose(parts.mu, parts.sigma, torch.Generator().manual_seed(SEED))
+        numbers["decomposition"] = rounded(split._asdict())
+    if isinstance(model, VAE | Autoencoder):
+        samples = decoded_from_prior(model, SAMPLES, torch.Generator().manual_seed(SEED))
+        numbers["holes"] = rounded(holes(samples, data.grey(data.load(name, "test").images))._asdict())
+    if isinstance(model, Conditional):
+        share = accuracy(model, data.fixed_binarisation(name).float(), data.load(name, "test").labels)
+        numbers["class_by_elbo"] = round(share, 4)
+    return numbers
+
+
+def rounded(numbers: dict[str, float]) -> dict[str, float]:
+    """Numbers to four digits after the point, as a card holds them."""
+    return {key: round(value, 4) for key, value in numbers.items()}
 
 
 def bounds(

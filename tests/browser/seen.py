@@ -19,6 +19,14 @@ def seen(page: Page, testid: str = "decoded") -> str:
     return page.get_by_test_id(testid).evaluate("e => e.src ?? e.toDataURL()")
 
 
+def greys(page: Page, testid: str = "decoded") -> np.ndarray:
+    """A canvas's grey levels, (height, width)."""
+    height, width, *values = page.get_by_test_id(testid).evaluate(
+        "e => [e.height, e.width, ...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]"
+    )
+    return np.array(values, dtype=int).reshape(height, width, 4)[..., 0]
+
+
 def changes(page: Page, before: str) -> str:
     """Wait until the decoded picture is another than before, and loaded; the picture as a data URL."""
     now = f"({DECODED}?.src ?? {DECODED}?.toDataURL())"

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 import vae
-from tests.browser.seen import DECODED, changes, seen
+from tests.browser.seen import DECODED, changes, greys, seen
 from vae import checkpoint, data, latent
 
 NAMES = vae.list_pretrained()
@@ -27,14 +27,6 @@ def encodings(name: str = DEEP) -> torch.Tensor:
     dataset = checkpoint.load_card(name)["data"]["name"]
     x = data.fixed_binarisation(dataset)[[7, 0, 3, 20]].float()
     return vae.load_pretrained(name).encode(x).mean.detach()
-
-
-def shown(page: Page) -> np.ndarray:
-    """The picture's grey values."""
-    values = page.get_by_test_id("decoded").evaluate(
-        "e => Array.from(e.getContext('2d').getImageData(0, 0, e.width, e.height).data)"
-    )
-    return np.array(values, dtype=int).reshape(28, 28, 4)[..., 0]
 
 
 def expected(z: torch.Tensor, name: str = DEEP) -> np.ndarray:
@@ -61,10 +53,10 @@ def test_home_and_end_show_the_two_reconstructions_themselves(visitor):
     page.get_by_test_id("scrub").focus()
     page.keyboard.press("Home")
     before = changes(page, before)
-    assert abs(shown(page) - expected(a)).max() <= 1
+    assert abs(greys(page) - expected(a)).max() <= 1
     page.keyboard.press("End")
     changes(page, before)
-    assert abs(shown(page) - expected(b)).max() <= 1
+    assert abs(greys(page) - expected(b)).max() <= 1
 
 
 def test_the_scrubber_needs_no_script_and_its_place_is_in_the_link(visitor):
@@ -74,7 +66,7 @@ def test_the_scrubber_needs_no_script_and_its_place_is_in_the_link(visitor):
         page.keyboard.press("ArrowRight")
     expect(page.get_by_test_id("position")).to_have_text("step 4 of 60")
     z = latent.lerp(*encodings()[:2], 60)[3]
-    assert abs(shown(page) - expected(z)).max() <= 1
+    assert abs(greys(page) - expected(z)).max() <= 1
     page.wait_for_function("new URL(location).searchParams.get('at') === '0.0508'")
 
 
@@ -169,7 +161,7 @@ def test_the_square_between_four_goes_by_pointer_and_arrow_keys(visitor):
     page = opened(visitor, f"ends={ENDS}&mode=four&at=0.5,0.5")
     middle = encodings().mean(0)
     page.wait_for_function("new URL(location).searchParams.get('mode') === 'four'")
-    assert abs(shown(page) - expected(middle)).max() <= 2
+    assert abs(greys(page) - expected(middle)).max() <= 2
     page.get_by_test_id("square").focus()
     before = seen(page)
     page.keyboard.press("ArrowRight")
@@ -179,7 +171,7 @@ def test_the_square_between_four_goes_by_pointer_and_arrow_keys(visitor):
     box = page.get_by_test_id("square").bounding_box()
     page.mouse.click(box["x"] + 3, box["y"] + box["height"] - 3)
     expect(page.get_by_test_id("decoded")).to_have_attribute("data-at", re.compile(r"0\.00\d,0\.99\d"))
-    assert abs(shown(page) - expected(encodings()[2])).max() <= 2
+    assert abs(greys(page) - expected(encodings()[2])).max() <= 2
 
 
 def test_between_four_it_plays_around_the_corners_and_pauses(visitor):
@@ -273,7 +265,7 @@ def test_a_minus_b_plus_c_starts_at_one_whole_difference(visitor):
     page = opened(visitor, f"ends={ENDS}&mode=sum&steps=60")
     expect(page.get_by_test_id("position")).to_have_text("t = 1.00")
     a, b, c, _ = encodings()
-    assert abs(shown(page) - expected(c + a - b)).max() <= 1
+    assert abs(greys(page) - expected(c + a - b)).max() <= 1
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("GIF", "gif"), ("WebP", "webp")])

@@ -16,11 +16,15 @@ pixels of that model. "levels" are a pixel's values 0 .. levels - 1: bits for a 
     5 SENTENCE    -                                    UTF-8: why the DRAWING cannot be prepared
     6 EXAMPLE     u32 index                            f32 mu[d], u8 grey[c h w]
     7 NEAR        f32 z[d]                             f32 numbers[1 + 2 k], u8 grey[k, c h w], k = 8
+    8 ANCESTRY    f32 z[d], u32 seed                   f32 numbers[4 + 2 d], u8 mean, u8 x, [c h w] each
+    9 DECODING    f32 z[d]                             f32 outputs of the decoder's layers, f32 mean[c h w]
 
 PLACE's numbers are `vae.frame.Places`: log_prior, further_out, drift, log_likelihood, log_posterior, distance,
 round_trip_kl[d]; NaN where there is no x. DRAWING's are `vae.frame.Sketch`: reconstruction, reconstruction_error,
 mu[d], sigma[d], kl_per_dimension[d]. EXAMPLE asks for a picture of the test set and its encoding; NEAR's numbers are
-`vae.company.Near`: log_density, distances[k], indices[k]. Means, prepared and grey pictures are bytes, 255 for 1.
+`vae.company.Near`: log_density, distances[k], indices[k]. ANCESTRY draws x from p(x|z) with the noise of the seed; its
+numbers are `vae.ancestral.Ancestry`: log_prior, log_likelihood, log_posterior, within, mu[d], sigma[d]. DECODING is
+`vae.structure.decoding`. Means, prepared, grey and drawn pictures are bytes, 255 for 1.
 
 Where no socket comes through, components ask the same of the page's script, one message at a time (`answer_here`).
 
@@ -57,6 +61,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from torch import Tensor
 
 from vae import data, images
+from vae.ancestral import Ancestry
 from vae.company import Company, Near
 from vae.engine import Engine, engine
 from vae.frame import Places, Sketch
@@ -76,7 +81,7 @@ MOST_BYTES = HEADER.size + max(4 + MOST_SIDE**2, 4 * 64 * MOST_PICTURES)
 class Kind(IntEnum):
     """What a message is."""
 
-    HELLO, INPUT, PLACE, PICTURES, DRAWING, SENTENCE, EXAMPLE, NEAR = range(8)
+    HELLO, INPUT, PLACE, PICTURES, DRAWING, SENTENCE, EXAMPLE, NEAR, ANCESTRY, DECODING = range(10)
 
 
 class Close(IntEnum):
@@ -103,12 +108,15 @@ class Refused(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A message that was checked: `values` are z (n, d), x (1, c, h, w), a grey canvas (h, w), an index, or None."""
+    """A message that was checked.
+
+    `values` are z (n, d), z (1, d) and a seed (1,), x (1, c, h, w), a grey canvas (h, w), an index, or None.
+    """
 
     kind: Kind
     name: str
     header: bytes
-    values: Tensor | np.ndarray | int | None
+    values: Tensor | tuple[Tensor, Tensor] | np.ndarray | int | None
 
 
 # ---- sessions ----
@@ -167,6 +175,8 @@ def parse(message: bytes, models: Engine) -> Request:
         Kind.DRAWING: lambda: _canvas(body),
         Kind.EXAMPLE: lambda: _index(body, len(models.company[name])),
         Kind.NEAR: lambda: _latents(body, latents, 1),
+        Kind.ANCESTRY: lambda: (_latents(body[:-4], latents, 1), _seed(body)),
+        Kind.DECODING: lambda: _latents(body, latents, 1),
     }
     return Request(Kind(kind), name, message[: HEADER.size], read[kind]())
 
@@ -225,6 +235,10 @@ def _index(body: bytes, count: int) -> int:
     return index
 
 
+def _seed(body: bytes) -> Tensor:
+    return torch.tensor(struct.unpack("<I", body[-4:]))
+
+
 def place_body(found: Places) -> bytes:
     """The answer to PLACE: the first row's numbers and picture."""
     numbers = [found.log_prior, found.further_out, found.drift, found.log_likelihood, found.log_posterior]
@@ -246,6 +260,12 @@ def near_body(company: Company, found: Near) -> bytes:
     """The answer to NEAR: the first row's."""
     pictures = company.pictures.numpy()[found.indices[0].numpy()]
     return _floats(found.log_density, found.distances[0], found.indices[0]) + pictures.tobytes()
+
+
+def ancestry_body(found: Ancestry) -> bytes:
+    """The answer to ANCESTRY: the first row's."""
+    numbers = [found.log_prior, found.log_likelihood, found.log_posterior, found.within, found.mu[0], found.sigma[0]]
+    return _floats(*numbers) + _bytes(found.mean[0]) + _bytes(found.x[0])
 
 
 # numpy and not torch: these run in the server's own thread, where torch's first calls after a pause are slow
@@ -288,6 +308,12 @@ async def answer(request: Request, x: Tensor | None, models: Engine) -> bytes:
     if request.kind == Kind.NEAR:
         found = await asyncio.wrap_future(models.ask_near(request.name, request.values))
         return request.header + near_body(models.company[request.name], found)
+    if request.kind == Kind.ANCESTRY:
+        return request.header + ancestry_body(
+            await asyncio.wrap_future(models.ask_ancestry(request.name, *request.values))
+        )
+    if request.kind == Kind.DECODING:
+        return request.header + _floats(await asyncio.wrap_future(models.ask_decoding(request.name, request.values)))
     spec = models.model(request.name).input_spec
     try:
         loop = asyncio.get_running_loop()

@@ -38,6 +38,17 @@ def to_uint8(picture: Float[Tensor, "c h w"]) -> UInt8[np.ndarray, "h w *c"]:
     return picture.clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).squeeze(-1).numpy()
 
 
+def as_levels(pictures: Float[Tensor, "..."]) -> UInt8[np.ndarray, "..."]:
+    """Pictures in [0, 1] as bytes of the same shape, which a component paints."""
+    return pictures.clamp(0, 1).mul(255).round().byte().numpy()
+
+
+def as_text(values: Tensor | np.ndarray | bytes) -> str:
+    """Bytes, or those of float32 or uint8 values, in base64: how they reach a component."""
+    content = values if isinstance(values, bytes) else np.ascontiguousarray(values).tobytes()
+    return base64.b64encode(content).decode()
+
+
 def difference(x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
     """x - mean as colours on black: x's colour where the model misses ink, the model's where it adds ink."""
     gap = (x - mean).mean(0)[..., None]

@@ -124,6 +124,19 @@ def answer(key: str) -> None:
     st.session_state[f"{key}.heard"] = {"n": str(question.get("n")), "message": base64.b64encode(found).decode()}
 
 
+def lacks(*names: str) -> bool:
+    """Whether one of these models is not in pretrained/; the page then says so, and how to make it."""
+    there = {*checkpoint.list_pretrained(), *checkpoint.list_pretrained(chapters=True)}
+    missing = [name for name in names if name not in there]
+    if missing:
+        first, more = missing[0], f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        st.info(
+            f"This chapter needs a model that is not in pretrained/, {first}{more}: `python -m vae.train {first}` "
+            f"trains it, `python -m vae.evaluate {first} --run runs/{first}` measures and ships it."
+        )
+    return bool(missing)
+
+
 def title(name: str) -> str:
     """A model's name for people: MNIST, 24 latents."""
     facts = card(name)

@@ -25,6 +25,17 @@ function paint(canvas, pixels, [channels, height, width]) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+// The i-th of pictures that lie one after the other.
+function nth(pixels, shape, i) {
+  const size = shape.reduce((product, side) => product * side, 1);
+  return pixels.subarray(i * size, (i + 1) * size);
+}
+
+// Counts on the canvas itself how often it was painted, for those who wait for it.
+function redrawn(canvas) {
+  canvas.dataset.drawn = Number(canvas.dataset.drawn ?? 0) + 1;
+}
+
 // Texts and styles that stay as they are cost nothing: most do at 60 pictures a second.
 function say(element, text) {
   if (element.said !== text) element.textContent = element.said = text;
@@ -61,7 +72,7 @@ function markup(text) {
   const span = element("span", { class: "label" });
   for (const part of text.split(/(<\w+>)/)) {
     const symbol = part.match(/^<(\w+)>$/)?.[1];
-    span.append(symbol ? element("b", { class: symbol }, { mu: "μ", sigma: "σ", xhat: "x̂" }[symbol] ?? symbol) : part);
+    span.append(symbol ? element("b", { class: symbol }, { mu: "μ", sigma: "σ", eps: "ε", xhat: "x̂" }[symbol] ?? symbol) : part);
   }
   return span;
 }

@@ -87,7 +87,7 @@ class Explore {
     const [prior, further, drift, likelihood, posterior, distance] = numbers;
     paint(this.picture, pixels, shape);
     this.picture.dataset.z = z.join(",");
-    this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
+    redrawn(this.picture);
     const kl = numbers.subarray(6);
     say(this.read.prior, nats(prior));
     say(this.read.further, `${nats(100 * further, 0)} % of samples lie further out`);

@@ -124,7 +124,7 @@ class Journey {
 
   drawn(where) {
     this.picture.dataset.at = where;
-    this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
+    redrawn(this.picture);
   }
 
   commit(at) {

@@ -1,7 +1,7 @@
 // The browser's end of vae/app/live.py: its messages, and a connection that asks only for the newest. Where the socket is
 // away, Python's script answers the same messages: slower, one at a time.
 
-const Kind = { HELLO: 0, INPUT: 1, PLACE: 2, PICTURES: 3, DRAWING: 4, SENTENCE: 5, EXAMPLE: 6, NEAR: 7 };
+const Kind = { HELLO: 0, INPUT: 1, PLACE: 2, PICTURES: 3, DRAWING: 4, SENTENCE: 5, EXAMPLE: 6, NEAR: 7, ANCESTRY: 8, DECODING: 9 };
 const HEADER = 8;
 // what no new connection could mend, in words
 const OVER = {

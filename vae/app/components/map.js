@@ -733,7 +733,7 @@ class LatentMap {
       const { numbers, pixels } = parts(buffer, 6 + latents);
       paint(this.picture, pixels, shape);
       this.picture.dataset.z = z.join(",");
-      this.picture.dataset.drawn = Number(this.picture.dataset.drawn ?? 0) + 1;
+      redrawn(this.picture);
       if (floating && this.hovering) this.floatShows(pixels);
       say(this.read.drift, nats(numbers[2]));
       say(this.read.driftNote, "σ away from this place");

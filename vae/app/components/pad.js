@@ -205,7 +205,7 @@ class Pad {
     paint(this.bits, bits, shape);
     paint(this.mean, mean, shape);
     paint(this.gap, this.difference(bits, mean), [3, ...shape.slice(1)]);
-    this.mean.dataset.drawn = Number(this.mean.dataset.drawn ?? 0) + 1;
+    redrawn(this.mean);
     const kl = numbers.subarray(2 + 2 * latents);
     const most = Math.max(1, ...kl);
     order.forEach((index, i) => (this.bars.children[i].style.height = `${(100 * kl[index]) / most}%`));

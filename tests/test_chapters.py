@@ -1,0 +1,48 @@
+"""What all chapters of How it works have in common."""
+
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from vae import checkpoint
+from vae.app.chapters import CHAPTERS
+
+NEEDS = {
+    "autoencoder": "mnist-ae",
+    "beta": "fashion-2d-beta-ae",
+    "conditions": "mnist-conditional",
+    "layers": "mnist-ladder",
+}
+
+
+def opened(key: str) -> AppTest:
+    app = AppTest.from_file("../streamlit_app.py", default_timeout=60)
+    app.query_params["model"], app.query_params["chapter"] = "mnist", key
+    app.run()
+    app.switch_page("vae/app/how_it_works.py").run()
+    assert not app.exception, app.exception[0].value
+    return app
+
+
+@pytest.mark.parametrize("key", CHAPTERS)
+def test_a_chapter_is_three_sentences_and_one_picture(key):
+    app = opened(key)
+    text = app.markdown[0].value
+    assert len(re.findall(r"[.?!](?:\s|$)", text)) == 3, text
+    assert len(app.get("bidi_component")) == 1
+
+
+@pytest.mark.parametrize("key", CHAPTERS)
+def test_a_chapter_whose_model_is_not_there_says_so_in_one_sentence_and_the_others_do_without(key, monkeypatch):
+    everything = checkpoint.list_pretrained
+    monkeypatch.setattr(checkpoint, "list_pretrained", lambda chapters=False: [] if chapters else everything())
+    app = opened(key)
+    if key in NEEDS:
+        assert not app.get("bidi_component")
+        (said,) = app.info
+        assert f"`python -m vae.train {NEEDS[key]}`" in said.value
+        assert said.value.count(". ") + said.value.endswith(".") == 1
+    else:
+        assert not app.info
+        assert len(app.get("bidi_component")) == 1

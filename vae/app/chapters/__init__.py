@@ -1,0 +1,26 @@
+"""The chapters of How it works: each a file with TITLE, WORD (its short title) and `show(name)` for a model's name."""
+
+from types import ModuleType
+
+from vae.app.chapters import (
+    autoencoder,
+    beta,
+    conditions,
+    divergence,
+    features,
+    generative,
+    layers,
+    structure,
+)
+
+# A new chapter is one file and one row here; the key is what links say.
+CHAPTERS: dict[str, ModuleType] = {
+    "model": generative,
+    "structure": structure,
+    "kl": divergence,
+    "autoencoder": autoencoder,
+    "beta": beta,
+    "conditions": conditions,
+    "layers": layers,
+    "features": features,
+}

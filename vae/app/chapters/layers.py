@@ -1,0 +1,75 @@
+"""Chapter 8: several layers of latents, p(z1) p(z2|z1) ... p(x|z), and what each of them decides."""
+
+import streamlit as st
+import torch
+from torch import Tensor
+
+from vae.app import inputs, look, session
+from vae.app.components import layers as component
+from vae.engine import engine
+from vae.resample import Layered, by_layer, variations
+
+TITLE, WORD = "A deep Bayesian network", "Layers"
+MODEL, READER = "mnist-ladder", "mnist"  # what the chapter is about, and the flat model beside it
+COUNT, ROUNDS, SAMPLES, SEED = 8, 6, 128, 0
+SILENT = 0.05  # nats: less is shown as 0.0
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def drawn(identity: str, _x: Tensor) -> tuple[Tensor, Tensor, Layered]:
+    """The reconstruction, (rounds, layers, count) resampled pictures, and the picture's ledger."""
+    model = engine().chapter_model(MODEL)
+    generator = torch.Generator(next(model.parameters()).device).manual_seed(SEED)
+    first, pictures = engine().compute(variations, model, _x, ROUNDS * COUNT, generator)
+    ledger = engine().compute(by_layer, model, _x, SAMPLES, generator)
+    return first, pictures.unflatten(1, (ROUNDS, COUNT)).transpose(0, 1), ledger
+
+
+def show(name: str) -> None:
+    """The chain, its samples, and what each layer costs."""
+    if session.lacks(MODEL, READER):
+        return
+    found = inputs.current(READER)
+    first, pictures, ledger = drawn(inputs.link(found), found.x)
+    st.markdown(
+        "A hierarchical VAE has several layers of latents, and each layer's prior is set by those above it. "
+        "Keep the layers above and draw the others again: what the samples share is what the kept layers decide. "
+        "The KL of a layer is what the picture had to tell it beyond that prior."
+    )
+    kl = ledger.kl.tolist()
+    component(
+        key="layers",
+        data={
+            "rev": inputs.link(found),
+            "shape": list(found.x.shape[1:]),
+            "x": look.as_text(look.as_levels(found.x[0])),
+            "reconstruction": look.as_text(look.as_levels(first)),
+            "layers": list(engine().chapter_model(MODEL).config.layers),
+            "kl": kl,
+            "silent": [value < SILENT for value in kl],
+            "count": COUNT,
+            "rounds": ROUNDS,
+            "pictures": look.as_text(look.as_levels(pictures)),
+        },
+    )
+    z, x = look.symbol("z"), look.symbol("x")
+    parts = [
+        ("", look.nats(ledger.elbo), f"ELBO of {x} ± {ledger.elbo_error:.1f} nats"),
+        ("=", look.nats(ledger.log_likelihood), f"E log p({x}|{z})"),
+        *(("−", look.nats(value), f"KL of {look.symbol('z', f'z<sub>{i}</sub>')}") for i, value in enumerate(kl, 1)),
+    ]
+    st.html(f'<div style="padding-top:1rem">{look.equation(parts)}</div>')
+    ours, flat = (session.card(model)["numbers"] for model in (MODEL, READER))
+    st.caption(
+        f"The model is {MODEL}, {engine().chapter_model(MODEL).latents} latents. Test set: {bounds(ours)} nats with "
+        f"layers, {bounds(flat)} for the flat model of {session.card(READER)['latents']} latents; both bound −log p(x) "
+        "from above, so lower is better."
+    )
+
+
+def bounds(numbers: dict) -> str:
+    """The test set's two bounds of a card."""
+    return (
+        f"−ELBO {numbers['negative_elbo']['value']:.2f} and −IWAE {numbers['negative_iw']['value']:.2f} "
+        f"± {numbers['negative_iw']['error']:.2f}"
+    )

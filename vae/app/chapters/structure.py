@@ -1,0 +1,54 @@
+"""Chapter 2: the layers of the loaded model, with what each of them makes of the current picture."""
+
+import numpy as np
+import streamlit as st
+import torch
+
+from vae.app import inputs, live, look, session
+from vae.app.components import structure as diagram
+from vae.engine import engine
+from vae.structure import Layer, structure
+
+TITLE, WORD = "The structure of a VAE", "Structure"
+SEED = 0  # of the eps that the chapter opens with
+
+
+def floats(*tensors: torch.Tensor) -> str:
+    """Values for the browser, which draws them, one tensor after the other."""
+    return look.as_text(torch.cat([tensor.flatten() for tensor in tensors]))
+
+
+def facts(layer: Layer) -> dict:
+    """What the diagram writes beside a layer."""
+    return {"kind": layer.kind, "shape": list(layer.output.shape), "parameters": layer.parameters}
+
+
+def show(name: str) -> None:
+    """The current picture's way through the model, from x to its reconstruction."""
+    st.markdown(
+        "The encoder turns a picture x into a mean μ and a standard deviation σ for each latent, and the decoder turns "
+        "one z of that distribution back into a picture. Between them is the reparameterisation z = μ + σε: chance "
+        "comes in from the side as ε, so that gradients can pass through μ and σ. Every strip is the tensor itself, as "
+        "the model computes it for this picture; change ε, and all that follows changes."
+    )
+    model, given, kl = engine().model(name), inputs.current(name), session.card(name)["numbers"]["kl_per_dimension"]
+    eps = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(SEED))
+    found = engine().compute(structure, model, given.x, eps)
+    diagram(
+        key="structure",
+        data={
+            "path": live.path(),
+            "token": session.live_token(),
+            "rev": f"{name} {inputs.link(given)}",
+            "model": list(engine().models).index(name),
+            "input": given.name,
+            "shape": list(model.input_spec.shape),
+            "order": np.argsort(kl)[::-1].tolist(),
+            "encoder": [facts(layer) for layer in found.encoder],
+            "decoder": [facts(layer) for layer in found.decoder],
+            "encoded": floats(found.x, *(layer.output for layer in found.encoder)),
+            "latents": floats(found.mu, found.sigma, found.eps),
+            "decoded": floats(*(layer.output for layer in found.decoder), found.mean),
+        },
+    )
+    st.query_params["x"] = inputs.link(given)

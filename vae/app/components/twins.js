@@ -1,0 +1,179 @@
+// Why not a plain autoencoder: two models side by side; one hand moves both.
+
+const numbersOf = (text) => new Float32Array(fromBase64(text).buffer);
+const CIRCLE = 2.448; // the radius within which 95 % of N(0, I) lies, in two dimensions
+
+class Twins {
+  constructor(parent) {
+    this.root = parent.appendChild(element("div", { class: "lab" }));
+    this.resized = new ResizeObserver(() => this.drawMaps());
+    this.resized.observe(this.root);
+    this.share = 0.5;
+    this.sample = null;
+  }
+
+  end() {
+    this.resized.disconnect();
+  }
+
+  update(component) {
+    this.component = component;
+    if (component.data.rev !== this.rev) {
+      this.rev = component.data.rev;
+      this.data = component.data;
+      this.build();
+    }
+    this.drawMaps(); // a new theme comes this way too
+  }
+
+  build() {
+    const { data } = this;
+    this.labels = fromBase64(data.labels);
+    this.sides = data.sides.map((side) => this.buildSide(side));
+    this.scrub = eager(
+      element("input", {
+        type: "range", min: 0, max: this.sides[0].way.length / 2 - 1, step: 1, "data-testid": "scrub",
+        "aria-label": `From ${data.ends[0]} to ${data.ends[1]}`,
+        oninput: () => this.move(Number(this.scrub.value)),
+      }),
+    );
+    const last = Number(this.scrub.max);
+    const again = element("button", { onclick: () => this.component.setTriggerValue("again", true) }, "Draw again");
+    const line = element(
+      "div", { class: "line both" },
+      this.thumbnail(this.sides[1], 0), element("div", { class: "track" }, this.scrub), this.thumbnail(this.sides[1], last),
+    );
+    const legend = element("div", { class: "row quiet" }, ...data.classes.map((name, i) =>
+      element("span", { class: "class" }, element("i", { style: `background:${data.colours[i]}` }), name)));
+    const meaning = [
+      `In a hole: more than ${nats(data.threshold)} from every test picture, as 5 % of those are from their nearest other one.`,
+      "Missed: a test picture that far from every sample.",
+    ];
+    if (data.empty < data.threshold) meaning.push(`Even a picture without ink, ${nats(data.empty)} from the nearest, is in no hole.`);
+    if (data.misleads) meaning.push("So the hole fraction misleads here, where classes lie far apart: look at the pictures missed.");
+    this.root.replaceChildren(
+      line,
+      element("div", { class: "sides" }, ...this.sides.map((side) => side.root)),
+      element("div", { class: "row after" }, legend, again),
+      element("div", { class: "quiet", "data-testid": "meaning" }, meaning.join(" ")),
+    );
+    this.choose(null);
+    this.scrub.value = Math.round(this.share * last);
+    this.move(Number(this.scrub.value));
+  }
+
+  buildSide(side) {
+    const { shape } = this.data;
+    const made = {
+      ...side,
+      encodings: numbersOf(side.encodings), places: numbersOf(side.places), way: numbersOf(side.way),
+      samples: fromBase64(side.samples), strip: fromBase64(side.strip), nearest: fromBase64(side.nearest),
+    };
+    const id = side.title.toLowerCase();
+    made.map = element("canvas", { class: "half", role: "img", "data-testid": `map-${id}`, "aria-label": `${side.title}: where ${this.labels.length} test pictures are encoded` });
+    made.picture = element("canvas", { class: "picture", role: "img", "data-testid": id === "vae" ? "decoded" : `way-${id}`, "aria-label": `${side.title}: the picture at this step of the way` });
+    made.buttons = side.names.map((name, i) => {
+      const label = `Sample ${i + 1} of the ${side.title}; the nearest test picture, ${side.distances[i]} away, is: ${name}`;
+      const drawn = [made.samples, made.nearest].map((pictures) => {
+        const canvas = element("canvas", {});
+        paint(canvas, nth(pictures, shape, i), shape);
+        return canvas;
+      });
+      return element("button", { class: "pair", title: label, "aria-label": label, "data-testid": `sample-${id}-${i}`, onclick: () => this.choose(this.sample === i ? null : i) }, ...drawn);
+    });
+    const cells = side.numbers.map(([label, value, note]) =>
+      element("div", { class: "cell" }, element("span", { class: "quiet" }, label), element("span", { class: "number" }, value), element("span", { class: "quiet" }, note)));
+    made.root = element(
+      "section", { "aria-label": side.title },
+      element("h4", {}, side.title, element("span", { class: "quiet" }, ` ${side.epochs} epochs`)),
+      element("div", { class: "mapway" }, made.map, made.picture),
+      element("div", { class: "quiet", "data-testid": `plane-${id}` }, `${side.plane}; ring: 95 % of N(0, I)`),
+      element("div", { class: "pairs" }, ...made.buttons),
+      element("div", { class: "quiet" }, "above: ", markup("E[<x>|<z>] of draws <z> ~ N(0, I); below: the nearest test picture")),
+      element("div", { class: "readouts four-numbers" }, ...cells),
+    );
+    return made;
+  }
+
+  thumbnail(side, step) {
+    const canvas = element("canvas", { class: "tiny", "aria-hidden": "true" });
+    paint(canvas, nth(side.strip, this.data.shape, step), this.data.shape);
+    return canvas;
+  }
+
+  move(step) {
+    this.share = step / this.scrub.max;
+    for (const side of this.sides) {
+      paint(side.picture, nth(side.strip, this.data.shape, step), this.data.shape);
+      side.picture.dataset.at = step;
+      redrawn(side.picture);
+    }
+    this.step = step;
+    this.drawMaps();
+  }
+
+  choose(sample) {
+    this.sample = sample;
+    for (const side of this.sides) side.buttons.forEach((button, i) => button.setAttribute("aria-pressed", i === sample));
+    if (this.step !== undefined) this.drawMaps();
+  }
+
+  drawMaps() {
+    for (const side of this.sides ?? []) this.drawMap(side);
+  }
+
+  // Dots are drawn once for a size, a theme and a model; what moves is drawn over them.
+  drawMap(side) {
+    const width = Math.round(side.map.clientWidth * (window.devicePixelRatio || 1));
+    if (!width || this.step === undefined) return;
+    const text = getComputedStyle(this.root).color;
+    const z = getComputedStyle(this.root).getPropertyValue("--z").trim();
+    const near = Math.max(CIRCLE * 1.1, quantile(side.encodings, 0.995));
+    const scale = width / 2 / near;
+    const at = (values, i) => [width / 2 + values[2 * i] * scale, width / 2 - values[2 * i + 1] * scale];
+    if (side.dots?.width !== width || side.inked !== text) {
+      side.inked = text;
+      side.dots = element("canvas", { width, height: width });
+      const pen = side.dots.getContext("2d");
+      pen.globalAlpha = 0.75;
+      for (let i = 0; i < this.labels.length; i++) {
+        pen.fillStyle = this.data.colours[this.labels[i]];
+        pen.beginPath();
+        pen.arc(...at(side.encodings, i), width / 190, 0, 7);
+        pen.fill();
+      }
+      pen.globalAlpha = 1;
+      pen.strokeStyle = text;
+      pen.lineWidth = width / 250;
+      pen.beginPath();
+      pen.arc(width / 2, width / 2, CIRCLE * scale, 0, 7);
+      pen.stroke();
+    }
+    side.map.width = side.map.height = width;
+    const pen = side.map.getContext("2d");
+    pen.drawImage(side.dots, 0, 0);
+    const unit = width / 300;
+    pen.lineWidth = 2 * unit;
+    pen.strokeStyle = text;
+    pen.beginPath();
+    pen.moveTo(...at(side.way, 0));
+    pen.lineTo(...at(side.way, side.way.length / 2 - 1));
+    pen.stroke();
+    const dot = (values, i, radius, colour) => {
+      pen.beginPath();
+      pen.arc(...at(values, i), radius * unit, 0, 7);
+      pen.fillStyle = colour;
+      pen.fill();
+      pen.strokeStyle = "#fff";
+      pen.stroke();
+    };
+    if (this.sample !== null) dot(side.places, this.sample, 6, z);
+    dot(side.way, this.step, 5, text);
+  }
+}
+
+function quantile(values, share) {
+  return Float32Array.from(values, Math.abs).sort()[Math.floor(share * (values.length - 1))];
+}
+
+export default mounted((parent) => new Twins(parent));
