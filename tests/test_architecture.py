@@ -15,7 +15,7 @@ ORDER = (
     {"objective", "aggregate"},
     {"models"},
     {"exact", "latent", "posterior", "refine"},
-    {"data", "images", "config", "company"},
+    {"data", "images", "config", "company", "bayes"},
     {"projection"},
     {"checkpoint"},
     {"train", "evaluate", "frame", "export"},

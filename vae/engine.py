@@ -7,8 +7,13 @@ moves may wait:
 - "live" answers what a hand is waiting for. Requests of one kind that wait at the same moment become one batch,
   whoever they come from; large requests are cut into pieces, and pieces take turns with the small ones.
 - "records" computes whole records, one after another.
+
+Two more are for the true posteriors of models with two latents: "plane" answers while a hand draws, in some 20 ms each,
+and "build" decodes a model's plane when it is first asked about, in passes of 60 ms that hold no lock of Python's.
 """
 
+import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,13 +28,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vae import checkpoint, data
+from vae import bayes, checkpoint, data
+from vae.bayes import Sides
 from vae.company import Company, near
+from vae.distributions import normal
 from vae.exact import Grid
 from vae.frame import Frame, Places, frame, places, sketch
 from vae.models import VAE, Model
+from vae.objective import importance_bound
+from vae.posterior import Plane, Posterior
+from vae.refine import Refined, refine
+
+log = logging.getLogger(__name__)
 
 ROWS = 64  # pictures in one batch: a few milliseconds on a slow core
+BOUND = 2000  # draws of a refined q's IWAE bound
 WORTH = 1.2  # how many times as fast a lower precision must be before it serves
 
 
@@ -69,6 +82,17 @@ class _With:
 
     def __call__(self, *tensors: Tensor):
         return self.function(self.subject, *tensors)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """q beside p(z|x) for one picture. `built` is the share of the model's plane that is decoded, NaN where it failed;
+    until it is 1 there is no `posterior`.
+    """
+
+    built: float
+    sides: Sides
+    posterior: Posterior | None
 
 
 class Batcher:
@@ -151,6 +175,10 @@ class Engine:
     def __init__(self, device: str = "auto"):
         self._records = ThreadPoolExecutor(1, thread_name_prefix="vae-records")
         self._live = Batcher("vae-live")
+        self._plane = ThreadPoolExecutor(1, thread_name_prefix="vae-plane")
+        self._build = ThreadPoolExecutor(1, thread_name_prefix="vae-build")
+        self._built: dict[str, float] = {}
+        self._planes: dict[str, Plane] = {}
         self._device, self._loading, self._chapter_models = device, Lock(), {}
         self.models: dict[str, VAE] = {
             name: checkpoint.load_pretrained(name, device) for name in checkpoint.list_pretrained()
@@ -216,11 +244,63 @@ class Engine:
         """The same, waited for."""
         return torch.cat([piece.result() for piece in self.ask_pictures(name, z)])
 
-    def _frame(self, name: str, x: Tensor, seed: int) -> Frame:
+    def has_plane(self, name: str) -> bool:
+        """Whether a model's true posteriors can be drawn: it has two latents and binary pixels."""
         model = self.model(name)
-        if model.latents == 2 and name not in self._grids:
-            self._grids[name] = Grid(model)
-        return frame(model, x, seed, self._grids.get(name))
+        return model.latents == 2 and model.input_spec.levels == 2
+
+    def ask_comparison(self, name: str, x: Float[Tensor, "1 c h w"], thorough: bool = False) -> Future:
+        """The future `Comparison`; `thorough` is for a hand at rest, and takes half a second of the records thread.
+
+        The first call begins to decode the model's plane, which is kept in the user's cache folder.
+        """
+        if not self.has_plane(name):
+            raise ValueError(f"{name!r} has no plane: it takes two latents and binary pixels")
+        with self._loading:
+            if name not in self._built:
+                self._built[name] = 0.0
+                self._build.submit(self._build_plane, name)
+        return (self._records if thorough else self._plane).submit(self._compare, name, x, thorough)
+
+    def ask_refined(self, name: str, x: Float[Tensor, "1 c h w"]) -> Future:
+        """The future (`Refined`, bound): better and better q for one picture, and the IWAE bound of the last."""
+        return self._records.submit(_refine, self.model(name), x)
+
+    def _build_plane(self, name: str) -> None:
+        def progress(share: float) -> None:
+            self._built[name] = min(share, 0.99)  # it is all there once the plane is
+
+        try:
+            self._planes[name] = Plane(self.model(name), data.cache_folder("planes"), progress)
+            self._built[name] = 1.0
+        except OSError:
+            log.warning("the plane of %s cannot be kept", name, exc_info=True)
+            self._built[name] = math.nan
+
+    def _compare(self, name: str, x: Tensor, thorough: bool) -> Comparison:
+        built, model = self._built[name], self.model(name)
+        if built != 1:
+            return Comparison(built, *bayes.sides(model, x))
+        if not thorough:
+            return Comparison(built, *bayes.sides(model, x, self._planes[name]))
+        return Comparison(built, *bayes.sides(model, x, self._planes[name], self._grid(name), bayes.THOROUGH))
+
+    def _frame(self, name: str, x: Tensor, seed: int) -> Frame:
+        return frame(self.model(name), x, seed, self._grid(name) if self.model(name).latents == 2 else None)
+
+    def _grid(self, name: str) -> Grid:
+        if name not in self._grids:
+            self._grids[name] = Grid(self.model(name))
+        return self._grids[name]
+
+
+def _refine(model: VAE, x: Float[Tensor, "1 c h w"]) -> tuple[Refined, float]:
+    found = refine(model, x)
+    with torch.inference_mode():
+        device = next(model.parameters()).device
+        q = normal(found.mu[-1:].to(device), found.sigma[-1:].to(device))
+        bound = importance_bound(model, x.to(device), BOUND, torch.Generator(device).manual_seed(0), q=q)
+    return found, float(bound)
 
 
 @torch.inference_mode()

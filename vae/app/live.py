@@ -16,11 +16,19 @@ pixels of that model. "levels" are a pixel's values 0 .. levels - 1: bits for a 
     5 SENTENCE    -                                    UTF-8: why the DRAWING cannot be prepared
     6 EXAMPLE     u32 index                            f32 mu[d], u8 grey[c h w]
     7 NEAR        f32 z[d]                             f32 numbers[1 + 2 k], u8 grey[k, c h w], k = 8
+    10 POSTERIOR  u8 thorough, u8 levels[c h w]        f32 numbers[19], f32 squares[3, 5], u16 depths[3, rows columns]
+    11 REFINE     u8 levels[c h w]                     f32 bound, f32 steps[101, 2 d + 2]
 
 PLACE's numbers are `vae.frame.Places`: log_prior, further_out, drift, log_likelihood, log_posterior, distance,
 round_trip_kl[d]; NaN where there is no x. DRAWING's are `vae.frame.Sketch`: reconstruction, reconstruction_error,
 mu[d], sigma[d], kl_per_dimension[d]. EXAMPLE asks for a picture of the test set and its encoding; NEAR's numbers are
 `vae.company.Near`: log_density, distances[k], indices[k]. Means, prepared and grey pictures are bytes, 255 for 1.
+
+POSTERIOR is for models with two latents. Its numbers are the share of the model's plane that is built (NaN: it cannot
+be), `vae.bayes.Sides` in order, the best log p(z|x), and the `levels` of `vae.posterior.Posterior`; squares are left,
+bottom, width, rows and columns of its rasters, and depths say how far below the best they are, in 1/1024 nats. Until
+the plane is built, what needs it is NaN, and there are no squares. REFINE's steps are `vae.refine.Refined`: mu[d],
+sigma[d], elbo and error each; bound is the IWAE bound of the last q, of draws of its own.
 
 HELLO comes first. Of PLACEs (PICTURES, DRAWINGs) that wait, only the newest is answered, so neither a fast hand nor a
 slow client makes a queue. A message that breaks the rules closes its own socket, with a code and a reason:
@@ -32,6 +40,7 @@ slow client makes a queue. A message that breaks the rules closes its own socket
 
 import asyncio
 import contextlib
+import math
 import secrets
 import struct
 import time
@@ -53,8 +62,10 @@ from torch import Tensor
 
 from vae import data, images
 from vae.company import Company, Near
-from vae.engine import Engine, engine
+from vae.engine import Comparison, Engine, engine
 from vae.frame import Places, Sketch
+from vae.posterior import MASSES
+from vae.refine import Refined
 from vae.spec import InputSpec
 
 VERSION = 1
@@ -64,6 +75,7 @@ MOST_PICTURES, MOST_SIDE = 1024, 256
 FARTHEST = 100.0  # |z| of any latent
 PATIENCE = 10.0  # seconds for HELLO, and for a client to take an answer
 SOCKETS, SOCKETS_EACH = 1024, 4  # open at once, in all and of one session
+DEPTHS = 1024  # steps of a nat in which POSTERIOR says how deep a place lies
 RATE, BURST = 300.0, 1200.0  # answers a second of one session, and how many may come at once
 MOST_BYTES = HEADER.size + max(4 + MOST_SIDE**2, 4 * 64 * MOST_PICTURES)
 
@@ -72,6 +84,7 @@ class Kind(IntEnum):
     """What a message is."""
 
     HELLO, INPUT, PLACE, PICTURES, DRAWING, SENTENCE, EXAMPLE, NEAR = range(8)
+    POSTERIOR, REFINE = 10, 11
 
 
 class Close(IntEnum):
@@ -98,12 +111,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A message that was checked: `values` are z (n, d), x (1, c, h, w), a grey canvas (h, w), an index, or None."""
+    """A message that was checked: `values` are z (n, d), x (1, c, h, w), whether to be thorough and x, a grey
+    canvas (h, w), an index, or None.
+    """
 
     kind: Kind
     name: str
     header: bytes
-    values: Tensor | np.ndarray | int | None
+    values: Tensor | tuple[bool, Tensor] | np.ndarray | int | None
 
 
 # ---- sessions ----
@@ -148,7 +163,7 @@ def end_session(token: str) -> None:
 def parse(message: bytes, models: Engine) -> Request:
     """The request in a message that follows a HELLO; Refused says what is wrong with it."""
     kind, model = _header(message)
-    if kind in (Kind.HELLO, Kind.SENTENCE) or kind >= len(Kind):
+    if kind in (Kind.HELLO, Kind.SENTENCE) or kind not in set(Kind):
         raise Refused(Close.MALFORMED, f"a request is not of kind {kind}")
     names = list(models.models)
     if model >= len(names):
@@ -162,6 +177,8 @@ def parse(message: bytes, models: Engine) -> Request:
         Kind.DRAWING: lambda: _canvas(body),
         Kind.EXAMPLE: lambda: _index(body, len(models.company[name])),
         Kind.NEAR: lambda: _latents(body, latents, 1),
+        Kind.POSTERIOR: lambda: _comparison(body, spec, models.has_plane(name)),
+        Kind.REFINE: lambda: _given(body, spec),
     }
     return Request(Kind(kind), name, message[: HEADER.size], read[kind]())
 
@@ -198,6 +215,21 @@ def _input(body: bytes, spec: InputSpec) -> Tensor | None:
     if levels.max() >= spec.levels:
         raise Refused(Close.NOT_A_PLACE, f"a pixel has {spec.levels} levels")
     return torch.from_numpy(levels.astype(np.float32) / np.float32(spec.levels - 1)).view(1, *spec.shape)
+
+
+def _given(body: bytes, spec: InputSpec) -> Tensor:
+    x = _input(body, spec)
+    if x is None:
+        raise Refused(Close.MALFORMED, f"an input has {spec.pixels} values")
+    return x
+
+
+def _comparison(body: bytes, spec: InputSpec, possible: bool) -> tuple[bool, Tensor]:
+    if not possible:
+        raise Refused(Close.MODEL, "this model has no plane: it takes two latents")
+    if body[:1] not in (b"\0", b"\1"):
+        raise Refused(Close.MALFORMED, "a comparison is quick or thorough: 0 or 1")
+    return body[0] == 1, _given(body[1:], spec)
 
 
 def _canvas(body: bytes) -> np.ndarray:
@@ -243,11 +275,30 @@ def near_body(company: Company, found: Near) -> bytes:
     return _floats(found.log_density, found.distances[0], found.indices[0]) + pictures.tobytes()
 
 
+def posterior_body(found: Comparison) -> bytes:
+    """The answer to POSTERIOR."""
+    if found.posterior is None:
+        return _floats(found.built, *found.sides, *[math.nan] * (1 + len(MASSES)))
+    rasters = found.posterior.rasters
+    best = max(float(raster.log_density.max()) for raster in rasters)
+    squares = [value for r in rasters for value in (r.left, r.bottom, r.width, *r.log_density.shape)]
+    depths = b"".join(
+        np.rint(np.clip((best - r.log_density) * DEPTHS, 0, 2**16 - 1)).astype("<u2").tobytes() for r in rasters
+    )
+    return _floats(found.built, *found.sides, best, *found.posterior.levels, *squares) + depths
+
+
+def refined_body(found: Refined, bound: float) -> bytes:
+    """The answer to REFINE."""
+    steps = np.concatenate([found.mu, found.sigma, found.elbo[:, None], found.error[:, None]], 1)
+    return _floats(bound) + steps.astype("<f4").tobytes()
+
+
 # numpy and not torch: these run in the server's own thread, where torch's first calls after a pause are slow
 
 
-def _floats(*parts: Tensor) -> bytes:
-    return b"".join(part.numpy().astype("<f4").tobytes() for part in parts)
+def _floats(*parts: Tensor | float) -> bytes:
+    return b"".join(np.asarray(part, "<f4").tobytes() for part in parts)
 
 
 def _bytes(pictures: Tensor, most: int = 255) -> bytes:
@@ -283,6 +334,14 @@ async def answer(request: Request, x: Tensor | None, models: Engine) -> bytes:
     if request.kind == Kind.NEAR:
         found = await asyncio.wrap_future(models.ask_near(request.name, request.values))
         return request.header + near_body(models.company[request.name], found)
+    if request.kind == Kind.POSTERIOR:
+        thorough, x = request.values
+        return request.header + posterior_body(
+            await asyncio.wrap_future(models.ask_comparison(request.name, x, thorough))
+        )
+    if request.kind == Kind.REFINE:
+        found, bound = await asyncio.wrap_future(models.ask_refined(request.name, request.values))
+        return request.header + refined_body(found, bound)
     spec = models.model(request.name).input_spec
     try:
         loop = asyncio.get_running_loop()
@@ -298,7 +357,9 @@ def cost(request: Request) -> float:
     """What a request takes of the session's allowance, in PLACEs."""
     if request.kind == Kind.PICTURES:
         return float(-(-len(request.values) // 16))
-    return {Kind.INPUT: 0.2, Kind.DRAWING: 2.0}.get(request.kind, 1.0)
+    if request.kind == Kind.POSTERIOR:
+        return 40.0 if request.values[0] else 4.0
+    return {Kind.INPUT: 0.2, Kind.DRAWING: 2.0, Kind.REFINE: 60.0}.get(request.kind, 1.0)
 
 
 # ---- the socket ----
