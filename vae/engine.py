@@ -36,7 +36,7 @@ from vae.exact import Grid
 from vae.frame import Frame, Places, frame, places, sketch
 from vae.models import VAE, Model
 from vae.objective import importance_bound
-from vae.posterior import Plane, Posterior
+from vae.posterior import Plane, Posterior, gap
 from vae.refine import Refined, refine
 
 log = logging.getLogger(__name__)
@@ -93,6 +93,16 @@ class Comparison:
     built: float
     sides: Sides
     posterior: Posterior | None
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """The steps; for two latents the ELBO of the first and last q by quadrature, else the last's IWAE bound; or NaN."""
+
+    steps: Refined
+    bound: float
+    first: float
+    last: float
 
 
 class Batcher:
@@ -263,7 +273,7 @@ class Engine:
         return (self._records if thorough else self._plane).submit(self._compare, name, x, thorough)
 
     def ask_refined(self, name: str, x: Float[Tensor, "1 c h w"]) -> Future:
-        """The future (`Refined`, bound): better and better q for one picture, and the IWAE bound of the last."""
+        """The future `Refinement`: better and better q for one picture."""
         return self._records.submit(_refine, self.model(name), x)
 
     def _build_plane(self, name: str) -> None:
@@ -294,13 +304,14 @@ class Engine:
         return self._grids[name]
 
 
-def _refine(model: VAE, x: Float[Tensor, "1 c h w"]) -> tuple[Refined, float]:
-    found = refine(model, x)
+def _refine(model: VAE, x: Float[Tensor, "1 c h w"]) -> Refinement:
+    found, device = refine(model, x), next(model.parameters()).device
+    first, last = (normal(found.mu[[i]].to(device), found.sigma[[i]].to(device)) for i in (0, -1))
+    if model.latents == 2:
+        return Refinement(found, math.nan, *(-gap(model, x, q, 0.0)[0] for q in (first, last)))
     with torch.inference_mode():
-        device = next(model.parameters()).device
-        q = normal(found.mu[-1:].to(device), found.sigma[-1:].to(device))
-        bound = importance_bound(model, x.to(device), BOUND, torch.Generator(device).manual_seed(0), q=q)
-    return found, float(bound)
+        bound = importance_bound(model, x.to(device), BOUND, torch.Generator(device).manual_seed(0), q=last)
+    return Refinement(found, float(bound), math.nan, math.nan)
 
 
 @torch.inference_mode()

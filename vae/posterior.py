@@ -36,7 +36,7 @@ NODES = 20  # of Gauss-Hermite quadrature, on each axis
 MASSES = (0.5, 0.9, 0.99)  # what the regions of highest density hold
 TAIL, LIGHT = 1e-3, 1e-12  # shares: of the mass, in cells not decoded again; of the best cell's density, left out
 POOLED = 5  # cells on a side of a place of the whole plane's raster
-SHOWN = 64  # places on a side of the others
+SHOWN, SHOWN_FINE = 64, 160  # places on a side of the others, at most
 
 
 class Raster(NamedTuple):
@@ -144,8 +144,7 @@ class Plane:
         levels = densities[falling[np.searchsorted(inside, MASSES)]]
         pooled = share.reshape(SIDE // POOLED, POOLED, SIDE // POOLED, POOLED).mean((1, 3))
         whole = np.log(np.maximum(pooled, LIGHT)) + best
-        near = _around(heavy, SHOWN)
-        block = _around(heavy[:1], SHOWN // finer)
+        near, block = _around(heavy, SHOWN), _around(heavy, SHOWN_FINE // finer)
         fine = F.interpolate(torch.from_numpy(joint[block])[None, None], scale_factor=finer, mode="bicubic")[0, 0]
         fine = fine.numpy().reshape(block[0].stop - block[0].start, finer, -1, finer)
         row, column = heavy // SIDE - block[0].start, heavy % SIDE - block[1].start
@@ -171,11 +170,15 @@ class Plane:
         return self.at(z.flatten(0, 1), x).numpy().reshape(len(cells), -1)
 
 
-def _around(cells: np.ndarray, side: int) -> tuple[slice, slice]:
-    """The rows and columns of a square of cells in the plane, around the middle of some."""
-    middles = [(int(axis.min()) + int(axis.max())) // 2 for axis in (cells // SIDE, cells % SIDE)]
-    starts = [min(max(0, middle - side // 2), SIDE - side) for middle in middles]
-    return tuple(slice(start, start + side) for start in starts)
+def _around(cells: np.ndarray, most: int) -> tuple[slice, slice]:
+    """Rows and columns of a rectangle of cells that holds some, ordered by weight, or as many as it can of the first."""
+    found = []
+    for axis in (cells // SIDE, cells % SIDE):
+        low, high = int(axis.min()) - 2, int(axis.max()) + 3
+        if high - low > most:
+            low, high = int(axis[0]) - most // 2, int(axis[0]) + most - most // 2
+        found.append(slice(max(0, low), min(SIDE, high)))
+    return tuple(found)
 
 
 def _corner(square: tuple[slice, slice]) -> tuple[float, float]:

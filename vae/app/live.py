@@ -16,8 +16,8 @@ pixels of that model. "levels" are a pixel's values 0 .. levels - 1: bits for a 
     5 SENTENCE    -                                    UTF-8: why the DRAWING cannot be prepared
     6 EXAMPLE     u32 index                            f32 mu[d], u8 grey[c h w]
     7 NEAR        f32 z[d]                             f32 numbers[1 + 2 k], u8 grey[k, c h w], k = 8
-    10 POSTERIOR  u8 thorough, u8 levels[c h w]        f32 numbers[19], f32 squares[3, 5], u16 depths[3, rows columns]
-    11 REFINE     u8 levels[c h w]                     f32 bound, f32 steps[101, 2 d + 2]
+    10 POSTERIOR  u8 thorough, u8 levels[c h w]        f32 numbers[20], f32 squares[3, 5], u16 depths[3, rows columns]
+    11 REFINE     u8 levels[c h w]                     f32 numbers[3], f32 steps[101, 2 d + 2]
 
 PLACE's numbers are `vae.frame.Places`: log_prior, further_out, drift, log_likelihood, log_posterior, distance,
 round_trip_kl[d]; NaN where there is no x. DRAWING's are `vae.frame.Sketch`: reconstruction, reconstruction_error,
@@ -27,8 +27,8 @@ mu[d], sigma[d], kl_per_dimension[d]. EXAMPLE asks for a picture of the test set
 POSTERIOR is for models with two latents. Its numbers are the share of the model's plane that is built (NaN: it cannot
 be), `vae.bayes.Sides` in order, the best log p(z|x), and the `levels` of `vae.posterior.Posterior`; squares are left,
 bottom, width, rows and columns of its rasters, and depths say how far below the best they are, in 1/1024 nats. Until
-the plane is built, what needs it is NaN, and there are no squares. REFINE's steps are `vae.refine.Refined`: mu[d],
-sigma[d], elbo and error each; bound is the IWAE bound of the last q, of draws of its own.
+the plane is built, what needs it is NaN, and there are no squares. REFINE's are `vae.engine.Refinement`: bound, first,
+last, and of every step mu[d], sigma[d], elbo and error.
 
 HELLO comes first. Of PLACEs (PICTURES, DRAWINGs) that wait, only the newest is answered, so neither a fast hand nor a
 slow client makes a queue. A message that breaks the rules closes its own socket, with a code and a reason:
@@ -62,10 +62,9 @@ from torch import Tensor
 
 from vae import data, images
 from vae.company import Company, Near
-from vae.engine import Comparison, Engine, engine
+from vae.engine import Comparison, Engine, Refinement, engine
 from vae.frame import Places, Sketch
 from vae.posterior import MASSES
-from vae.refine import Refined
 from vae.spec import InputSpec
 
 VERSION = 1
@@ -288,10 +287,11 @@ def posterior_body(found: Comparison) -> bytes:
     return _floats(found.built, *found.sides, best, *found.posterior.levels, *squares) + depths
 
 
-def refined_body(found: Refined, bound: float) -> bytes:
+def refined_body(found: Refinement) -> bytes:
     """The answer to REFINE."""
-    steps = np.concatenate([found.mu, found.sigma, found.elbo[:, None], found.error[:, None]], 1)
-    return _floats(bound) + steps.astype("<f4").tobytes()
+    steps = found.steps
+    rows = np.concatenate([steps.mu, steps.sigma, steps.elbo[:, None], steps.error[:, None]], 1)
+    return _floats(found.bound, found.first, found.last, rows)
 
 
 # numpy and not torch: these run in the server's own thread, where torch's first calls after a pause are slow
@@ -340,8 +340,9 @@ async def answer(request: Request, x: Tensor | None, models: Engine) -> bytes:
             await asyncio.wrap_future(models.ask_comparison(request.name, x, thorough))
         )
     if request.kind == Kind.REFINE:
-        found, bound = await asyncio.wrap_future(models.ask_refined(request.name, request.values))
-        return request.header + refined_body(found, bound)
+        return request.header + refined_body(
+            await asyncio.wrap_future(models.ask_refined(request.name, request.values))
+        )
     spec = models.model(request.name).input_spec
     try:
         loop = asyncio.get_running_loop()

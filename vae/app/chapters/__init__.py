@@ -2,9 +2,10 @@
 
 from types import ModuleType
 
-from vae.app.chapters import generative
+from vae.app.chapters import bayes, generative
 
 # A new chapter is one file and one row here; the key is what links say.
 CHAPTERS: dict[str, ModuleType] = {
     "model": generative,
+    "bayes": bayes,
 }

@@ -1,6 +1,6 @@
 // The browser's end of vae/app/live.py: its messages, and a connection that asks only for the newest.
 
-const Kind = { HELLO: 0, INPUT: 1, PLACE: 2, PICTURES: 3, DRAWING: 4, SENTENCE: 5, EXAMPLE: 6, NEAR: 7 };
+const Kind = { HELLO: 0, INPUT: 1, PLACE: 2, PICTURES: 3, DRAWING: 4, SENTENCE: 5, EXAMPLE: 6, NEAR: 7, POSTERIOR: 10, REFINE: 11 };
 const HEADER = 8;
 const FOR_GOOD = [4403, 4404]; // nothing that a new connection could mend
 const PACE = 6; // ms between requests of a kind: a fast hand must not use up what a session may ask for

@@ -1,0 +1,73 @@
+"""Chapter 4: from Bayes' rule to the ELBO, with the true posterior beside the encoder's."""
+
+import base64
+
+import streamlit as st
+import torch
+
+from vae.app import inputs, live, session
+from vae.app.components import posterior
+from vae.engine import engine
+
+TITLE, WORD = "From Bayes to the ELBO", "Bayes"
+LETTERS = 5  # of a class's name on its button
+
+
+def planar(name: str) -> str:
+    """The model itself where it has a plane, else one of the same data that has; itself where there is none."""
+    dataset = inputs.dataset_of(name).name
+    found = [other for other in engine().models if engine().has_plane(other)]
+    same = [other for other in found if inputs.dataset_of(other).name == dataset]
+    return name if name in found else next(iter(same), name)
+
+
+def drawn() -> None:
+    """The component's callback: a hand rests, and its picture is the current one on every page."""
+    name, identity = st.session_state["model"], str(st.session_state["posterior"].get("x"))
+    if identity.startswith("b") and inputs.find(name, identity) is not None:
+        inputs.choose(name, identity)
+
+
+@st.fragment
+def beside(name: str, shown: str) -> None:
+    """The component; only this part runs again when a hand rests."""
+    spec, names = engine().model(shown).input_spec, list(engine().models)
+    given, dataset = inputs.current(name), inputs.dataset_of(name)
+    examples = [inputs.find(shown, f"i{index}").x for index in session.typical(shown)]
+    here = "100 gradient steps on μ and σ for this picture alone"
+    there = f"100 gradient steps on the {engine().model(name).latents} μ and σ of {session.title(name)}"
+    posterior(
+        key="posterior",
+        data={
+            "path": live.path(),
+            "token": session.live_token(),
+            "rev": name,
+            "model": names.index(shown),
+            "shape": list(spec.shape),
+            "levels": base64.b64encode(given.x.to(torch.uint8).numpy().tobytes()).decode(),
+            "presets": [str(label)[:LETTERS] for label in dataset.class_names],
+            "levelsOf": base64.b64encode(torch.cat(examples).to(torch.uint8).numpy().tobytes()).decode(),
+            "refined": {
+                "model": names.index(name),
+                "latents": engine().model(name).latents,
+                "says": here if name == shown else there,
+            },
+        },
+        on_x_change=drawn,
+    )
+    st.query_params["x"] = inputs.link(given)
+
+
+def show(name: str) -> None:
+    """Both posteriors under the hand, and both sides of the identity."""
+    shown = planar(name)
+    elsewhere = "" if shown == name else f" The plane is that of {session.title(shown)}."
+    if not engine().has_plane(shown):
+        st.markdown("The true posterior can be drawn for two latents and binary pixels, and no such model is here.")
+        return
+    st.markdown(
+        "By Bayes’ rule every picture has a true posterior p(z|x), which is drawn here beside the encoder’s q(z|x). "
+        "How far q is from it, KL(q || p(z|x)), is what the ELBO lacks of log p(x). "
+        f"Change a pixel, and both posteriors and both sides of the equation follow.{elsewhere}"
+    )
+    beside(name, shown)
