@@ -34,7 +34,7 @@ NODES = 20  # of Gauss-Hermite quadrature, on each axis
 
 
 MASSES = (0.5, 0.9, 0.99)  # what the regions of highest density hold
-TAIL, LIGHT = 1e-3, 1e-12  # shares: of the mass, in cells not decoded again; of the best cell's density, left out
+TAIL, LIGHT = 1e-4, 1e-12  # shares: of the mass, in cells not decoded again; of the best cell's density, left out
 POOLED = 5  # cells on a side of a place of the whole plane's raster
 SHOWN, SHOWN_FINE = 64, 160  # places on a side of the others, at most
 
@@ -171,7 +171,7 @@ class Plane:
 
 
 def _around(cells: np.ndarray, most: int) -> tuple[slice, slice]:
-    """Rows and columns of a rectangle of cells that holds some, ordered by weight, or as many as it can of the first."""
+    """Rows and columns of a rectangle that holds some cells; where that is too large, the first is in its middle."""
     found = []
     for axis in (cells // SIDE, cells % SIDE):
         low, high = int(axis.min()) - 2, int(axis.max()) + 3

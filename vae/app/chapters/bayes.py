@@ -10,7 +10,6 @@ from vae.app.components import posterior
 from vae.engine import engine
 
 TITLE, WORD = "From Bayes to the ELBO", "Bayes"
-LETTERS = 5  # of a class's name on its button
 
 
 def planar(name: str) -> str:
@@ -25,7 +24,7 @@ def drawn() -> None:
     """The component's callback: a hand rests, and its picture is the current one on every page."""
     name, identity = st.session_state["model"], str(st.session_state["posterior"].get("x"))
     if identity.startswith("b") and inputs.find(name, identity) is not None:
-        inputs.choose(name, identity)
+        inputs.arrived(name, identity)
 
 
 @st.fragment
@@ -45,7 +44,7 @@ def beside(name: str, shown: str) -> None:
             "model": names.index(shown),
             "shape": list(spec.shape),
             "levels": base64.b64encode(given.x.to(torch.uint8).numpy().tobytes()).decode(),
-            "presets": [str(label)[:LETTERS] for label in dataset.class_names],
+            "presets": list(dataset.class_names),
             "levelsOf": base64.b64encode(torch.cat(examples).to(torch.uint8).numpy().tobytes()).decode(),
             "refined": {
                 "model": names.index(name),

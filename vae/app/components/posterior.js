@@ -25,6 +25,14 @@ const LINES = [
   ["No divergence is negative", [["", "log p(<x>)", (n) => n.evidence], ["≥", "ELBO", (n) => n.reconstruction - n.kl]]],
 ];
 
+// The places around `at` and their weights: a cubic (Catmull and Rom), which is exact where a log density is quadratic.
+function between(at, count) {
+  const first = Math.min(count - 2, Math.max(0, Math.floor(at)));
+  const t = at - first;
+  const weights = [((2 - t) * t - 1) * t / 2, ((3 * t - 5) * t * t + 2) / 2, ((4 - 3 * t) * t + 1) * t / 2, ((t - 1) * t * t) / 2];
+  return weights.map((weight, i) => [Math.min(count - 1, Math.max(0, first + i - 1)), weight]);
+}
+
 class Posterior {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
@@ -76,7 +84,7 @@ class Posterior {
       onkeydown: (event) => this.planeKey(event),
       ondblclick: () => this.magnify(0),
     });
-    this.plane.addEventListener("wheel", (event) => (event.preventDefault(), this.magnify(Math.exp(-event.deltaY / 400))), { passive: false });
+    this.plane.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     const box = element("div", { class: "plane" }, this.plane);
     this.resized.disconnect();
     this.resized.observe(box);
@@ -109,14 +117,16 @@ class Posterior {
           element("div", { class: "row under" }, ...[["−", 1 / 1.5, "Zoom out"], ["+", 1.5, "Zoom in"], ["Fit", 0, "Fit"]].map(([word, by, label]) => button(word, () => this.magnify(by), { "aria-label": label })),
             element("span", { class: "quiet" }, markup("rings hold 50, 90 and 99 %: "), element("b", { class: "z" }, "p(z|x)"), ", ", element("b", { class: "sigma" }, "q(z|x)"), " around ", element("b", { class: "mu" }, "μ"))),
           this.status),
-        element("div", {}, element("figure", {}, this.bits, element("figcaption", {}, markup("<x>: draw on it, or rub out"))),
-          element("div", { class: "row presets under" }, ...this.data.presets.map((preset, i) => button(preset, () => this.turn(this.preset(i)))), button("Clear", () => this.turn(new Uint8Array(this.given.length)))),
-          element("div", { class: "row under" }, this.refineButton, element("span", { class: "quiet" }, refined.says)),
+        element("div", { class: "side" },
+          element("figure", {}, this.bits, element("figcaption", {}, markup("<x>: draw on it, or rub out"))),
+          element("div", {},
+            element("div", { class: "row presets" }, ...this.data.presets.map((preset, i) => button(preset, () => this.turn(this.preset(i)))), button("Clear", () => this.turn(new Uint8Array(this.given.length)))),
+            element("div", { class: "row under" }, this.refineButton, element("span", { class: "quiet" }, refined.says))),
           this.refinement),
+        element("div", { class: "sums" },
+          element("div", { class: "identity", "data-testid": "identity" }, cell("", "log p(<x>)", "evidence"), cell("−", "KL(q || p(<z>|<x>))", "gap"), cell("=", "E_q[log p(<x>|<z>)]", "reconstruction"), cell("−", "KL(q || p(<z>))", "kl")),
+          this.verdict),
       ),
-      element("div", { class: "identity", "data-testid": "identity" },
-        cell("", "log p(<x>)", "evidence"), cell("−", "KL(q || p(<z>|<x>))", "gap"), cell("=", "E_q[log p(<x>|<z>)]", "reconstruction"), cell("−", "KL(q || p(<z>))", "kl")),
-      this.verdict,
       this.lines,
     );
     this.writeLines();
@@ -264,18 +274,22 @@ class Posterior {
   // The square that holds q's and p(z|x)'s outer rings.
   fit() {
     const { mu0, mu1, sigma0, sigma1 } = this.numbers;
-    const reach = RADII[2] * 1.1;
+    const reach = RADII[2];
     let [left, right, low, high] = [mu0 - reach * sigma0, mu0 + reach * sigma0, mu1 - reach * sigma1, mu1 + reach * sigma1];
-    for (const { left: x, bottom: y, width, rows, columns, depths } of this.rasters ?? [])
+    const rasters = this.rasters ?? [];
+    rasters.forEach(({ left: x, bottom: y, width, rows, columns, depths }, i) => {
+      const finer = rasters[i + 1] ?? { left: 0, bottom: 0, width: 0, rows: 0, columns: 0 };
+      const known = (place, from, count) => place > from && place < from + count * finer.width;
       for (let row = 0; row < rows; row++)
-        for (let column = 0; column < columns; column++)
-          if (this.best - depths[row * columns + column] / DEPTHS >= this.levels[2]) {
-            left = Math.min(left, x + column * width - width);
-            right = Math.max(right, x + (column + 2) * width);
-            low = Math.min(low, y + row * width - width);
-            high = Math.max(high, y + (row + 2) * width);
-          }
-    this.target = { x: (left + right) / 2, y: (low + high) / 2, wide: (right - left) / 2, high: (high - low) / 2 };
+        for (let column = 0; column < columns; column++) {
+          if (this.best - depths[row * columns + column] / DEPTHS < this.levels[2]) continue;
+          const [across, up] = [x + (column + 0.5) * width, y + (row + 0.5) * width];
+          if (known(across, finer.left, finer.columns) && known(up, finer.bottom, finer.rows)) continue;
+          [left, right] = [Math.min(left, across - width), Math.max(right, across + width)];
+          [low, high] = [Math.min(low, up - width), Math.max(high, up + width)];
+        }
+    });
+    this.target = { x: (left + right) / 2, y: (low + high) / 2, wide: 0.6 * (right - left), high: 0.6 * (high - low) };
     this.view ??= { x: this.target.x, y: this.target.y, half: this.half() };
   }
 
@@ -288,6 +302,13 @@ class Posterior {
   magnify(by) {
     this.zoom = by ? Math.min(20, Math.max(0.05, this.zoom * by)) : 1;
     this.redraw();
+  }
+
+  // of a pinch on a touchpad, or with Ctrl; else the page scrolls
+  wheel(event) {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    this.magnify(Math.exp(-event.deltaY / 200));
   }
 
   planeKey(event) {
@@ -321,20 +342,17 @@ class Posterior {
     const step = (2 * half) / (FINE - 1);
     const [west, north] = [x - (step * (columns - 1)) / 2, y + half];
     const found = new Float32Array(FINE * columns).fill(-64);
-    for (const raster of this.rasters) {
-      const { left, bottom, width, depths } = raster;
+    for (const { left, bottom, width, rows, columns: across, depths } of this.rasters) {
       const inside = (from, to, count) => [Math.max(0, Math.ceil(from / step)), Math.min(count - 1, Math.floor(to / step))];
-      const [from, to] = inside(left + width / 2 - west, left + (raster.columns - 0.5) * width - west, columns);
-      const [top, end] = inside(north - bottom - (raster.rows - 0.5) * width, north - bottom - width / 2, FINE);
+      const [from, to] = inside(left + width / 2 - west, left + (across - 0.5) * width - west, columns);
+      const [top, end] = inside(north - bottom - (rows - 0.5) * width, north - bottom - width / 2, FINE);
+      const along = new Float32Array(across); // the depths between four rows
       for (let row = top; row <= end; row++) {
-        const v = Math.min(raster.rows - 1.001, Math.max(0, (north - row * step - bottom) / width - 0.5));
-        const [below, t] = [Math.floor(v), v - Math.floor(v)];
+        const four = between((north - row * step - bottom) / width - 0.5, rows);
+        for (let i = 0; i < across; i++) along[i] = four.reduce((sum, [index, weight]) => sum + weight * depths[index * across + i], 0);
         for (let column = from; column <= to; column++) {
-          const u = Math.min(raster.columns - 1.001, Math.max(0, (west + column * step - left) / width - 0.5));
-          const i = below * raster.columns + Math.floor(u);
-          const s = u - Math.floor(u);
-          const [lower, upper] = [i, i + raster.columns].map((k) => (1 - s) * depths[k] + s * depths[k + 1]);
-          found[row * columns + column] = this.best - ((1 - t) * lower + t * upper) / DEPTHS;
+          const depth = between((west + column * step - left) / width - 0.5, across).reduce((sum, [index, weight]) => sum + weight * along[index], 0);
+          found[row * columns + column] = this.best - depth / DEPTHS;
         }
       }
     }
@@ -466,7 +484,7 @@ class Posterior {
     const error = 3 * n.error + n.evidenceError + n.gapError;
     const apart = Math.abs(left - right);
     const known = Number.isFinite(left);
-    say(this.verdict, known ? `${nats(left, 2)} by quadrature, ${nats(right, 2)} by draws of q: ${nats(apart, 2)} nats apart, ${apart <= error ? "within" : "beyond"} the error of ${nats(error, 2)} (3 standard errors of the draws, and the quadratures’).` : "The left side is taken once the plane is decoded.");
+    say(this.verdict, known ? `${nats(left, 3)} = ${nats(right, 3)} nats: by quadrature and by draws of q, ${nats(apart, 3)} apart, ${apart <= error ? "within" : "beyond"} the error of ${nats(error, 3)} (3 standard errors of the draws, and the quadratures’).` : "The left side is taken once the plane is decoded.");
     this.verdict.dataset.holds = known ? apart <= error : "";
     this.lines.querySelectorAll("[data-term]").forEach((place) => {
       const [line, term] = place.dataset.term.split(".").map(Number);
@@ -568,7 +586,7 @@ class Posterior {
     const tick = (now) => {
       this.shownStep = Math.min(steps.length - 1, Math.max(0, Math.floor(((now - start) * STEPS_A_SECOND) / 1000)));
       this.climb.setAttribute("points", steps.slice(0, this.shownStep + 1).map((step, i) => `${(100 * i) / (steps.length - 1)},${this.height(step.elbo)}`).join(" "));
-      say(this.reached, nats(steps[this.shownStep].elbo, 2));
+      say(this.reached, `${nats(steps[this.shownStep].elbo, 2)} ± ${nats(steps[this.shownStep].error, 2)}`);
       this.redraw();
       if (this.shownStep < steps.length - 1) this.ticking = requestAnimationFrame(tick);
       else this.split();
