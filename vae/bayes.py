@@ -48,7 +48,7 @@ class Effort(NamedTuple):
     places: int
 
 
-QUICK, THOROUGH = Effort(64, 12, 500), Effort(2048, 20, 8000)
+QUICK, THOROUGH = Effort(64, 10, 320), Effort(2048, 20, 8000)
 
 
 @torch.inference_mode()

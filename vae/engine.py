@@ -283,6 +283,8 @@ class Engine:
         try:
             self._planes[name] = Plane(self.model(name), data.cache_folder("planes"), progress)
             self._built[name] = 1.0
+            blank = torch.zeros(1, *self.model(name).input_spec.shape)
+            self._records.submit(refine, self.model(name), blank, 1)  # torch's first gradient takes a second longer
         except OSError:
             log.warning("the plane of %s cannot be kept", name, exc_info=True)
             self._built[name] = math.nan

@@ -121,7 +121,7 @@ class Plane:
             parts.append(likelihood + self.model.prior.log_prob(part))
         return torch.cat(parts).cpu()
 
-    def posterior(self, x: Float[Tensor, "1 c h w"], places: int = 500) -> Posterior:
+    def posterior(self, x: Float[Tensor, "1 c h w"], places: int = 320) -> Posterior:
         """p(z|x): the cells that hold nearly all of it are decoded again, at up to so many `places` in all."""
         joint = self.log_joint(x)
         best = float(joint.max())

@@ -34,7 +34,7 @@ def beside(name: str, shown: str) -> None:
     given, dataset = inputs.current(name), inputs.dataset_of(name)
     examples = [inputs.find(shown, f"i{index}").x for index in session.typical(shown)]
     here = "100 gradient steps on μ and σ for this picture alone"
-    there = f"100 gradient steps on the {engine().model(name).latents} μ and σ of {session.title(name)}"
+    there = f"100 gradient steps on all {engine().model(name).latents} μ and σ for this picture alone"
     posterior(
         key="posterior",
         data={
@@ -60,7 +60,7 @@ def beside(name: str, shown: str) -> None:
 def show(name: str) -> None:
     """Both posteriors under the hand, and both sides of the identity."""
     shown = planar(name)
-    elsewhere = "" if shown == name else f" The plane is that of {session.title(shown)}."
+    elsewhere = "" if shown == name else f" Shown is {session.title(shown)}; Refine q works on {session.title(name)}."
     if not engine().has_plane(shown):
         st.markdown("The true posterior can be drawn for two latents and binary pixels, and no such model is here.")
         return

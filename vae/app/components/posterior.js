@@ -7,7 +7,7 @@ const REST = 300; // ms after which a hand rests, and numbers are taken thorough
 const EASE = 90; // ms in which the view comes nearer by a factor of e
 const DEPTHS = 1024; // the protocol's steps of a nat
 const TERMS = 16; // numbers of an answer before the levels
-const STEPS_A_SECOND = 60;
+const STEPS_A_SECOND = 120; // of refining
 
 const KEYS = ["built", "mu0", "mu1", "sigma0", "sigma1", "reconstruction", "error", "kl", "prior", "entropy", "likelihoodAtMu", "priorAtMu", "evidence", "evidenceError", "gap", "gapError"];
 
@@ -30,7 +30,7 @@ function between(at, count) {
   const first = Math.min(count - 2, Math.max(0, Math.floor(at)));
   const t = at - first;
   const weights = [((2 - t) * t - 1) * t / 2, ((3 * t - 5) * t * t + 2) / 2, ((4 - 3 * t) * t + 1) * t / 2, ((t - 1) * t * t) / 2];
-  return weights.map((weight, i) => [Math.min(count - 1, Math.max(0, first + i - 1)), weight]);
+  return [weights.map((_, i) => Math.min(count - 1, Math.max(0, first + i - 1))), weights];
 }
 
 class Posterior {
@@ -259,6 +259,7 @@ class Posterior {
     this.writeNumbers();
     this.fit();
     this.plane.dataset.version = version;
+    this.plane.dataset.answers = Number(this.plane.dataset.answers ?? 0) + 1;
     this.plane.dataset.thorough = thorough;
     this.redraw();
   }
@@ -346,12 +347,17 @@ class Posterior {
       const inside = (from, to, count) => [Math.max(0, Math.ceil(from / step)), Math.min(count - 1, Math.floor(to / step))];
       const [from, to] = inside(left + width / 2 - west, left + (across - 0.5) * width - west, columns);
       const [top, end] = inside(north - bottom - (rows - 0.5) * width, north - bottom - width / 2, FINE);
+      const places = Array.from({ length: columns }, (_, column) => between((west + column * step - left) / width - 0.5, across));
       const along = new Float32Array(across); // the depths between four rows
       for (let row = top; row <= end; row++) {
-        const four = between((north - row * step - bottom) / width - 0.5, rows);
-        for (let i = 0; i < across; i++) along[i] = four.reduce((sum, [index, weight]) => sum + weight * depths[index * across + i], 0);
+        const [at, by] = between((north - row * step - bottom) / width - 0.5, rows);
+        for (let i = 0; i < across; i++) {
+          along[i] = 0;
+          for (let k = 0; k < 4; k++) along[i] += by[k] * depths[at[k] * across + i];
+        }
         for (let column = from; column <= to; column++) {
-          const depth = between((west + column * step - left) / width - 0.5, across).reduce((sum, [index, weight]) => sum + weight * along[index], 0);
+          const [i, weights] = places[column];
+          const depth = weights[0] * along[i[0]] + weights[1] * along[i[1]] + weights[2] * along[i[2]] + weights[3] * along[i[3]];
           found[row * columns + column] = this.best - depth / DEPTHS;
         }
       }
@@ -372,22 +378,7 @@ class Posterior {
     const xy = (a, b) => [wide / 2 + (a - view.x) * unit, high / 2 - (b - view.y) * unit];
     pen.fillStyle = colour("--st-secondary-background-color");
     pen.fillRect(0, 0, wide, high);
-    pen.lineJoin = "round";
-    if (this.rasters) {
-      const columns = Math.round((FINE * wide) / high) + 2;
-      const density = this.sampled(columns);
-      const step = high / (FINE - 1);
-      pen.save();
-      pen.translate(wide / 2 - (step * (columns - 1)) / 2, 0);
-      this.shade(pen, density, columns, step, colour("--z"));
-      this.levels.forEach((level, i) => {
-        pen.strokeStyle = colour("--z");
-        pen.globalAlpha = 1 - 0.28 * i;
-        pen.lineWidth = 1.6 * dpr;
-        this.contour(pen, density, columns, step, level);
-      });
-      pen.restore();
-    }
+    if (this.rasters) pen.drawImage(this.truth(wide, high, colour("--z")), 0, 0);
     const { mu0, mu1, sigma0, sigma1 } = this.numbers;
     const ellipse = ([a, b], [across, up], strong) => {
       RADII.forEach((radius, i) => {
@@ -413,13 +404,35 @@ class Posterior {
     plane.dataset.half = view.half.toFixed(4);
   }
 
+  // p(z|x) as a picture, which stays while only q moves
+  truth(wide, high, colour) {
+    const key = [this.view.x, this.view.y, this.view.half, wide, high, colour].join();
+    if (this.painted?.key === key && this.painted.rasters === this.rasters) return this.painted.canvas;
+    const canvas = this.painted?.canvas ?? element("canvas");
+    Object.assign(canvas, { width: wide, height: high });
+    const pen = canvas.getContext("2d");
+    const columns = Math.round((FINE * wide) / high) + 2;
+    const density = this.sampled(columns);
+    const step = high / (FINE - 1);
+    pen.translate(wide / 2 - (step * (columns - 1)) / 2, 0);
+    this.shade(pen, density, columns, step, colour);
+    pen.lineJoin = "round";
+    pen.strokeStyle = colour;
+    pen.lineWidth = 1.6 * devicePixelRatio;
+    this.levels.forEach((level, i) => {
+      pen.globalAlpha = 1 - 0.28 * i;
+      this.contour(pen, density, columns, step, level);
+    });
+    this.painted = { key, rasters: this.rasters, canvas };
+    return canvas;
+  }
+
   shade(pen, density, columns, step, colour) {
     const rgb = [1, 3, 5].map((i) => parseInt(colour.trim().slice(i, i + 2), 16));
     const image = new ImageData(columns, FINE);
-    for (let i = 0; i < density.length; i++) {
-      image.data.set(rgb, 4 * i);
-      image.data[4 * i + 3] = 150 * Math.exp(0.6 * (density[i] - this.best));
-    }
+    const whole = new Uint32Array(image.data.buffer);
+    const solid = rgb[0] | (rgb[1] << 8) | (rgb[2] << 16);
+    for (let i = 0; i < density.length; i++) whole[i] = solid | (Math.min(150, 150 * Math.exp(0.6 * (density[i] - this.best))) << 24);
     this.sheet ??= element("canvas");
     Object.assign(this.sheet, { width: columns, height: FINE });
     this.sheet.getContext("2d").putImageData(image, 0, 0);
@@ -484,7 +497,7 @@ class Posterior {
     const error = 3 * n.error + n.evidenceError + n.gapError;
     const apart = Math.abs(left - right);
     const known = Number.isFinite(left);
-    say(this.verdict, known ? `${nats(left, 3)} = ${nats(right, 3)} nats: by quadrature and by draws of q, ${nats(apart, 3)} apart, ${apart <= error ? "within" : "beyond"} the error of ${nats(error, 3)} (3 standard errors of the draws, and the quadratures’).` : "The left side is taken once the plane is decoded.");
+    say(this.verdict, known ? `${nats(left, 3)} nats by quadrature and ${nats(right, 3)} by draws of q: ${nats(apart, 3)} apart, ${apart <= error ? "within" : "beyond"} the error of ${nats(error, 3)} (3 standard errors of the draws, and the quadratures’).` : "The left side is taken once the plane is decoded.");
     this.verdict.dataset.holds = known ? apart <= error : "";
     this.lines.querySelectorAll("[data-term]").forEach((place) => {
       const [line, term] = place.dataset.term.split(".").map(Number);
