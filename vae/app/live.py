@@ -297,7 +297,7 @@ def refined_body(found: Refinement) -> bytes:
 # numpy and not torch: these run in the server's own thread, where torch's first calls after a pause are slow
 
 
-def _floats(*parts: Tensor | float) -> bytes:
+def _floats(*parts: Tensor | np.ndarray | float) -> bytes:
     return b"".join(np.asarray(part, "<f4").tobytes() for part in parts)
 
 

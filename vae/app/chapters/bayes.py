@@ -21,9 +21,13 @@ def planar(name: str) -> str:
 
 
 def drawn() -> None:
-    """The component's callback: a hand rests, and its picture is the current one on every page."""
-    name, identity = st.session_state["model"], str(st.session_state["posterior"].get("x"))
-    if identity.startswith("b") and inputs.find(name, identity) is not None:
+    """The component's callback: a hand rests."""
+    keep(st.session_state["model"], st.session_state["posterior"].get("x"))
+
+
+def keep(name: str, identity: object) -> None:
+    """A picture's bits from the component are the current input on every page; anything else changes nothing."""
+    if isinstance(identity, str) and identity.startswith("b") and inputs.find(name, identity) is not None:
         inputs.arrived(name, identity)
 
 
