@@ -283,7 +283,8 @@ def levels(x: Tensor) -> bytes:
 
 def built(client: ClientConnection, x: Tensor) -> bytes:
     """The answer about a picture once the toy's plane is there."""
-    until(lambda: struct.unpack_from("<f", ask(client, Kind.POSTERIOR, b"\0" + levels(x), TOY))[0] == 1)
+    ask(client, Kind.POSTERIOR, b"\0" + levels(x), TOY)  # which begins to build it
+    until(lambda: engine()._built["toy"] == 1)
     return ask(client, Kind.POSTERIOR, b"\0" + levels(x), TOY)
 
 
@@ -319,13 +320,14 @@ def test_until_the_plane_is_built_a_posterior_is_answered_with_the_encoders_and_
     def held(model: VAE, folder: Path, progress: Callable[[float], None]) -> Plane:
         progress(0.25)
         assert go_on.wait(LONG)
-        progress(1)
+        progress(1.0)
         return Plane(model, folder)
 
     monkeypatch.setattr(serving, "Plane", held)
     with joined(address) as client:
         try:
-            until(lambda: struct.unpack_from("<f", ask(client, Kind.POSTERIOR, b"\0" + levels(x), TOY))[0] == 0.25)
+            ask(client, Kind.POSTERIOR, b"\0" + levels(x), TOY)
+            until(lambda: engine()._built["toy"] == 0.25)
             body = ask(client, Kind.POSTERIOR, b"\1" + levels(x), TOY)
             found, _ = bayes.sides(toy, x)
             unknown = [math.nan] * 8
@@ -344,7 +346,8 @@ def test_a_plane_that_cannot_be_kept_is_said_to_be_and_the_encoders_half_stays(a
 
     monkeypatch.setattr(serving, "Plane", full)
     with joined(address) as client:
-        until(lambda: math.isnan(struct.unpack_from("<f", ask(client, Kind.POSTERIOR, bytes(17), TOY))[0]))
+        ask(client, Kind.POSTERIOR, bytes(17), TOY)
+        until(lambda: math.isnan(engine()._built["toy"]))
         numbers = np.frombuffer(ask(client, Kind.POSTERIOR, bytes(17), TOY), "<f4")
     assert np.isfinite(numbers[1:12]).all()
     assert np.isnan(numbers[12:]).all()

@@ -285,8 +285,8 @@ class Engine:
             self._built[name] = 1.0
             blank = torch.zeros(1, *self.model(name).input_spec.shape)
             self._records.submit(refine, self.model(name), blank, 1)  # torch's first gradient takes a second longer
-        except OSError:
-            log.warning("the plane of %s cannot be kept", name, exc_info=True)
+        except Exception:  # a thread of its own: nobody else would hear of it
+            log.warning("the plane of %s cannot be built", name, exc_info=True)
             self._built[name] = math.nan
 
     def _compare(self, name: str, x: Tensor, thorough: bool) -> Comparison:

@@ -280,11 +280,11 @@ def posterior_body(found: Comparison) -> bytes:
         return _floats(found.built, *found.sides, *[math.nan] * (1 + len(MASSES)))
     rasters = found.posterior.rasters
     best = max(float(raster.log_density.max()) for raster in rasters)
-    squares = [value for r in rasters for value in (r.left, r.bottom, r.width, *r.log_density.shape)]
+    squares = np.array([(r.left, r.bottom, r.width, *r.log_density.shape) for r in rasters])
     depths = b"".join(
         np.rint(np.clip((best - r.log_density) * DEPTHS, 0, 2**16 - 1)).astype("<u2").tobytes() for r in rasters
     )
-    return _floats(found.built, *found.sides, best, *found.posterior.levels, *squares) + depths
+    return _floats(found.built, *found.sides, best, *found.posterior.levels, squares) + depths
 
 
 def refined_body(found: Refinement) -> bytes:

@@ -266,7 +266,7 @@ class Posterior {
 
   tell() {
     const built = this.numbers?.built;
-    const text = built === undefined || built === 1 ? "" : built < 1 ? `decoding the plane for p(z|x), once: ${Math.round(100 * built)} %` : "the plane for p(z|x) cannot be kept on this server’s disk";
+    const text = built === undefined || built === 1 ? "" : built < 1 ? `decoding the plane for p(z|x), once: ${Math.round(100 * built)} %` : "the plane for p(z|x) could not be built: the server’s log says why";
     if (this.live.ready) say(this.status, text);
   }
 
