@@ -52,7 +52,7 @@ def test_the_plane_is_that_of_the_same_data_with_two_latents_and_q_is_refined_fo
     assert any("Shown is" in text.value for text in app.markdown) == (shown != name)
     x = data.fixed_binarisation(data_of(name))[7]
     assert base64.b64decode(found["levels"]) == x.numpy().astype(np.uint8).tobytes()
-    assert app.query_params["x"] == ["i7"]
+    assert app.query_params["x"] == "i7"
 
 
 def test_the_examples_are_test_pictures_of_the_classes_in_order():

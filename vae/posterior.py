@@ -64,7 +64,7 @@ class Posterior(NamedTuple):
 class Plane:
     """A decoder's log-odds on the whole plane, kept in a file: 361 MB on disk at 28 x 28 pixels, mapped and not read.
 
-    Only the rows of a picture's ink are touched; besides them it holds 1 MB, and 4 MB more while it adds them up.
+    Only the rows of a picture's ink are touched; besides them it holds 2 MB, and some 10 MB while a posterior is taken.
     ValueError for a model that has not two latents and binary pixels.
     """
 

@@ -1,4 +1,4 @@
-"""The chapter From Bayes to the ELBO in a real Chromium: pixels, zoom, derivation and refinement, by mouse and by keys."""
+"""The chapter From Bayes to the ELBO in a real Chromium: pixels, zoom, derivation, refinement; by mouse and keys."""
 
 import pytest
 import torch
