@@ -257,6 +257,11 @@ class Posterior {
     this.thorough = thorough;
     this.tell();
     this.writeNumbers();
+    if (this.refinement.dataset.done) {
+      this.buildChart(); // log p(x) is another, or known now
+      this.showStep(this.walked.steps.length - 1);
+      this.split();
+    }
     this.fit();
     this.plane.dataset.version = version;
     this.plane.dataset.answers = Number(this.plane.dataset.answers ?? 0) + 1;
@@ -536,6 +541,7 @@ class Posterior {
     this.stop();
     this.walked = null;
     this.refinement.replaceChildren();
+    delete this.refinement.dataset.done;
     this.refineButton.disabled = false;
   }
 
@@ -597,14 +603,19 @@ class Posterior {
     const { steps } = this.walked;
     const start = performance.now();
     const tick = (now) => {
-      this.shownStep = Math.min(steps.length - 1, Math.max(0, Math.floor(((now - start) * STEPS_A_SECOND) / 1000)));
-      this.climb.setAttribute("points", steps.slice(0, this.shownStep + 1).map((step, i) => `${(100 * i) / (steps.length - 1)},${this.height(step.elbo)}`).join(" "));
-      say(this.reached, `${nats(steps[this.shownStep].elbo, 2)} ± ${nats(steps[this.shownStep].error, 2)}`);
-      this.redraw();
+      this.showStep(Math.min(steps.length - 1, Math.max(0, Math.floor(((now - start) * STEPS_A_SECOND) / 1000))));
       if (this.shownStep < steps.length - 1) this.ticking = requestAnimationFrame(tick);
       else this.split();
     };
     this.ticking = requestAnimationFrame(tick);
+  }
+
+  showStep(index) {
+    const { steps } = this.walked;
+    this.shownStep = index;
+    this.climb.setAttribute("points", steps.slice(0, index + 1).map((step, i) => `${(100 * i) / (steps.length - 1)},${this.height(step.elbo)}`).join(" "));
+    say(this.reached, `${nats(steps[index].elbo, 2)} ± ${nats(steps[index].error, 2)}`);
+    this.redraw();
   }
 
   // The gap below log p(x): what refining removed, and what no Gaussian with these axes can.
