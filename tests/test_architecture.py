@@ -15,7 +15,7 @@ ORDER = (
     {"objective", "aggregate"},
     {"models"},
     {"exact", "latent", "posterior", "refine", "ancestral", "structure", "decomposition", "holes"},
-    {"data", "images", "config", "company", "comparison"},
+    {"data", "images", "config", "company", "comparison", "bayes"},
     {"projection"},
     {"checkpoint"},
     {"conditions", "resample", "probe"},

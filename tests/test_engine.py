@@ -427,6 +427,13 @@ def test_a_hand_is_answered_while_something_longer_is_computed(serving):
         assert computed.result(PATIENCE) == "done"
 
 
+def test_a_model_without_a_plane_is_compared_with_nothing(serving):
+    deep = next(name for name in NAMES if serving.models[name].latents > 2)
+    assert not serving.has_plane(deep)
+    with pytest.raises(ValueError, match="no plane"):
+        serving.ask_comparison(deep, examples(deep, 1))
+
+
 def test_many_threads_at_once_get_their_own_results(serving):
     jobs = [(name, *pair) for name in NAMES for pair in zip(spots(name, 24), examples(name, 24), strict=True)]
     start = threading.Barrier(8)

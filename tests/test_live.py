@@ -34,14 +34,18 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 import vae
-from vae import checkpoint, data, images
+from vae import bayes, checkpoint, data, images
+from vae import engine as engines
 from vae.ancestral import ancestry
 from vae.app import live, session
 from vae.app.live import Close, Kind
 from vae.company import NEIGHBOURS
 from vae.engine import Engine, engine
+from vae.exact import Grid
 from vae.frame import places, sketch
-from vae.models import VAE
+from vae.models import VAE, ModelConfig
+from vae.posterior import Plane
+from vae.refine import refine
 from vae.spec import InputSpec
 from vae.structure import decoding
 
@@ -292,6 +296,125 @@ def test_an_ancestry_and_a_decoding_are_those_of_direct_calls(address, number):
     assert_numbers(values, decoding(model(number), z))
 
 
+TOY = len(NAMES)  # the number of the model that `toy` brings
+
+
+@pytest.fixture
+def toy(address, monkeypatch, tmp_path) -> VAE:
+    """A model with two latents and 16 pixels in the engine, whose plane is built in a moment."""
+    made = VAE(ModelConfig(InputSpec(height=4, width=4), 2, width=16, dense_blocks=1), torch.Generator().manual_seed(0))
+    monkeypatch.setenv("VAE_LAB_CACHE", str(tmp_path))
+    monkeypatch.setitem(engine().models, "toy", made.requires_grad_(False).eval())
+    yield engine().models["toy"]
+    for kept in (engine()._built, engine()._planes, engine()._grids):
+        kept.pop("toy", None)
+
+
+def small_bits(seed: int) -> Tensor:
+    return torch.rand(1, 1, 4, 4, generator=torch.Generator().manual_seed(seed)).round()
+
+
+def levels(x: Tensor) -> bytes:
+    return x.numpy().astype(np.uint8).tobytes()
+
+
+def built(client: ClientConnection, x: Tensor) -> bytes:
+    """The answer about a picture once the toy's plane is there."""
+    ask(client, Kind.POSTERIOR, b"\0" + levels(x), TOY)  # which begins to build it
+    until(lambda: engine()._built["toy"] == 1)
+    return ask(client, Kind.POSTERIOR, b"\0" + levels(x), TOY)
+
+
+NUMBERS = 1 + 15 + 1 + 3
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_a_posterior_is_the_librarys_of_exactly_that_picture(address, toy, tmp_path, thorough):
+    with joined(address) as client:
+        built(client, small_bits(0))
+        for seed in (1, 2):
+            x = small_bits(seed)
+            body = ask(client, Kind.POSTERIOR, bytes([thorough]) + levels(x), TOY)
+            plane = Plane(toy, tmp_path / "other")
+            grid, effort = (Grid(toy), bayes.THOROUGH) if thorough else (None, bayes.QUICK)
+            found, posterior = bayes.sides(toy, x, plane, grid, effort)
+            best = max(raster.log_density.max() for raster in posterior.rasters)
+            expected = [1.0, *found.mu, *found.sigma, *found[2:], best, *posterior.levels]
+            assert_numbers(body[: 4 * NUMBERS], torch.tensor([float(value) for value in expected]))
+            squares = np.frombuffer(body, "<f4", 15, 4 * NUMBERS).reshape(3, 5)
+            depths = np.frombuffer(body, "<u2", offset=4 * (NUMBERS + 15))
+            assert len(depths) == (squares[:, 3] * squares[:, 4]).sum()
+            for raster, (left, bottom, width, rows, columns) in zip(posterior.rasters, squares, strict=True):
+                assert (left, bottom, width) == pytest.approx((raster.left, raster.bottom, raster.width), abs=1e-5)
+                seen, depths = np.split(depths, [int(rows * columns)])
+                below = np.clip(best - raster.log_density, 0, 63.999)
+                np.testing.assert_allclose(seen.reshape(raster.log_density.shape) / 1024, below, atol=2e-3)
+
+
+def test_until_the_plane_is_built_a_posterior_is_answered_with_the_encoders_and_the_share(address, toy, monkeypatch):
+    go_on, x = threading.Event(), small_bits(3)
+
+    def held(model: VAE, folder: Path, progress: Callable[[float], None]) -> Plane:
+        progress(0.25)
+        assert go_on.wait(LONG)
+        progress(1.0)
+        return Plane(model, folder)
+
+    monkeypatch.setattr(engines, "Plane", held)
+    with joined(address) as client:
+        try:
+            ask(client, Kind.POSTERIOR, b"\0" + levels(x), TOY)
+            until(lambda: engine()._built["toy"] == 0.25)
+            body = ask(client, Kind.POSTERIOR, b"\1" + levels(x), TOY)
+            found, _ = bayes.sides(toy, x)
+            unknown = [math.nan] * 8
+            assert len(body) == 4 * NUMBERS
+            numbers = [0.25, *found.mu, *found.sigma, *found[2:9], *unknown]
+            assert_numbers(body, torch.tensor([float(value) for value in numbers]))
+            assert_place(ask(client, Kind.PLACE, PLACE), PLACE)  # and a hand is answered
+        finally:
+            go_on.set()
+        assert len(built(client, x)) > 4 * NUMBERS
+
+
+def test_a_plane_that_cannot_be_kept_is_said_to_be_and_the_encoders_half_stays(address, toy, monkeypatch):
+    def full(*arguments) -> Plane:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(engines, "Plane", full)
+    with joined(address) as client:
+        ask(client, Kind.POSTERIOR, bytes(17), TOY)
+        until(lambda: math.isnan(engine()._built["toy"]))
+        numbers = np.frombuffer(ask(client, Kind.POSTERIOR, bytes(17), TOY), "<f4")
+    assert np.isfinite(numbers[1:12]).all()
+    assert np.isnan(numbers[12:]).all()
+
+
+def test_refinement_is_the_librarys_and_for_two_latents_its_ends_are_taken_by_quadrature(address, toy):
+    x = small_bits(5)
+    with joined(address) as client:
+        body = ask(client, Kind.REFINE, levels(x), TOY)
+    found = refine(toy, x)
+    steps = torch.cat([found.mu, found.sigma, found.elbo[:, None], found.error[:, None]], 1)
+    assert_numbers(body[12:], steps)
+    bound, first, last = struct.unpack_from("<3f", body)
+    assert math.isnan(bound)
+    assert first == pytest.approx(float(found.elbo[0]), abs=4 * float(found.error[0]))
+    assert last == pytest.approx(float(found.elbo[-1]), abs=4 * float(found.error[-1]))
+    assert last > first
+
+
+def test_the_bound_beside_a_refined_q_of_many_latents_lies_above_its_elbo(address):
+    x = example_bits(LARGEST)
+    with joined(address) as client:
+        body = ask(client, Kind.REFINE, levels(x), LARGEST)
+    bound, first, last = struct.unpack_from("<3f", body)
+    steps = np.frombuffer(body, "<f4", offset=12).reshape(101, 2 * LATENTS[LARGEST] + 2)
+    assert math.isnan(first)
+    assert math.isnan(last)
+    assert bound > steps[-1, -2] > steps[0, -2]
+
+
 def test_an_empty_drawing_is_answered_with_a_sentence_and_the_client_stays(address):
     empty = np.zeros((140, 140), np.uint8)
     with pytest.raises(images.ImageError) as error:
@@ -369,7 +492,7 @@ BAD = {
     "nothing": (b"", Close.MALFORMED),
     "a short header": (message(Kind.PLACE)[:7], Close.MALFORMED),
     "another version": (message(Kind.PLACE, PLACE, version=2), Close.MALFORMED),
-    "an unknown kind": (message(len(Kind), PLACE), Close.MALFORMED),
+    "an unknown kind": (message(max(Kind) + 1, PLACE), Close.MALFORMED),
     "an answer": (message(Kind.SENTENCE, b"no"), Close.MALFORMED),
     "a second HELLO": (message(Kind.HELLO, bytes(32)), Close.MALFORMED),
     "an unknown model": (message(Kind.PLACE, PLACE, model=len(NAMES)), Close.MODEL),
@@ -414,6 +537,18 @@ BAD = {
     "an ancestry of NaN": (message(Kind.ANCESTRY, (PLACE + math.nan).numpy().tobytes() + bytes(4)), Close.NOT_A_PLACE),
     "a decoding of two": (message(Kind.DECODING, beyond(0)), Close.TOO_LARGE),
     "a decoding of infinity": (message(Kind.DECODING, PLACE + math.inf), Close.NOT_A_PLACE),
+    "a posterior of a model without a plane": (message(Kind.POSTERIOR, bytes(1 + PIXELS), LARGEST), Close.MODEL),
+    "a posterior of an unknown model": (message(Kind.POSTERIOR, bytes(1 + PIXELS), len(NAMES)), Close.MODEL),
+    "a posterior of nothing": (message(Kind.POSTERIOR, b"", SMALLEST), Close.MALFORMED),
+    "a posterior without a picture": (message(Kind.POSTERIOR, b"\0", SMALLEST), Close.MALFORMED),
+    "a short posterior": (message(Kind.POSTERIOR, bytes(PIXELS), SMALLEST), Close.MALFORMED),
+    "a long posterior": (message(Kind.POSTERIOR, bytes(2 + PIXELS), SMALLEST), Close.MALFORMED),
+    "a posterior that is too thorough": (message(Kind.POSTERIOR, b"\2" + bytes(PIXELS), SMALLEST), Close.MALFORMED),
+    "a posterior of grey": (message(Kind.POSTERIOR, bytes(PIXELS) + b"\2", SMALLEST), Close.NOT_A_PLACE),
+    "nothing to refine": (message(Kind.REFINE), Close.MALFORMED),
+    "too little to refine": (message(Kind.REFINE, bytes(PIXELS - 1)), Close.MALFORMED),
+    "grey to refine": (message(Kind.REFINE, bytes(PIXELS - 1) + b"\2"), Close.NOT_A_PLACE),
+    "an unknown model to refine": (message(Kind.REFINE, bytes(PIXELS), len(NAMES)), Close.MODEL),
     "a level too high": (message(Kind.INPUT, bytes(PIXELS - 1) + b"\2"), Close.NOT_A_PLACE),
 }
 BAD_FIRST = {
@@ -519,6 +654,10 @@ def test_what_requests_cost():
     assert live.cost(live.parse(message(Kind.DRAWING, np.zeros((9, 9), np.uint8)), engine())) == 2
     for count, price in ((1, 1), (16, 1), (17, 2), (1024, 64)):
         assert live.cost(live.parse(message(Kind.PICTURES, PLACE.repeat(count, 1)), engine())) == price
+    for thorough, price in ((b"\0", 4), (b"\1", 40)):
+        asked = message(Kind.POSTERIOR, thorough + bytes(PIXELS), SMALLEST)
+        assert live.cost(live.parse(asked, engine())) == price
+    assert live.cost(live.parse(message(Kind.REFINE, bytes(PIXELS)), engine())) == 60
 
 
 def test_a_client_that_asks_but_never_reads_is_let_go_and_told_why(address, token, monkeypatch):
@@ -820,6 +959,8 @@ def good(kind: Kind, number: int, width: int, height: int, share: float, seed: i
         body = ink.astype(np.uint8)
     elif kind == Kind.INPUT and height % 2:
         body = generator.integers(0, 2, PIXELS).astype(np.uint8).tobytes()
+    elif kind in (Kind.POSTERIOR, Kind.REFINE):
+        body = generator.integers(0, 2, PIXELS + (kind == Kind.POSTERIOR)).astype(np.uint8).tobytes()
     elif kind == Kind.EXAMPLE:
         body = struct.pack("<I", seed * width)
     elif kind in (Kind.PLACE, Kind.PICTURES, Kind.NEAR, Kind.ANCESTRY, Kind.DECODING):
@@ -846,6 +987,9 @@ ways = some.tuples(
     some.sampled_from(["cut", "extend", "flip"]), places_in | some.integers(0, 5000), some.integers(1, 255)
 )
 goods = some.builds(good, kinds, numbers, sides, sides, shares, some.integers(0, 99))
+long = some.sampled_from([Kind.POSTERIOR, Kind.REFINE])  # half a second each to answer, or a plane to build
+longs = some.builds(good, long, numbers, sides, sides, shares, some.integers(0, 99))
+anything_long = some.builds(changed, longs, some.lists(ways, max_size=2))
 anything = some.builds(changed, goods, some.lists(ways, max_size=2)) | some.binary(max_size=80)
 
 
@@ -857,7 +1001,7 @@ def parsed(whole: bytes) -> live.Request | live.Refused:
 
 
 @settings(max_examples=500, deadline=None)
-@given(anything)
+@given(anything | anything_long)
 def test_any_bytes_are_a_request_within_the_rules_or_refused(whole):
     found = parsed(whole)
     if isinstance(found, live.Refused):
@@ -872,6 +1016,12 @@ def test_any_bytes_are_a_request_within_the_rules_or_refused(whole):
         assert values is None or (values.shape == (1, 1, 28, 28) and set(values.unique().tolist()) <= {0.0, 1.0})
     elif found.kind == Kind.EXAMPLE:
         assert 0 <= values < 10_000
+    elif found.kind in (Kind.POSTERIOR, Kind.REFINE):
+        thorough, x = values if found.kind == Kind.POSTERIOR else (False, values)
+        assert thorough in (False, True)
+        assert x.shape == (1, 1, 28, 28)
+        assert set(x.unique().tolist()) <= {0.0, 1.0}
+        assert found.kind == Kind.REFINE or LATENTS[number] == 2
     else:
         if found.kind == Kind.ANCESTRY:
             values, seed = values
@@ -903,7 +1053,7 @@ def test_whatever_a_client_sends_it_is_answered_or_refused_and_the_next_one_is_s
     if isinstance(came, Close):
         assert came in (Close.MALFORMED, Close.MODEL, Close.TOO_LARGE, Close.NOT_A_PLACE)
     else:
-        assert {tuple(answer[:2]) for answer in came} <= {(1, kind) for kind in range(Kind.PLACE, len(Kind))}
+        assert {tuple(answer[:2]) for answer in came} <= {(1, kind) for kind in set(Kind) - {Kind.HELLO, Kind.INPUT}}
         assert_pictures(came[-1][-PIXELS:], places(model(0), PLACE).mean)
     assert_served(address)
 

@@ -27,6 +27,13 @@ def test_with_the_exact_posterior_every_importance_bound_is_the_evidence_without
     torch.testing.assert_close(importance_bound(model, x, samples, seeded()), model.log_evidence(x))
 
 
+def test_an_importance_bound_draws_from_the_given_q_in_place_of_the_encoders(linear_gaussian):
+    model = linear_gaussian(0.4, 1.5)
+    x = model.sample(5)
+    bound = importance_bound(model, x, 3, seeded(), q=model.posterior(x))
+    torch.testing.assert_close(bound, model.log_evidence(x))  # any other q would leave noise
+
+
 @pytest.mark.parametrize(("shift", "stretch"), [(0.0, 1.0), (0.3, 1.4)])
 def test_the_elbo_is_in_expectation_the_evidence_less_the_divergence_from_the_posterior(
     linear_gaussian, shift, stretch

@@ -1,16 +1,17 @@
 """The true posterior on the plane: its evidence against adaptive quadrature, its gap against sampling."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from vae import checkpoint, data
+from vae import checkpoint, data, posterior
 from vae.exact import Grid
 from vae.models import VAE, ModelConfig
 from vae.objective import elbo
-from vae.posterior import EXTENT, SIDE, WIDTH, Plane, fingerprint, gap
+from vae.posterior import EXTENT, MASSES, SIDE, WIDTH, Plane, Raster, fingerprint, gap
 from vae.spec import InputSpec
 
 SMALL = InputSpec(height=4, width=4)
@@ -73,22 +74,75 @@ def test_the_gap_is_log_p_of_x_minus_an_elbo_of_samples(plane):
         assert changed < 0.1
 
 
-def test_the_window_holds_q_and_the_best_place_and_the_density_there(plane):
-    for x in bits(4):
-        q = plane.model.encode(x)
-        window = plane.window(x, q, side=24)
-        joint = plane.log_joint(x)
-        row, column = np.unravel_index(joint.argmax(), joint.shape)
-        best = np.array([column, row]) * WIDTH + WIDTH / 2 - EXTENT
-        for place in (best, q.mean[0].numpy()):
-            assert (np.abs(place - np.array(window.middle)) <= window.half).all()
-        assert window.log_density.shape == (24, 24)
-        assert window.log_density.max() == 0
-        corner = torch.tensor([window.middle]) + window.half * torch.tensor([[1 - 1 / 24, 1 - 1 / 24]])
-        opposite = torch.tensor([window.middle]) - window.half * torch.tensor([[1 - 1 / 24, 1 - 1 / 24]])
-        values = plane.at(torch.cat([corner, opposite]), x)
-        difference = float(values[0] - values[1])
-        assert window.log_density[-1, -1] - window.log_density[0, 0] == pytest.approx(difference, abs=1e-3)
+def test_a_picture_that_is_drawn_pixel_by_pixel_has_the_density_of_one_that_comes_at_once(plane, tmp_path):
+    x, y = bits(2)
+    drawn = x.clone()
+    for place in (x != y).nonzero():
+        drawn[tuple(place)] = y[tuple(place)]
+        plane.log_joint(drawn)
+    np.testing.assert_array_equal(plane.log_joint(drawn), Plane(plane.model, tmp_path).log_joint(y))
+
+
+@pytest.mark.parametrize("places", [320, 8000])
+def test_a_posterior_is_normalised_by_the_evidence_of_adaptive_quadrature(plane, places):
+    grid = Grid(plane.model)
+    for x in bits(5):
+        assert plane.posterior(x, places).log_evidence == pytest.approx(float(grid.evidence(x).log_evidence), abs=5e-3)
+
+
+def test_half_of_the_places_that_are_decoded_again_bound_the_error_of_narrow_posteriors(tmp_path):
+    narrow = toy(4)
+    with torch.no_grad():
+        narrow.decoder[-2].weight *= 40
+    plane, grid = Plane(narrow, tmp_path), Grid(narrow)
+    found = [plane.posterior(x, 320) for x in bits(5)]
+    off = [abs(p.log_evidence - float(grid.evidence(x).log_evidence)) for p, x in zip(found, bits(5), strict=True)]
+    stated = [p.error for p in found]
+    assert max(stated) > 1e-4  # it is not always zero
+    assert all(difference < max(5 * error, 5e-3) for difference, error in zip(off, stated, strict=True))
+
+
+def lattice(raster: Raster) -> torch.Tensor:
+    """The raster's places, (rows, columns, 2)."""
+    rows, columns = raster.log_density.shape
+    across = raster.left + (torch.arange(columns) + 0.5) * raster.width
+    up = raster.bottom + (torch.arange(rows) + 0.5) * raster.width
+    return torch.stack(torch.meshgrid(across, up, indexing="xy"), -1).float()
+
+
+def test_rasters_hold_the_normalised_density_at_their_places(plane):
+    for x in bits(3):
+        found = plane.posterior(x, 8000)
+        _, near, fine = found.rasters
+        assert fine.width < near.width == WIDTH
+        for raster in (near, fine):
+            exact = plane.at(lattice(raster).flatten(0, 1), x).numpy().reshape(raster.log_density.shape)
+            likely = raster.log_density > found.levels[-1]
+            assert likely.sum() > 20
+            np.testing.assert_allclose(raster.log_density[likely], (exact - found.log_evidence)[likely], atol=0.06)
+
+
+def test_the_whole_planes_raster_holds_all_of_the_mass(plane):
+    for x in bits(3):
+        whole = plane.posterior(x).rasters[0]
+        assert float(np.exp(whole.log_density).sum() * whole.width**2) == pytest.approx(1, abs=5e-3)
+
+
+def test_the_regions_inside_the_levels_hold_their_shares_of_prior_samples_weighed_by_the_likelihood(plane):
+    z = torch.randn(200_000, 2, generator=torch.Generator().manual_seed(4))
+    for x in bits(3):
+        found = plane.posterior(x)
+        density = plane.at(z, x).numpy() - found.log_evidence
+        weights = np.exp(density - plane.model.prior.log_prob(z).numpy())
+        shares = [weights[density >= level].sum() / weights.sum() for level in found.levels]
+        np.testing.assert_allclose(shares, MASSES, atol=0.02)
+
+
+def test_a_full_disk_is_an_error_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(posterior.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**6))
+    with pytest.raises(OSError, match="space"):
+        Plane(toy(), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_plane_is_built_once_for_the_same_decoder_and_again_for_another(tmp_path):

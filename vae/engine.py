@@ -8,8 +8,13 @@ moves may wait:
   whoever they come from. Large requests are cut into pieces, sketches make small batches, and small requests take
   turns with both: one of them waits for what runs and for one more batch, however many are drawing.
 - "records" computes whole records, one after another.
+
+Two more are for the true posteriors of models with two latents: "plane" answers while a hand draws, in some 20 ms each,
+and "build" decodes a model's plane when it is first asked about, in passes of 60 ms that hold no lock of Python's.
 """
 
+import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,16 +29,24 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from vae import checkpoint, data
+from vae import bayes, checkpoint, data
 from vae.ancestral import ancestry
+from vae.bayes import Sides
 from vae.company import Company, near
+from vae.distributions import normal
 from vae.exact import Grid
 from vae.frame import Frame, Places, frame, places, sketch
 from vae.models import VAE, Model
+from vae.objective import importance_bound
+from vae.posterior import Plane, Posterior, gap
+from vae.refine import Refined, refine
 from vae.structure import decoding
+
+log = logging.getLogger(__name__)
 
 ROWS = 64  # pictures in one batch: a few milliseconds on a slow core
 SKETCHES = 8  # in one batch: each decodes `SKETCH_SAMPLES` + 1 pictures, so they take as long as 264
+BOUND = 2000  # draws of a refined q's IWAE bound
 WORTH = 1.2  # how many times as fast a lower precision must be before it serves
 
 
@@ -74,6 +87,27 @@ class _With:
 
     def __call__(self, *tensors: Tensor):
         return self.function(self.subject, *tensors)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """q beside p(z|x) for one picture. `built` is the share of the model's plane that is decoded, NaN where it failed;
+    until it is 1 there is no `posterior`.
+    """
+
+    built: float
+    sides: Sides
+    posterior: Posterior | None
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """The steps; for two latents the ELBO of the first and last q by quadrature, else the last's IWAE bound; or NaN."""
+
+    steps: Refined
+    bound: float
+    first: float
+    last: float
 
 
 class Batcher:
@@ -173,6 +207,10 @@ class Engine:
     def __init__(self, device: str = "auto"):
         self._records = ThreadPoolExecutor(1, thread_name_prefix="vae-records")
         self._live = Batcher("vae-live")
+        self._plane = ThreadPoolExecutor(1, thread_name_prefix="vae-plane")
+        self._build = ThreadPoolExecutor(1, thread_name_prefix="vae-build")
+        self._built: dict[str, float] = {}
+        self._planes: dict[str, Plane] = {}
         self._device, self._loading, self._chapter_models = device, Lock(), {}
         self.models: dict[str, VAE] = {
             name: checkpoint.load_pretrained(name, device) for name in checkpoint.list_pretrained()
@@ -246,12 +284,68 @@ class Engine:
         """The same, waited for."""
         return torch.cat([piece.result() for piece in self.ask_pictures(name, z)])
 
-    def _frame(self, name: str, x: Tensor, seed: int) -> Frame:
+    def has_plane(self, name: str) -> bool:
+        """Whether a model's true posteriors can be drawn: it has two latents and binary pixels."""
         model = self.model(name)
-        if model.latents == 2 and name not in self._grids:
-            self._grids[name] = Grid(model)
+        return model.latents == 2 and model.input_spec.levels == 2
+
+    def ask_comparison(self, name: str, x: Float[Tensor, "1 c h w"], thorough: bool = False) -> Future:
+        """The future `Comparison`; `thorough` is for a hand at rest, and takes half a second of the records thread.
+
+        The first call begins to decode the model's plane, which is kept in the user's cache folder.
+        """
+        if not self.has_plane(name):
+            raise ValueError(f"{name!r} has no plane: it takes two latents and binary pixels")
+        with self._loading:
+            if name not in self._built:
+                self._built[name] = 0.0
+                self._build.submit(self._build_plane, name)
+        return (self._records if thorough else self._plane).submit(self._compare, name, x, thorough)
+
+    def ask_refined(self, name: str, x: Float[Tensor, "1 c h w"]) -> Future:
+        """The future `Refinement`: better and better q for one picture."""
+        return self._records.submit(_refine, self.model(name), x)
+
+    def _build_plane(self, name: str) -> None:
+        def progress(share: float) -> None:
+            self._built[name] = min(share, 0.99)  # it is all there once the plane is
+
+        try:
+            self._planes[name] = Plane(self.model(name), data.cache_folder("planes"), progress)
+            self._built[name] = 1.0
+            blank = torch.zeros(1, *self.model(name).input_spec.shape)
+            self._records.submit(refine, self.model(name), blank, 1)  # torch's first gradient takes a second longer
+        except Exception:  # a thread of its own: nobody else would hear of it
+            log.warning("the plane of %s cannot be built", name, exc_info=True)
+            self._built[name] = math.nan
+
+    def _compare(self, name: str, x: Tensor, thorough: bool) -> Comparison:
+        built, model = self._built[name], self.model(name)
+        if built != 1:
+            return Comparison(built, *bayes.sides(model, x))
+        if not thorough:
+            return Comparison(built, *bayes.sides(model, x, self._planes[name]))
+        return Comparison(built, *bayes.sides(model, x, self._planes[name], self._grid(name), bayes.THOROUGH))
+
+    def _frame(self, name: str, x: Tensor, seed: int) -> Frame:
+        grid = self._grid(name) if self.model(name).latents == 2 else None
         others = self.company[name].mu, self.company[name].sigma
-        return frame(model, x, seed, self._grids.get(name), others=others)
+        return frame(self.model(name), x, seed, grid, self._planes.get(name), others)
+
+    def _grid(self, name: str) -> Grid:
+        if name not in self._grids:
+            self._grids[name] = Grid(self.model(name))
+        return self._grids[name]
+
+
+def _refine(model: VAE, x: Float[Tensor, "1 c h w"]) -> Refinement:
+    found, device = refine(model, x), next(model.parameters()).device
+    first, last = (normal(found.mu[[i]].to(device), found.sigma[[i]].to(device)) for i in (0, -1))
+    if model.latents == 2:
+        return Refinement(found, math.nan, *(-gap(model, x, q, 0.0)[0] for q in (first, last)))
+    with torch.inference_mode():
+        bound = importance_bound(model, x.to(device), BOUND, torch.Generator(device).manual_seed(0), q=last)
+    return Refinement(found, float(bound), math.nan, math.nan)
 
 
 @torch.inference_mode()

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Independent
 
-from vae.distributions import kl, reparameterised, rsample
+from vae.distributions import Joint, kl, reparameterised, rsample
 
 
 class Terms(NamedTuple):
@@ -58,14 +59,16 @@ def importance_bound(
     samples: int,
     generator: torch.Generator | None = None,
     chunk: int = 2048,
+    q: Independent | Joint | None = None,
 ) -> Float[Tensor, " b"]:
     """log 1/k sum_i p(x, z_i) / q(z_i|x) with z_i ~ q, k = `samples`: the IWAE bound, nats.
 
     Burda, Grosse and Salakhutdinov (2016), eq. 8. At most `chunk` pictures (or `x`, where that is more) are
-    decoded at a time, whatever `samples` is. In expectation it rises with k from the ELBO towards log p(x).
+    decoded at a time, whatever `samples` is. In expectation it rises with k from the ELBO towards log p(x). `q`, where
+    given, is drawn from in place of the encoder's.
     """
     _require_bound(model, samples)
-    q = model.encode(x)
+    q = model.encode(x) if q is None else q
     at_once = max(1, chunk // len(x))
     total = torch.full_like(x[:, 0, 0, 0], -math.inf)
     for start in range(0, samples, at_once):

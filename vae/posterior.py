@@ -5,8 +5,11 @@ of a picture everywhere is a sum over its ink: p(x|z) = exp(sum_ink logit(z) - s
 hold a share of the posterior are decoded again, eight times as fine.
 """
 
+import errno
 import hashlib
 import math
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.distributions import Independent
 
@@ -22,9 +25,7 @@ from vae.models import VAE
 
 EXTENT, SIDE = 6.0, 480
 WIDTH = 2 * EXTENT / SIDE
-UNIT = (
-    512  # kept log-odds are whole multiples of 1/UNIT: sums of them are exact, and adding a pixel or taking it back too
-)
+UNIT = 512  # kept log-odds are multiples of 1/UNIT: sums are exact, and so is to add a pixel or to take it back
 AT_ONCE = 2400  # places decoded in one pass: 5 rows of cells
 FINER = 8  # pieces of a cell's side where the posterior is
 DEPTH = 16.0  # nats below the best cell at which a cell can be left as it is
@@ -32,18 +33,38 @@ MOST_CELLS = 400  # cells decoded again, at most
 NODES = 20  # of Gauss-Hermite quadrature, on each axis
 
 
-class Window(NamedTuple):
-    """A square of the plane and log p(z|x) up to a constant in it, rows upwards: at most 0, which is the best place."""
+MASSES = (0.5, 0.9, 0.99)  # what the regions of highest density hold
+TAIL, LIGHT = 1e-4, 1e-12  # shares: of the mass, in cells not decoded again; of the best cell's density, left out
+POOLED = 5  # cells on a side of a place of the whole plane's raster
+SHOWN, SHOWN_FINE = 64, 160  # places on a side of the others, at most
 
-    middle: tuple[float, float]
-    half: float
-    log_density: Float[np.ndarray, "side side"]
+
+class Raster(NamedTuple):
+    """log p(z|x), nats, at places `width` apart on a rectangle from its lower left corner on; rows go upwards."""
+
+    left: float
+    bottom: float
+    width: float
+    log_density: Float[np.ndarray, "rows columns"]
+
+
+class Posterior(NamedTuple):
+    """p(z|x) of one picture: log p(x), its error, the regions of highest density, and p(z|x) on ever finer rasters.
+
+    `error` is how much half of the places would change log p(x), nats; `levels` are the log densities inside which
+    MASSES of p(z|x) lie.
+    """
+
+    log_evidence: float
+    error: float
+    levels: tuple[float, ...]
+    rasters: tuple[Raster, ...]
 
 
 class Plane:
     """A decoder's log-odds on the whole plane, kept in a file: 361 MB on disk at 28 x 28 pixels, mapped and not read.
 
-    Only the rows of a picture's ink are touched; besides them it holds 1 MB, and 4 MB more while it adds them up.
+    Only the rows of a picture's ink are touched; besides them it holds 2 MB, and some 10 MB while a posterior is taken.
     ValueError for a model that has not two latents and binary pixels.
     """
 
@@ -57,12 +78,20 @@ class Plane:
             _build(model, place, progress)
         self._constant = np.fromfile(place, np.float32, SIDE * SIDE)
         self._logits = np.memmap(place, np.int16, "r", offset=4 * SIDE * SIDE, shape=shape)
+        self._last = np.zeros(shape[0], bool), np.zeros(shape[1], np.int32)
 
     def log_joint(self, x: Float[Tensor, "1 c h w"]) -> Float[np.ndarray, "SIDE SIDE"]:
         """log p(x, z) at the middle of every cell, nats, within 0.02; rows go upwards, columns to the right."""
-        total = np.zeros(SIDE * SIDE, np.int32)
-        for pixel in np.flatnonzero(x.flatten().numpy() > 0.5):
+        ink = x.flatten().numpy() > 0.5
+        before, total = self._last  # a picture that is being drawn differs from the one before in a few pixels
+        if np.count_nonzero(ink != before) > np.count_nonzero(ink):
+            before, total = np.zeros_like(ink), np.zeros_like(total)
+        total = total.copy()
+        for pixel in np.flatnonzero(ink & ~before):
             total += self._logits[pixel]
+        for pixel in np.flatnonzero(before & ~ink):
+            total -= self._logits[pixel]
+        self._last = ink, total
         return (total.astype(np.float32) / UNIT + self._constant).reshape(SIDE, SIDE)
 
     def log_evidence(
@@ -76,10 +105,7 @@ class Plane:
         flat = joint.flatten()
         near = np.argpartition(-flat, MOST_CELLS)[:MOST_CELLS]
         near = near[flat[near] > flat.max() - DEPTH]
-        z = torch.from_numpy(_middles(near))
-        steps = (torch.arange(FINER) + 0.5) / FINER - 0.5
-        inside = torch.cartesian_prod(steps, steps).float() * WIDTH
-        finer = self.at((z[:, None] + inside).flatten(0, 1), x).numpy() - 2 * math.log(FINER)
+        finer = self._finer(near, FINER, x).flatten() - 2 * math.log(FINER)
         rest = np.delete(flat, near)
         coarse = _log_sum(flat) + 2 * math.log(WIDTH)
         value = _log_sum(np.concatenate([rest, finer])) + 2 * math.log(WIDTH)
@@ -95,18 +121,69 @@ class Plane:
             parts.append(likelihood + self.model.prior.log_prob(part))
         return torch.cat(parts).cpu()
 
-    def window(self, x: Float[Tensor, "1 c h w"], q: Independent, side: int = 32) -> Window:
-        """The part of the plane that holds q and the posterior's best cell, decoded afresh on side x side places."""
+    def posterior(self, x: Float[Tensor, "1 c h w"], places: int = 320) -> Posterior:
+        """p(z|x): the cells that hold nearly all of it are decoded again, at up to so many `places` in all."""
         joint = self.log_joint(x)
-        best = torch.from_numpy(_middles(np.array([joint.argmax()])))[0]
-        mu, sigma = q.mean[0].cpu(), q.stddev[0].cpu()
-        corners = torch.stack([mu - 4 * sigma, mu + 4 * sigma, best - 3 * WIDTH, best + 3 * WIDTH])
-        low, high = corners.amin(0), corners.amax(0)
-        middle, half = (low + high) / 2, float((high - low).max()) / 2
-        steps = ((torch.arange(side) + 0.5) / side * 2 - 1) * half
-        z = torch.stack([steps.expand(side, side), steps[:, None].expand(side, side)], -1).flatten(0, 1) + middle
-        found = self.at(z, x).numpy().reshape(side, side)
-        return Window(tuple(middle.tolist()), half, found - found.max())
+        best = float(joint.max())
+        share = np.exp(joint - best).flatten()
+        weighty = np.flatnonzero(share > LIGHT)
+        weighty = weighty[np.argsort(-share[weighty])]
+        sums = np.cumsum(share[weighty], dtype=np.float64)
+        held = int(np.searchsorted(sums, (1 - TAIL) * sums[-1])) + 1
+        finer = min(FINER, max(2, math.isqrt(places // held)))
+        heavy, light = np.split(weighty, [min(held, places // finer**2)])
+        finest = self._finer(heavy, finer, x)
+        mass, rest = np.exp(finest - best, dtype=np.float64) / finer**2, float(sums[-1] - sums[len(heavy) - 1])
+        chessboard = np.indices((finer, finer)).sum(0).flatten() % 2 == 0
+        evidence = best + math.log(mass.sum() + rest) + 2 * math.log(WIDTH)
+        half = math.log(mass[:, chessboard].sum() / chessboard.mean() + rest) - math.log(mass.sum() + rest)
+        densities = np.concatenate([finest.flatten(), joint.flat[light]]) - evidence
+        masses = np.concatenate([mass.flatten(), share[light]])
+        falling = np.argsort(-densities)
+        inside = np.cumsum(masses[falling]) / masses.sum()
+        levels = densities[falling[np.searchsorted(inside, MASSES)]]
+        pooled = share.reshape(SIDE // POOLED, POOLED, SIDE // POOLED, POOLED).mean((1, 3))
+        whole = np.log(np.maximum(pooled, LIGHT)) + best
+        near, block = _around(heavy, SHOWN), _around(heavy, SHOWN_FINE // finer)
+        fine = F.interpolate(torch.from_numpy(joint[block])[None, None], scale_factor=finer, mode="bicubic")[0, 0]
+        fine = fine.numpy().reshape(block[0].stop - block[0].start, finer, -1, finer)
+        row, column = heavy // SIDE - block[0].start, heavy % SIDE - block[1].start
+        here = (row >= 0) & (row < fine.shape[0]) & (column >= 0) & (column < fine.shape[2])
+        fine[row[here], :, column[here]] = finest[here].reshape(-1, finer, finer)
+        fine = fine.reshape(fine.shape[0] * finer, -1)
+        return Posterior(
+            evidence,
+            abs(half),
+            tuple(levels.tolist()),
+            (
+                Raster(-EXTENT, -EXTENT, POOLED * WIDTH, whole - evidence),
+                Raster(*_corner(near), WIDTH, joint[near] - evidence),
+                Raster(*_corner(block), WIDTH / finer, fine - evidence),
+            ),
+        )
+
+    def _finer(self, cells: Int[np.ndarray, " n"], finer: int, x: Tensor) -> Float[np.ndarray, "n pieces"]:
+        """log p(x, z) decoded at the middles of finer x finer pieces of each cell, rows upwards."""
+        steps = (torch.arange(finer) + 0.5) / finer - 0.5
+        up, across = torch.meshgrid(steps, steps, indexing="ij")
+        z = torch.from_numpy(_middles(cells))[:, None] + torch.stack([across, up], -1).flatten(0, 1).float() * WIDTH
+        return self.at(z.flatten(0, 1), x).numpy().reshape(len(cells), -1)
+
+
+def _around(cells: np.ndarray, most: int) -> tuple[slice, slice]:
+    """Rows and columns of a rectangle that holds some cells; where that is too large, the first is in its middle."""
+    found = []
+    for axis in (cells // SIDE, cells % SIDE):
+        low, high = int(axis.min()) - 2, int(axis.max()) + 3
+        if high - low > most:
+            low, high = int(axis[0]) - most // 2, int(axis[0]) + most - most // 2
+        found.append(slice(max(0, low), min(SIDE, high)))
+    return tuple(found)
+
+
+def _corner(square: tuple[slice, slice]) -> tuple[float, float]:
+    """Left and bottom."""
+    return square[1].start * WIDTH - EXTENT, square[0].start * WIDTH - EXTENT
 
 
 def fingerprint(model: VAE) -> str:
@@ -141,11 +218,16 @@ def gap(
 
 
 def _build(model: VAE, place: Path, progress: Callable[[float], None]) -> None:
-    """Decode every cell and keep it: pixel by pixel, so that one pixel's log-odds lie together."""
+    """Decode every cell and keep it: pixel by pixel, so that one pixel's log-odds lie together.
+
+    It takes some 50 MB at 28 x 28 pixels, and pages of the file itself, which the system may write out at any time.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
     partial = place.with_suffix(".part")
     pixels, cells = model.input_spec.pixels, SIDE * SIDE
     device = next(model.parameters()).device
+    if shutil.disk_usage(place.parent).free < 4 * cells + 2 * pixels * cells:  # or the writes below end the process
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place.parent))
     with partial.open("wb") as file:
         file.truncate(4 * cells + 2 * pixels * cells)
     constant = np.memmap(partial, np.float32, "r+", shape=(cells,))

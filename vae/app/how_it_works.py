@@ -2,13 +2,14 @@
 
 import streamlit as st
 
+from vae.app import link
 from vae.app.chapters import CHAPTERS
 
 
 def chosen() -> str:
     """The chapter that the visitor turned to; at first what the link says, else the first."""
     if "chapter" not in st.session_state:
-        asked = st.query_params.get("chapter")
+        asked = link.asked("chapter")
         st.session_state["chapter"] = asked if asked in CHAPTERS else next(iter(CHAPTERS))
     options = {"label_visibility": "collapsed", "required": True, "wrap": True, "persist_state": "session"}
     words = {key: f"{number} {chapter.WORD}" for number, (key, chapter) in enumerate(CHAPTERS.items(), 1)}
@@ -23,9 +24,8 @@ def turn(key: str) -> None:
 def page(name: str) -> None:
     """A chapter, and the way to the next."""
     key = chosen()
-    st.query_params["chapter"] = key
     st.subheader(CHAPTERS[key].TITLE, anchor=False)
-    CHAPTERS[key].show(name)
+    link.write({"model": name, "chapter": key} | (CHAPTERS[key].show(name) or {}))
     later = list(CHAPTERS)[list(CHAPTERS).index(key) + 1 :]
     if later:
         st.button(f"Next: {CHAPTERS[later[0]].TITLE}", icon=":material/arrow_forward:", on_click=turn, args=later[:1])

@@ -18,6 +18,8 @@ pixels of that model. "levels" are a pixel's values 0 .. levels - 1: bits for a 
     7 NEAR        f32 z[d]                             f32 numbers[1 + 2 k], u8 grey[k, c h w], k = 8
     8 ANCESTRY    f32 z[d], u32 seed                   f32 numbers[4 + 2 d], u8 mean, u8 x, [c h w] each
     9 DECODING    f32 z[d]                             f32 outputs of the decoder's layers, f32 mean[c h w]
+    10 POSTERIOR  u8 thorough, u8 levels[c h w]        f32 numbers[20], f32 squares[3, 5], u16 depths[3, rows columns]
+    11 REFINE     u8 levels[c h w]                     f32 numbers[3], f32 steps[101, 2 d + 2]
 
 PLACE's numbers are `vae.frame.Places`: log_prior, further_out, drift, log_likelihood, log_posterior, distance,
 round_trip_kl[d]; NaN where there is no x. DRAWING's are `vae.frame.Sketch`: reconstruction, reconstruction_error,
@@ -25,6 +27,12 @@ mu[d], sigma[d], kl_per_dimension[d]. EXAMPLE asks for a picture of the test set
 `vae.company.Near`: log_density, distances[k], indices[k]. ANCESTRY draws x from p(x|z) with the noise of the seed; its
 numbers are `vae.ancestral.Ancestry`: log_prior, log_likelihood, log_posterior, within, mu[d], sigma[d]. DECODING is
 `vae.structure.decoding`. Means, prepared, grey and drawn pictures are bytes, 255 for 1.
+
+POSTERIOR is for models with two latents. Its numbers are the share of the model's plane that is built (NaN: it cannot
+be), `vae.bayes.Sides` in order, the best log p(z|x), and the `levels` of `vae.posterior.Posterior`; squares are left,
+bottom, width, rows and columns of its rasters, and depths say how far below the best they are, in 1/1024 nats. Until
+the plane is built, what needs it is NaN, and there are no squares. REFINE's are `vae.engine.Refinement`: bound, first,
+last, and of every step mu[d], sigma[d], elbo and error.
 
 Where no socket comes through, components ask the same of the page's script, one message at a time (`answer_here`).
 
@@ -42,6 +50,7 @@ than `server.maxMessageSize`; and it answers 400 to several Origins.
 
 import asyncio
 import contextlib
+import math
 import secrets
 import struct
 import time
@@ -63,8 +72,9 @@ from torch import Tensor
 from vae import data, images
 from vae.ancestral import Ancestry
 from vae.company import Company, Near
-from vae.engine import Engine, engine
+from vae.engine import Comparison, Engine, Refinement, engine
 from vae.frame import Places, Sketch
+from vae.posterior import MASSES
 from vae.spec import InputSpec
 
 VERSION = 1
@@ -74,6 +84,7 @@ MOST_PICTURES, MOST_SIDE = 1024, 256
 FARTHEST = 100.0  # |z| of any latent
 PATIENCE = 10.0  # seconds for HELLO, and for a client to take an answer
 SOCKETS, SOCKETS_EACH = 1024, 4  # open at once, in all and of one session
+DEPTHS = 1024  # steps of a nat in which POSTERIOR says how deep a place lies
 RATE, BURST = 300.0, 1200.0  # answers a second of one session, and how many may come at once
 MOST_BYTES = HEADER.size + max(4 + MOST_SIDE**2, 4 * 64 * MOST_PICTURES)
 
@@ -81,7 +92,7 @@ MOST_BYTES = HEADER.size + max(4 + MOST_SIDE**2, 4 * 64 * MOST_PICTURES)
 class Kind(IntEnum):
     """What a message is."""
 
-    HELLO, INPUT, PLACE, PICTURES, DRAWING, SENTENCE, EXAMPLE, NEAR, ANCESTRY, DECODING = range(10)
+    HELLO, INPUT, PLACE, PICTURES, DRAWING, SENTENCE, EXAMPLE, NEAR, ANCESTRY, DECODING, POSTERIOR, REFINE = range(12)
 
 
 class Close(IntEnum):
@@ -110,13 +121,14 @@ class Refused(Exception):
 class Request:
     """A message that was checked.
 
-    `values` are z (n, d), z (1, d) and a seed (1,), x (1, c, h, w), a grey canvas (h, w), an index, or None.
+    `values` are z (n, d), z (1, d) and a seed (1,), x (1, c, h, w), whether to be thorough and x, a grey canvas (h, w),
+    an index, or None.
     """
 
     kind: Kind
     name: str
     header: bytes
-    values: Tensor | tuple[Tensor, Tensor] | np.ndarray | int | None
+    values: Tensor | tuple[Tensor, Tensor] | tuple[bool, Tensor] | np.ndarray | int | None
 
 
 # ---- sessions ----
@@ -161,7 +173,7 @@ def end_session(token: str) -> None:
 def parse(message: bytes, models: Engine) -> Request:
     """The request in a message that follows a HELLO; Refused says what is wrong with it."""
     kind, model = _header(message)
-    if kind in (Kind.HELLO, Kind.SENTENCE) or kind >= len(Kind):
+    if kind in (Kind.HELLO, Kind.SENTENCE) or kind not in set(Kind):
         raise Refused(Close.MALFORMED, f"a request is not of kind {kind}")
     names = list(models.models)
     if model >= len(names):
@@ -177,6 +189,8 @@ def parse(message: bytes, models: Engine) -> Request:
         Kind.NEAR: lambda: _latents(body, latents, 1),
         Kind.ANCESTRY: lambda: (_latents(body[:-4], latents, 1), _seed(body)),
         Kind.DECODING: lambda: _latents(body, latents, 1),
+        Kind.POSTERIOR: lambda: _comparison(body, spec, models.has_plane(name)),
+        Kind.REFINE: lambda: _given(body, spec),
     }
     return Request(Kind(kind), name, message[: HEADER.size], read[kind]())
 
@@ -213,6 +227,21 @@ def _input(body: bytes, spec: InputSpec) -> Tensor | None:
     if levels.max() >= spec.levels:
         raise Refused(Close.NOT_A_PLACE, f"a pixel has {spec.levels} levels")
     return torch.from_numpy(levels.astype(np.float32) / np.float32(spec.levels - 1)).view(1, *spec.shape)
+
+
+def _given(body: bytes, spec: InputSpec) -> Tensor:
+    x = _input(body, spec)
+    if x is None:
+        raise Refused(Close.MALFORMED, f"an input has {spec.pixels} values")
+    return x
+
+
+def _comparison(body: bytes, spec: InputSpec, possible: bool) -> tuple[bool, Tensor]:
+    if not possible:
+        raise Refused(Close.MODEL, "this model has no plane: it takes two latents")
+    if body[:1] not in (b"\0", b"\1"):
+        raise Refused(Close.MALFORMED, "a comparison is quick or thorough: 0 or 1")
+    return body[0] == 1, _given(body[1:], spec)
 
 
 def _canvas(body: bytes) -> np.ndarray:
@@ -268,11 +297,31 @@ def ancestry_body(found: Ancestry) -> bytes:
     return _floats(*numbers) + _bytes(found.mean[0]) + _bytes(found.x[0])
 
 
+def posterior_body(found: Comparison) -> bytes:
+    """The answer to POSTERIOR."""
+    if found.posterior is None:
+        return _floats(found.built, *found.sides, *[math.nan] * (1 + len(MASSES)))
+    rasters = found.posterior.rasters
+    best = max(float(raster.log_density.max()) for raster in rasters)
+    squares = np.array([(r.left, r.bottom, r.width, *r.log_density.shape) for r in rasters])
+    depths = b"".join(
+        np.rint(np.clip((best - r.log_density) * DEPTHS, 0, 2**16 - 1)).astype("<u2").tobytes() for r in rasters
+    )
+    return _floats(found.built, *found.sides, best, *found.posterior.levels, squares) + depths
+
+
+def refined_body(found: Refinement) -> bytes:
+    """The answer to REFINE."""
+    steps = found.steps
+    rows = np.concatenate([steps.mu, steps.sigma, steps.elbo[:, None], steps.error[:, None]], 1)
+    return _floats(found.bound, found.first, found.last, rows)
+
+
 # numpy and not torch: these run in the server's own thread, where torch's first calls after a pause are slow
 
 
-def _floats(*parts: Tensor) -> bytes:
-    return b"".join(part.numpy().astype("<f4").tobytes() for part in parts)
+def _floats(*parts: Tensor | np.ndarray | float) -> bytes:
+    return b"".join(np.asarray(part, "<f4").tobytes() for part in parts)
 
 
 def _bytes(pictures: Tensor, most: int = 255) -> bytes:
@@ -314,6 +363,15 @@ async def answer(request: Request, x: Tensor | None, models: Engine) -> bytes:
         )
     if request.kind == Kind.DECODING:
         return request.header + _floats(await asyncio.wrap_future(models.ask_decoding(request.name, request.values)))
+    if request.kind == Kind.POSTERIOR:
+        thorough, x = request.values
+        return request.header + posterior_body(
+            await asyncio.wrap_future(models.ask_comparison(request.name, x, thorough))
+        )
+    if request.kind == Kind.REFINE:
+        return request.header + refined_body(
+            await asyncio.wrap_future(models.ask_refined(request.name, request.values))
+        )
     spec = models.model(request.name).input_spec
     try:
         loop = asyncio.get_running_loop()
@@ -345,7 +403,9 @@ def cost(request: Request) -> float:
     """What a request takes of the session's allowance, in PLACEs."""
     if request.kind == Kind.PICTURES:
         return float(-(-len(request.values) // 16))
-    return {Kind.INPUT: 0.2, Kind.DRAWING: 2.0}.get(request.kind, 1.0)
+    if request.kind == Kind.POSTERIOR:
+        return 40.0 if request.values[0] else 4.0
+    return {Kind.INPUT: 0.2, Kind.DRAWING: 2.0, Kind.REFINE: 60.0}.get(request.kind, 1.0)
 
 
 # ---- the socket ----

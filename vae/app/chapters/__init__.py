@@ -1,9 +1,11 @@
-"""The chapters of How it works: each a file with TITLE, WORD (its short title) and `show(name)` for a model's name."""
+"""The chapters of How it works: each a file with TITLE, WORD (its short title) and `show(name)` for a model's name,
+which gives what a link says beside model and chapter, or None."""
 
 from types import ModuleType
 
 from vae.app.chapters import (
     autoencoder,
+    bayes,
     beta,
     conditions,
     divergence,
@@ -18,6 +20,7 @@ CHAPTERS: dict[str, ModuleType] = {
     "model": generative,
     "structure": structure,
     "kl": divergence,
+    "bayes": bayes,
     "autoencoder": autoencoder,
     "beta": beta,
     "conditions": conditions,

@@ -28,7 +28,7 @@ def as_density(name: str, values: object) -> list[float] | None:
 def from_url(name: str) -> list[float] | None:
     """A density of a shared link."""
     try:
-        return as_density(name, [float(value) for value in st.query_params.get(name, "").split(",")])
+        return as_density(name, [float(value) for value in link.asked(name).split(",")])
     except ValueError:
         return None
 
@@ -41,6 +41,13 @@ def moved() -> None:
     found = {name: as_density(name, place.get(name)) for name in START}
     if all(found.values()):
         st.session_state["densities"] = found
+
+
+def said(name: str) -> dict[str, str]:
+    """What a link to this chapter says."""
+    found = st.session_state["densities"].items()
+    numbers = {density: ",".join(f"{value:.4g}" for value in values) for density, values in found}
+    return {"model": name, "chapter": "kl"} | numbers
 
 
 @st.fragment
@@ -56,7 +63,7 @@ def densities(name: str) -> None:
         key="divergence",
         data=st.session_state["densities"]
         | {
-            "rev": f"{name} {given.id}",
+            "rev": f"{name} {given.id} {link.turn()}",
             "about": given.name,
             "pixels": look.as_text(look.as_levels(given.x[0])),
             "shape": list(given.x.shape[1:]),
@@ -66,11 +73,10 @@ def densities(name: str) -> None:
         },
         on_place_change=moved,
     )
-    for density, numbers in st.session_state["densities"].items():
-        st.query_params[density] = ",".join(f"{value:.4g}" for value in numbers)
+    link.write(said(name))
 
 
-def show(name: str) -> None:
+def show(name: str) -> dict[str, str]:
     """Two densities to drag, and the model's own latents to put in their place."""
     st.markdown(
         "KL(p‖q) is the mean of ln(p/q) over draws from p: never below 0, and 0 only when p and q agree. "
@@ -78,3 +84,4 @@ def show(name: str) -> None:
         "The ELBO of a VAE subtracts the second, with q = q(z|x) and the prior as p."
     )
     densities(name)
+    return said(name)

@@ -25,8 +25,7 @@ def show(name: str) -> None:
     generative(
         key="generative",
         data={
-            "path": live.path(),
-            "token": session.live_token(),
+            "live": session.wire("generative"),
             "rev": name,
             "model": list(engine().models).index(name),
             "latents": model.latents,
@@ -35,4 +34,5 @@ def show(name: str) -> None:
             "z": z[0].tolist(),
             "answer": look.as_text(bytes(live.HEADER.size) + body),
         },
+        on_question_change=lambda: session.answer("generative"),
     )

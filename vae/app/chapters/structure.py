@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 import torch
 
-from vae.app import inputs, live, look, session
+from vae.app import inputs, look, session
 from vae.app.components import structure as diagram
 from vae.engine import engine
 from vae.structure import Layer, structure
@@ -23,7 +23,7 @@ def facts(layer: Layer) -> dict:
     return {"kind": layer.kind, "shape": list(layer.output.shape), "parameters": layer.parameters}
 
 
-def show(name: str) -> None:
+def show(name: str) -> dict[str, str]:
     """The current picture's way through the model, from x to its reconstruction."""
     st.markdown(
         "The encoder turns a picture x into a mean μ and a standard deviation σ for each latent, and the decoder turns "
@@ -37,9 +37,8 @@ def show(name: str) -> None:
     diagram(
         key="structure",
         data={
-            "path": live.path(),
-            "token": session.live_token(),
-            "rev": f"{name} {inputs.link(given)}",
+            "live": session.wire("structure"),
+            "rev": f"{name} {inputs.address(given)}",
             "model": list(engine().models).index(name),
             "input": given.name,
             "shape": list(model.input_spec.shape),
@@ -50,5 +49,6 @@ def show(name: str) -> None:
             "latents": floats(found.mu, found.sigma, found.eps),
             "decoded": floats(*(layer.output for layer in found.decoder), found.mean),
         },
+        on_question_change=lambda: session.answer("structure"),
     )
-    st.query_params["x"] = inputs.link(given)
+    return {"x": inputs.address(given)}

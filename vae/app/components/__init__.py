@@ -30,3 +30,4 @@ rate_distortion = _component("rate_distortion", "svg.js", "rate_distortion.js", 
 conditions = _component("conditions", "svg.js", "conditions.js", "diagram.css", "conditions.css")
 layers = _component("layers", "layers.js", "layers.css")
 accuracy = _component("accuracy", "svg.js", "accuracy.js", "accuracy.css")
+posterior = _component("posterior", "posterior.js")

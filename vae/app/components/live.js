@@ -1,7 +1,7 @@
 // The browser's end of vae/app/live.py: its messages, and a connection that asks only for the newest. Where the socket is
 // away, Python's script answers the same messages: slower, one at a time.
 
-const Kind = { HELLO: 0, INPUT: 1, PLACE: 2, PICTURES: 3, DRAWING: 4, SENTENCE: 5, EXAMPLE: 6, NEAR: 7, ANCESTRY: 8, DECODING: 9 };
+const Kind = { HELLO: 0, INPUT: 1, PLACE: 2, PICTURES: 3, DRAWING: 4, SENTENCE: 5, EXAMPLE: 6, NEAR: 7, ANCESTRY: 8, DECODING: 9, POSTERIOR: 10, REFINE: 11 };
 const HEADER = 8;
 // what no new connection could mend, in words
 const OVER = {
@@ -67,7 +67,7 @@ class Live {
   }
 
   askPython() {
-    if (this.ready || this.asking || !this.attempts || this.closed) return;
+    if (!this.component || this.ready || this.asking || !this.attempts || this.closed) return;
     const [kind, request] = this.waiting.entries().next().value ?? [];
     if (!request) return;
     this.waiting.delete(kind);

@@ -69,8 +69,9 @@ class Structure {
     clearTimeout(this.silent);
   }
 
-  update({ data }) {
-    this.live.connect(data.path, data.token);
+  update(component) {
+    const { data } = component;
+    this.live.through(component);
     if (data.rev === this.rev) return;
     this.rev = data.rev;
     this.data = data;
