@@ -5,7 +5,7 @@ import base64
 import streamlit as st
 import torch
 
-from vae.app import inputs, session
+from vae.app import inputs, link, session
 from vae.app.components import posterior
 from vae.engine import engine
 

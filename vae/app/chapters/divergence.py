@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from vae.app import inputs, look
+from vae.app import inputs, link, look
 from vae.app.components import divergence
 from vae.engine import engine
 
