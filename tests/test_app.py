@@ -503,6 +503,24 @@ def test_the_ledger_shows_the_librarys_numbers_for_exactly_this_picture_and_seed
         checked(button(app, "Resample z").click().run())
 
 
+@pytest.mark.parametrize("page", [EXPLORE, "vae/app/latent_map.py"])
+@EVERY_MODEL
+def test_other_pages_have_the_ledger_of_their_input_once_it_is_opened(name, page):
+    app = opened(name, EXPLORE, x="i7")
+    app = app if page == EXPLORE else turned(app, page)
+    assert not any("Nats per picture" in note.value for note in app.caption)
+    app.session_state["ledger"] = True
+    checked(app.run())
+    x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[7:8]
+    loaded, grid = model(name)
+    record = frame(loaded, x, 0, grid)
+    expected = [record.reconstruction.value, record.kl, record.elbo, record.iwae]
+    expected += [] if record.log_evidence is None else [record.log_evidence.value]
+    assert list(ledger(app).values()) == pytest.approx(expected, abs=0.051)
+    (checks,) = (box.label for box in app.expander if "checks" in box.label)
+    assert checks.endswith("checks hold")
+
+
 @EVERY_MODEL
 def test_the_ledger_adds_up_on_screen(name):
     app = opened(name, RECONSTRUCT)

@@ -7,7 +7,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from vae.app import inputs, link, live, session
+from vae.app import inputs, ledger, link, live, session
 from vae.app.components import explorer
 from vae.engine import engine
 
@@ -85,6 +85,7 @@ def explore(name: str) -> None:
         on_question_change=lambda: session.answer("explore"),
     )
     link.write({"model": name, "z": inputs.as_text(z), "x": inputs.address(given)})
+    ledger.below(name, given)
 
 
 explore(st.session_state["model"])

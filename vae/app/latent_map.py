@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from vae import checkpoint, company, latent, projection
-from vae.app import inputs, link, session
+from vae.app import inputs, ledger, link, session
 from vae.app.components import latent_map
 from vae.app.look import CLASS_COLOURS
 from vae.engine import engine
@@ -305,6 +305,7 @@ def page(name: str) -> None:
             on_question_change=lambda: session.answer("map"),
         )
     link.write({"model": name, "z": inputs.as_text(z), "x": inputs.address(given)})
+    ledger.below(name, given)
 
 
 if __name__ == "__main__":  # what Streamlit calls a page that it runs

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from vae.app import look
+from vae.app import inputs, look
+from vae.engine import engine
 from vae.frame import IW_SAMPLES, SAMPLES, Frame
 from vae.ledger import Check, checks
 
@@ -26,6 +27,14 @@ def show(record: Frame) -> None:
         f"{SAMPLES} draws of z (± {record.reconstruction.error:.2f}).{gap}"
     )
     show_checks(checks(record))
+
+
+def below(name: str, given: inputs.Input) -> None:
+    """The ledger of the current input, for pages about something else: computed while it is open."""
+    box = st.expander("The ledger of x", icon=":material/balance:", key="ledger", on_change="rerun")
+    if box.open:
+        with box:
+            show(engine().frame(name, given.x))
 
 
 def show_checks(found: list[Check]) -> None:
