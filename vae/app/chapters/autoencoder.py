@@ -49,7 +49,7 @@ def show(name: str) -> None:
         "threshold": cards["VAE"]["numbers"]["holes"]["threshold"],
         "empty": empty(dataset.name),
         "misleads": misleads(*(card["numbers"]["holes"] for card in cards.values())),
-        "rev": f"{name} {inputs.link(start)} {end.id} {seed}",
+        "rev": f"{name} {inputs.address(start)} {end.id} {seed}",
     }
     component(key="twins", data=mount, on_again_change=lambda: session.count_up("twins.draws"))
     st.html(losses(name, models["Autoencoder"], found.x))

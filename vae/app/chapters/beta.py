@@ -50,7 +50,7 @@ def picture(name: str) -> tuple[str, str, Tensor]:
     """Id, name and x: the current picture where the current model reads clothes, else one from the test set."""
     if inputs.dataset_of(name).name == DATASET:
         found = inputs.current(name)
-        return inputs.link(found), found.name, found.x
+        return inputs.address(found), found.name, found.x
     _, labels, bits = session.test_set(DATASET)
     word = f"test picture {EXAMPLE}: {data.DATASETS[DATASET].class_names[labels[EXAMPLE]]}"
     return f"i{EXAMPLE}", word, bits[EXAMPLE : EXAMPLE + 1].float()

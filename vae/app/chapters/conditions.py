@@ -35,7 +35,7 @@ def show(name: str) -> None:
         return
     found = inputs.current(READER)
     label = int(session.test_set("mnist")[1][int(found.id[1:])]) if found.id[0] == "i" else None
-    y, styles, log_likelihood, error, kl = explained(inputs.link(found), label, found.x)
+    y, styles, log_likelihood, error, kl = explained(inputs.address(found), label, found.x)
     st.markdown(
         "A conditional VAE is told the class y, so that z keeps what the class leaves open: slant and stroke, say. "
         "Slide through the classes and the style stays; take another style and the class stays. "
@@ -44,7 +44,7 @@ def show(name: str) -> None:
     component(
         key="conditions",
         data={
-            "rev": f"{inputs.link(found)} {y}",
+            "rev": f"{inputs.address(found)} {y}",
             "shape": list(found.x.shape[1:]),
             "x": look.as_text(look.as_levels(found.x[0])),
             "y": y,

@@ -30,7 +30,7 @@ def show(name: str) -> None:
     if session.lacks(MODEL, READER):
         return
     found = inputs.current(READER)
-    first, pictures, ledger = drawn(inputs.link(found), found.x)
+    first, pictures, ledger = drawn(inputs.address(found), found.x)
     st.markdown(
         "A hierarchical VAE has several layers of latents, and each layer's prior is set by those above it. "
         "Keep the layers above and draw the others again: what the samples share is what the kept layers decide. "
@@ -40,7 +40,7 @@ def show(name: str) -> None:
     component(
         key="layers",
         data={
-            "rev": inputs.link(found),
+            "rev": inputs.address(found),
             "shape": list(found.x.shape[1:]),
             "x": look.as_text(look.as_levels(found.x[0])),
             "reconstruction": look.as_text(look.as_levels(first)),
