@@ -66,8 +66,9 @@ def test_the_examples_are_test_pictures_of_the_classes_in_order():
         assert number in labels[(bits == example).all(1)]
 
 
-def test_a_picture_from_the_component_is_the_current_one_and_anything_else_changes_nothing():
+def test_a_picture_from_the_component_is_the_current_one_and_anything_else_changes_nothing(monkeypatch):
     name = NAMES[0]
+    monkeypatch.setattr("vae.app.inputs.st.session_state", {"link": {}})
     x = torch.zeros(1, 1, 28, 28)
     x[..., 5:20, 14] = 1
     bits = "b" + base64.urlsafe_b64encode(np.packbits(x.numpy().astype(bool))).decode().rstrip("=")

@@ -177,11 +177,14 @@ def test_the_bounds_of_a_shipped_model_are_ordered(shipped):
     assert means[2].mean() <= evidence.log_evidence.mean()
 
 
-def by_local_lattice(model: VAE, x: Tensor, coarse: Tensor) -> Tensor:
+def by_local_lattice(
+    model: VAE, x: Tensor, coarse: Tensor, levels: tuple[tuple[int, int], ...] = ((2, 35), (4, 14))
+) -> Tensor:
     """log p(x) of one picture, `(1, pixels)`: squares around the points of a coarse lattice over the whole plane,
-    divided twice where they may matter. q is no guide, because the posterior of some pictures is elsewhere."""
+    divided again and again, into parts x parts each, those within so many nats of the best. q is no guide, because the
+    posterior of some pictures is elsewhere."""
     z, values, width = plane(0.1, 6.0), coarse, 0.1
-    for parts, window in ((2, 35), (4, 14)):
+    for parts, window in levels:
         offsets = ((torch.arange(parts, dtype=torch.float64) + 0.5) / parts - 0.5) * width
         z = (z[values > values.max() - window][:, None] + torch.cartesian_prod(offsets, offsets)).flatten(0, 1)
         values = torch.cat([log_joint(model, x, part)[0] for part in z.split(4096)])

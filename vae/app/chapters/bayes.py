@@ -69,14 +69,15 @@ def beside(name: str, shown: str) -> None:
 def show(name: str) -> dict[str, str] | None:
     """Both posteriors under the hand, and both sides of the identity."""
     shown = planar(name)
-    elsewhere = "" if shown == name else f" Shown is {session.title(shown)}; Refine q works on {session.title(name)}."
     if not engine().has_plane(shown):
         st.markdown("The true posterior can be drawn for two latents and binary pixels, and no such model is here.")
         return None
     st.markdown(
         "By Bayes’ rule every picture has a true posterior p(z|x), which is drawn here beside the encoder’s q(z|x). "
         "How far q is from it, KL(q || p(z|x)), is what the ELBO lacks of log p(x). "
-        f"Change a pixel, and both posteriors and both sides of the equation follow.{elsewhere}"
+        "Change a pixel, and both posteriors and both sides of the equation follow."
     )
+    if shown != name:
+        st.caption(f"Shown is {session.title(shown)}; Refine q works on {session.title(name)}.")
     beside(name, shown)
     return said(name)
