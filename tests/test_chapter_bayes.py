@@ -49,7 +49,7 @@ def test_the_plane_is_that_of_the_same_data_with_two_latents_and_q_is_refined_fo
     assert data_of(shown) == data_of(name)
     assert NAMES[found["refined"]["model"]] == name
     assert found["refined"]["latents"] == checkpoint.load_card(name)["latents"]
-    assert any("Shown is" in text.value for text in app.markdown) == (shown != name)
+    assert any("Shown is" in text.value for text in app.caption) == (shown != name)
     x = data.fixed_binarisation(data_of(name))[7]
     assert base64.b64decode(found["levels"]) == x.numpy().astype(np.uint8).tobytes()
     assert app.query_params["x"] == "i7"
