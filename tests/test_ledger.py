@@ -61,14 +61,14 @@ def failing(found: list[Check]) -> set[str]:
 
 @EVERY_MODEL
 def test_every_claim_holds_for_random_test_pictures(name):
-    for number, x in enumerate(pictures(name, 25).split(1)):
+    for number, x in enumerate(pictures(name, 10).split(1)):
         found = checks(frame(model(name), x, number, grid(name), others=checkpoint.load_encodings(name)))
         assert failing(found) == set()
         assert len(found) == (9 if model(name).latents == 2 else 8)
 
 
 def test_with_the_true_posterior_the_two_sides_of_bayes_are_compared_and_agree(plane):
-    for number in range(12):
+    for number in range(5):
         found = {check.claim: check for check in checks(record(FLAT, plane, number))}
         assert failing(list(found.values())) == set()
         assert found[BAYES].left == pytest.approx(found[BAYES].right, abs=found[BAYES].slack)
