@@ -5,7 +5,8 @@ import torch
 
 import vae
 from vae import checkpoint
-from vae.comparison import directions, passed, scene
+from vae.aggregate import principal_directions
+from vae.comparison import passed, scene
 from vae.data import DATASETS
 from vae.models import ModelConfig, build
 
@@ -53,7 +54,7 @@ def test_the_way_begins_and_ends_at_the_two_reconstructions_and_samples_are_of_t
 
 def test_the_plane_of_many_latents_is_that_of_a_singular_value_decomposition():
     mu = torch.randn(500, 6, generator=torch.Generator().manual_seed(1)) * torch.tensor([1.0, 5, 0.5, 3, 1, 1]) + 2
-    found, expected = directions(mu), torch.linalg.svd(mu - mu.mean(0), full_matrices=False).Vh[:2]
+    found, expected = principal_directions(mu), torch.linalg.svd(mu - mu.mean(0), full_matrices=False).Vh[:2]
     assert torch.allclose((found @ expected.T).abs(), torch.eye(2), atol=1e-4)
 
 

@@ -13,7 +13,7 @@ from torch.distributions import Normal, kl_divergence
 
 import vae
 from vae import checkpoint, data, images, latent, projection
-from vae.app import inputs, latent_map, live
+from vae.app import inputs, latent_map
 
 NAMES = vae.list_pretrained()
 CARDS = {name: checkpoint.load_card(name) for name in NAMES}
@@ -168,7 +168,7 @@ def test_pictures_brought_to_other_pages_are_marked_once_each_and_the_input_says
     spec = vae.load_pretrained(DEEP).input_spec
     drawn, uploaded = images.prepare_array(canvas(), spec).picture, images.prepare(png(), spec).picture
     links = [
-        inputs.address(inputs.Input("own", "", picture, live.binarised(picture, spec))) for picture in (drawn, uploaded)
+        inputs.address(inputs.Input("own", "", picture, data.as_read(picture, spec))) for picture in (drawn, uploaded)
     ]
     brought = {f"brought.{dataset(DEEP).name}": dict(zip(links, ["your drawing", "your picture 2"], strict=True))}
     own = {"upload": ("file", png()), "own": None}  # the same picture as one that was brought

@@ -430,7 +430,7 @@ def test_a_model_of_256_levels_reads_colours_and_draws_no_bits():
     models.models = {"colour": SimpleNamespace(input_spec=spec, latents=3)}
     x = live.parse(message(Kind.INPUT, bytes(range(196, 256))), models).values
     torch.testing.assert_close(x, torch.arange(196, 256).view(1, 3, 4, 5) / 255, rtol=0, atol=1e-7)
-    assert torch.equal(live.binarised(x, spec), x)
+    assert torch.equal(data.as_read(x, spec), x)
 
 
 def test_of_the_requests_that_wait_only_the_newest_of_each_kind_is_answered(address, monkeypatch):

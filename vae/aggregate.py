@@ -40,6 +40,11 @@ def aggregate_log_density(
     return torch.cat([(torch.cat([c.square(), c], 1) @ weight + constant).logsumexp(1) for c in chunks]).to(z.dtype)
 
 
+def principal_directions(mu: Float[Tensor, "n d"]) -> Float[Tensor, "2 d"]:
+    """The means' first two principal directions, orthonormal, the larger first."""
+    return torch.linalg.eigh(torch.cov(mu.T)).eigenvectors[:, -2:].flip(1).T.contiguous()
+
+
 def nearest(
     z: Float[Tensor, " d"], mu: Float[Tensor, "n d"], count: int
 ) -> tuple[Int64[Tensor, " count"], Float[Tensor, " count"]]:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import kl_divergence
 
+from vae import posterior
 from vae.distributions import rsample
 from vae.exact import Grid
 from vae.models import VAE
@@ -48,7 +49,8 @@ class Effort(NamedTuple):
     places: int
 
 
-QUICK, THOROUGH = Effort(64, 10, 320), Effort(2048, 20, 8000)
+QUICK = Effort(64, 10, posterior.QUICK)
+THOROUGH = Effort(2048, posterior.NODES, posterior.THOROUGH)
 
 
 @torch.inference_mode()
@@ -84,12 +86,10 @@ def sides(
     )
     if plane is None:
         return found, None
-    posterior = plane.posterior(x, effort.places)
-    normaliser, error = posterior.log_evidence, posterior.error
+    true = plane.posterior(x, effort.places)
+    normaliser, error = true.log_evidence, true.error
     if grid is not None:
         normaliser = float(grid.evidence(here).log_evidence)
-        error = abs(normaliser - posterior.log_evidence)
+        error = abs(normaliser - true.log_evidence)
     divergence, changed = gap(model, x, q, normaliser, effort.nodes)
-    return found._replace(
-        log_evidence=posterior.log_evidence, evidence_error=error, gap=divergence, gap_error=changed
-    ), posterior
+    return found._replace(log_evidence=true.log_evidence, evidence_error=error, gap=divergence, gap_error=changed), true

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vae.aggregate import principal_directions
 from vae.distributions import kl_per_dimension, reparameterised
 from vae.latent import lerp
 from vae.models import Model
@@ -60,15 +61,8 @@ def scene(
     device = next(model.parameters()).device
     mu, (a, b) = model.encode(x.to(device)).mean, model.encode(ends.to(device)).mean
     way, z = lerp(a, b, steps), z.to(device)
-    along = directions(mu)
+    along = torch.eye(2, device=device) if mu.shape[1] == 2 else principal_directions(mu)
     spread = mu - mu.mean(0)
     explained = float((spread @ along.T).square().sum() / spread.square().sum())
     seen = (mu @ along.T, z @ along.T, way @ along.T, model.decode(z).mean, model.decode(way).mean)
     return Scene(*(tensor.cpu() for tensor in seen), explained)
-
-
-def directions(mu: Float[Tensor, "n d"]) -> Float[Tensor, "2 d"]:
-    """The two latents themselves, else the means' first two principal directions, orthonormal, the larger first."""
-    if mu.shape[1] == 2:
-        return torch.eye(2, device=mu.device)
-    return torch.linalg.eigh(torch.cov(mu.T)).eigenvectors[:, -2:].flip(1).T.contiguous()

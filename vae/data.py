@@ -195,6 +195,13 @@ def binarise(x: Float[Tensor, "*b c h w"], generator: torch.Generator | None) ->
     return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).lt_(x)
 
 
+def as_read(picture: Float[Tensor, "1 c h w"], spec: InputSpec) -> Float[Tensor, "1 c h w"]:
+    """The x that a model reads of a prepared picture: bits, always drawn with the same noise, where it wants bits."""
+    if spec.levels != 2:
+        return picture
+    return binarise(picture, torch.Generator().manual_seed(BINARISATION_SEED))
+
+
 def fixed_binarisation(name: str) -> Float[Tensor, "n c h w"]:
     """The whole test set, binarised once and for all: the same bits on every call and every machine.
 

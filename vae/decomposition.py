@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vae.aggregate import aggregate_log_density
-from vae.distributions import normal, standard_normal
+from vae.distributions import kl_per_dimension, normal, standard_normal
 
 SAMPLES = 2000
 
@@ -61,7 +61,7 @@ def decompose(
     together = aggregate_log_density(z, mu, sigma)
     apart = sum(aggregate_log_density(z[:, [i]], mu[:, [i]], sigma[:, [i]]) for i in range(d))
     parts = [_estimate(values) for values in (posterior - together, together - apart, apart - prior, posterior - prior)]
-    kl = 0.5 * (mu.square() + sigma.square() - 1 - 2 * sigma.log()).sum(1).mean()
+    kl = kl_per_dimension(normal(mu, sigma), standard_normal(d)).sum(1).mean()
     return Decomposition(*(number for part in parts for number in part), float(kl), math.log(n), samples)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -91,7 +91,7 @@ def strip(frames: Frames, width: int, gap: int = 0) -> bytes:
     return out.getvalue()
 
 
-def npz(**arrays: Float[np.ndarray, "..."]) -> bytes:
+def npz(**arrays: Shaped[np.ndarray, "..."]) -> bytes:
     """Named arrays as numpy's compressed file."""
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)

@@ -177,7 +177,7 @@ def extract(
     batch: list[Tensor] = []
     for file in files:
         try:
-            batch.append(_x(images.prepare(file.read(), model.input_spec).picture, model))
+            batch.append(data.as_read(images.prepare(file.read(), model.input_spec).picture, model.input_spec))
             names.append(file.name)
         except images.ImageError as error:
             refused.append(f"{file.name}: {error}")
@@ -189,12 +189,6 @@ def extract(
     empty = torch.zeros(0, model.latents)
     mu, sigma, kl = (torch.cat(parts) for parts in zip(*rows, strict=True)) if rows else (empty, empty, empty[:, 0])
     return Table(names, mu, sigma, kl), refused
-
-
-def _x(picture: Float[Tensor, "1 c h w"], model: VAE) -> Float[Tensor, "1 c h w"]:
-    if model.input_spec.levels != 2:
-        return picture
-    return data.binarise(picture, torch.Generator().manual_seed(data.BINARISATION_SEED))
 
 
 @torch.inference_mode()

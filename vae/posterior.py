@@ -28,10 +28,8 @@ WIDTH = 2 * EXTENT / SIDE
 UNIT = 512  # kept log-odds are multiples of 1/UNIT: sums are exact, and so is to add a pixel or to take it back
 AT_ONCE = 2400  # places decoded in one pass: 5 rows of cells
 FINER = 8  # pieces of a cell's side where the posterior is
-DEPTH = 16.0  # nats below the best cell at which a cell can be left as it is
-MOST_CELLS = 400  # cells decoded again, at most
 NODES = 20  # of Gauss-Hermite quadrature, on each axis
-
+QUICK, THOROUGH = 320, 8000  # places decoded again, for a moving hand and for one at rest
 
 MASSES = (0.5, 0.9, 0.99)  # what the regions of highest density hold
 TAIL, LIGHT = 1e-4, 1e-12  # shares: of the mass, in cells not decoded again; of the best cell's density, left out
@@ -94,23 +92,6 @@ class Plane:
         self._last = ink, total
         return (total.astype(np.float32) / UNIT + self._constant).reshape(SIDE, SIDE)
 
-    def log_evidence(
-        self, x: Float[Tensor, "1 c h w"], joint: Float[np.ndarray, "SIDE SIDE"] | None = None
-    ) -> tuple[float, float]:
-        """(log p(x), what the finer cells changed), nats: a sum over all cells, finer where the posterior is.
-
-        `joint` is `log_joint(x)` where it is known. A posterior narrower than a finer cell (0.003) is missed.
-        """
-        joint = self.log_joint(x) if joint is None else joint
-        flat = joint.flatten()
-        near = np.argpartition(-flat, MOST_CELLS)[:MOST_CELLS]
-        near = near[flat[near] > flat.max() - DEPTH]
-        finer = self._finer(near, FINER, x).flatten() - 2 * math.log(FINER)
-        rest = np.delete(flat, near)
-        coarse = _log_sum(flat) + 2 * math.log(WIDTH)
-        value = _log_sum(np.concatenate([rest, finer])) + 2 * math.log(WIDTH)
-        return value, abs(value - coarse)
-
     @torch.inference_mode()
     def at(self, z: Float[Tensor, "n 2"], x: Float[Tensor, "1 c h w"]) -> Float[Tensor, " n"]:
         """log p(x, z) decoded at each z, nats."""
@@ -121,7 +102,7 @@ class Plane:
             parts.append(likelihood + self.model.prior.log_prob(part))
         return torch.cat(parts).cpu()
 
-    def posterior(self, x: Float[Tensor, "1 c h w"], places: int = 320) -> Posterior:
+    def posterior(self, x: Float[Tensor, "1 c h w"], places: int = QUICK) -> Posterior:
         """p(z|x): the cells that hold nearly all of it are decoded again, at up to so many `places` in all."""
         joint = self.log_joint(x)
         best = float(joint.max())
@@ -223,7 +204,7 @@ def _build(model: VAE, place: Path, progress: Callable[[float], None]) -> None:
     It takes some 50 MB at 28 x 28 pixels, and pages of the file itself, which the system may write out at any time.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_suffix(".part")
+    partial = place.with_suffix(f".{os.getpid()}.part")  # another process may build the same
     pixels, cells = model.input_spec.pixels, SIDE * SIDE
     device = next(model.parameters()).device
     if shutil.disk_usage(place.parent).free < 4 * cells + 2 * pixels * cells:  # or the writes below end the process
@@ -248,8 +229,3 @@ def _build(model: VAE, place: Path, progress: Callable[[float], None]) -> None:
 def _middles(cells: np.ndarray) -> Float[np.ndarray, "n 2"]:
     """The middle of each cell, (across, up)."""
     return ((np.stack([cells % SIDE, cells // SIDE], 1) + 0.5) * WIDTH - EXTENT).astype(np.float32)
-
-
-def _log_sum(values: np.ndarray) -> float:
-    best = float(values.max())
-    return best + math.log(np.exp(values - best, dtype=np.float64).sum())

@@ -11,6 +11,7 @@ from sklearn.manifold import TSNE
 from torch import Tensor
 
 from vae import data
+from vae.aggregate import principal_directions
 from vae.company import Company, shadow
 
 SIDE = 80  # cells of the density on a side
@@ -50,8 +51,8 @@ def latents(company: Company, across: int, up: int) -> View:
 
 def principal(company: Company) -> View:
     """The plane of the first two principal components of the means, not centred: z = 0 stays in the plane."""
-    directions = torch.linalg.eigh(torch.cov(company.mu.T)).eigenvectors[:, -2:].flip(1).T.contiguous()
-    return plane(company, directions, ("first principal component", "second"))
+    titles = ("first principal component", "second principal component")
+    return plane(company, principal_directions(company.mu), titles)
 
 
 def tsne(company: Company, seed: int = 0) -> View:

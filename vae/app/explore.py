@@ -1,13 +1,12 @@
 """Explore: move the latents and see what the model makes of them."""
 
-import base64
 import math
 
 import streamlit as st
 import torch
 from torch import Tensor
 
-from vae.app import inputs, ledger, link, live, session
+from vae.app import inputs, ledger, link, live, look, session
 from vae.app.components import explorer
 from vae.engine import engine
 
@@ -78,8 +77,8 @@ def explore(name: str) -> None:
             "reach": reach(name, [z, *(about["mu"] for about, _ in starts)]),
             "components": session.components(name),
             "presets": [about for about, _ in starts],
-            "levels": base64.b64encode(levels).decode(),
-            "answer": base64.b64encode(bytes(live.HEADER.size) + answer).decode(),
+            "levels": look.as_text(levels),
+            "answer": look.as_text(bytes(live.HEADER.size) + answer),
         },
         on_place_change=moved,
         on_question_change=lambda: session.answer("explore"),

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vae import data, images
-from vae.app import link, live, session
+from vae.app import link, session
 from vae.engine import engine
 from vae.spec import InputSpec
 
@@ -184,7 +184,7 @@ def brought(name: str) -> dict[str, str]:
 
 def prepared(word: str, found: images.Prepared, name: str, identity: str | None = None) -> Input:
     """A prepared picture as an input of a model; without an id of its own it is known by its bits."""
-    x = live.binarised(found.picture, engine().model(name).input_spec)
+    x = data.as_read(found.picture, engine().model(name).input_spec)
     return Input(identity or _as_bits(x), word, found.picture, x, found)
 
 
@@ -201,7 +201,7 @@ def _sample(name: str, seed: int) -> Input:
     model = engine().model(name)
     z = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(seed))
     picture = engine().pictures(name, z)
-    return Input(f"s{seed}", "a sample of the prior", picture, live.binarised(picture, model.input_spec))
+    return Input(f"s{seed}", "a sample of the prior", picture, data.as_read(picture, model.input_spec))
 
 
 def _from_bits(identity: str, spec: InputSpec) -> Input | None:

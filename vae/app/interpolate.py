@@ -1,6 +1,5 @@
 """Interpolate: journeys between pictures, three paths side by side, judged by numbers."""
 
-import base64
 import subprocess
 from collections.abc import Callable
 
@@ -13,7 +12,7 @@ from vae import checkpoint, export, latent
 from vae.app import inputs, link, look, session, sources
 from vae.app.components import journey as component
 from vae.engine import engine
-from vae.journey import PATHS, Steps, Way, journey, met
+from vae.journey import PATHS, Way, journey, met
 
 MODES = {"two": "Two pictures", "four": "Four pictures", "sum": "A − B + C"}
 ENDS = {"two": "AB", "four": "ABCD", "sum": "ABC"}
@@ -72,7 +71,7 @@ def end(name: str, identity: str) -> dict:
     everyone = checkpoint.load_reconstructions(name)
     worse = float((everyone < seen.reconstruction[0]).float().mean())
     poor = f"is reconstructed worse than {100 * (1 - worse):.0f} % of the test pictures are" if worse < POOR else ""
-    pixels = base64.b64encode(look.to_uint8(found.picture[0]).tobytes()).decode()
+    pixels = look.as_text(look.to_uint8(found.picture[0]))
     return {"id": identity, "name": found.name, "x": found.x, "mu": seen.mu[0], "poor": poor, "pixels": pixels}
 
 
@@ -109,18 +108,14 @@ def round_trip(name: str, identities: tuple[str, ...], steps: int) -> tuple[Tens
     return z, export.as_frames(engine().pictures(name, z))
 
 
-def encoded(content: bytes) -> str:
-    """Bytes for the browser."""
-    return base64.b64encode(content).decode()
-
-
 def described(way: Way) -> dict:
     """A way as the component reads it: its pictures as one strip, its numbers, its verdict."""
-    frames, steps = export.as_frames(way.steps.mean), way.steps
+    series = way.steps._asdict()
+    frames = export.as_frames(series.pop("mean"))
     return {
-        "strip": encoded(export.strip(frames, frames.shape[2])),
-        "z": encoded(way.z.numpy().astype("<f4").tobytes()),
-        "series": {name: encoded(getattr(steps, name).numpy().astype("<f4").tobytes()) for name in Steps._fields[1:]},
+        "strip": look.as_text(export.strip(frames, frames.shape[2])),
+        "z": look.as_text(way.z),
+        "series": {name: look.as_text(values) for name, values in series.items()},
         "judged": way.judged._asdict(),
     }
 
@@ -232,7 +227,7 @@ def page(name: str) -> None:
                 for letter, one in zip(ENDS[mode], ends, strict=True)
             ],
             "ways": {word: described(way) for word, way in ways.items()},
-            "square": sheet and {"side": SIDE, "strip": encoded(export.strip(sheet[1], sheet[1].shape[2]))},
+            "square": sheet and {"side": SIDE, "strip": look.as_text(export.strip(sheet[1], sheet[1].shape[2]))},
             "most": MOST,
             "steps": steps,
             "speed": st.session_state["journey.speed"],

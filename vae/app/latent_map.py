@@ -1,26 +1,21 @@
 """Latent map: where the test set lies, what lies between, and what sets two groups apart."""
 
-import base64
 import io
 
 import numpy as np
 import streamlit as st
 import torch
 
-from vae import checkpoint, company, latent, projection
+from vae import checkpoint, company, export, latent, projection
 from vae.app import inputs, ledger, link, session
 from vae.app.components import latent_map
-from vae.app.look import CLASS_COLOURS
+from vae.app.look import CLASS_COLOURS, as_text
+from vae.distributions import kl_per_dimension, normal, standard_normal
 from vae.engine import engine
 from vae.projection import View
 
 VIEWS = {"pca": "Principal components", "pair": "Two latents", "tsne": "t-SNE"}
 OTHERS = "all others"
-
-
-def encode(array: np.ndarray | torch.Tensor) -> str:
-    """A tensor's bytes for the browser."""
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
 def signed(value: float) -> str:
@@ -57,7 +52,7 @@ def values_of(name: str) -> dict[str, np.ndarray]:
 
 
 def _values(mu: torch.Tensor, sigma: torch.Tensor, reconstruction: torch.Tensor) -> dict[str, np.ndarray]:
-    kl = 0.5 * (mu.square() + sigma.square() - 1).sum(1) - sigma.log().sum(1)
+    kl = kl_per_dimension(normal(mu, sigma), standard_normal(mu.shape[1])).sum(1)
     return {"elbo": (reconstruction - kl).numpy(), "kl": kl.numpy(), "reconstruction": reconstruction.numpy()}
 
 
@@ -145,7 +140,7 @@ def chosen_groups(name: str) -> dict[str, str]:
     """The test pictures of groups A and B for the browser, where they are chosen and not all others."""
     found = groups(name)
     chosen = {group: found.get(st.session_state.get(f"map.{group.lower()}")) for group in "AB"}
-    return {group: encode(rows.to(torch.int32)) for group, rows in chosen.items() if rows is not None}
+    return {group: as_text(rows.to(torch.int32)) for group, rows in chosen.items() if rows is not None}
 
 
 def state(key: str) -> object:
@@ -215,9 +210,7 @@ def as_npz(name: str) -> bytes:
     """The same as arrays."""
     mu, sigma = session.encodings(name)
     labels = session.test_set(inputs.dataset_of(name).name)[1]
-    out = io.BytesIO()
-    np.savez_compressed(out, mu=mu.numpy(), sigma=sigma.numpy(), label=labels.numpy(), **values_of(name))
-    return out.getvalue()
+    return export.npz(mu=mu.numpy(), sigma=sigma.numpy(), label=labels.numpy(), **values_of(name))
 
 
 def features(name: str) -> None:
@@ -266,7 +259,7 @@ def page(name: str) -> None:
     marked = marks(name, given)
     z = st.session_state.setdefault(f"z.{name}", inputs.from_url(name) or inputs.as_place(name, marked[0]["mu"]))
     spec, labels = engine().model(name).input_spec, session.test_set(dataset.name)[1]
-    values = {key: encode(array[view.rows.numpy()]) for key, array in values_of(name).items()}
+    values = {key: as_text(array[view.rows.numpy()]) for key, array in values_of(name).items()}
     with chart:
         latent_map(
             key="map",
@@ -281,21 +274,21 @@ def page(name: str) -> None:
                 "classes": list(dataset.class_names),
                 "colours": CLASS_COLOURS,
                 "titles": list(view.titles),
-                "rows": encode(view.rows.to(torch.int32)),
-                "labels": encode(labels[view.rows].to(torch.uint8)),
-                "xy": encode(view.xy),
+                "rows": as_text(view.rows.to(torch.int32)),
+                "labels": as_text(labels[view.rows].to(torch.uint8)),
+                "xy": as_text(view.xy),
                 "values": values,
                 "farthest": inputs.FARTHEST,
                 "middle": list(view.middle),
                 "far": view.far,
                 "along": None if view.along is None else view.along.tolist(),
                 "side": projection.SIDE,
-                "rank": "" if view.rank is None else encode(view.rank),
+                "rank": "" if view.rank is None else as_text(view.rank),
                 "typical": typical(name),
                 "z": z,
                 "given": given.id,
                 "marks": marked,
-                "levels": encode(given.x.mul(spec.levels - 1).round().to(torch.uint8)),
+                "levels": as_text(given.x.mul(spec.levels - 1).round().to(torch.uint8)),
                 "direction": direction,
                 "groups": chosen_groups(name),
             },

@@ -21,10 +21,11 @@ def show(record: Frame) -> None:
         exact = record.log_evidence.value
         parts.append((look.at_most(record.iwae, exact), look.nats(exact), f"log p({x}), exact"))
     st.html(look.equation(parts))
-    gap = "" if record.gap is None else f" The encoder is {record.gap:.1f} nats from the true posterior."
+    error = record.reconstruction.error
+    gap = "" if record.gap is None else f" The encoder is {record.gap:.1f} ± {error:.1f} nats from the true posterior."
     st.caption(
         f"Nats per picture; the ELBO is {record.bits_per_dimension:.3f} bits per pixel. The expectation is over "
-        f"{SAMPLES} draws of z (± {record.reconstruction.error:.2f}).{gap}"
+        f"{SAMPLES} draws of z (± {error:.2f}).{gap}"
     )
     show_checks(checks(record))
 

@@ -328,19 +328,12 @@ def _bytes(pictures: Tensor, most: int = 255) -> bytes:
     return np.rint(np.clip(pictures.numpy(), 0, 1) * np.float32(most)).astype(np.uint8).tobytes()
 
 
-def binarised(picture: Tensor, spec: InputSpec) -> Tensor:
-    """The x that a model reads of a prepared picture: bits drawn with one fixed noise where it wants bits."""
-    if spec.levels != 2:
-        return picture
-    return data.binarise(picture, torch.Generator().manual_seed(data.BINARISATION_SEED))
-
-
 _preparing = ThreadPoolExecutor(1, thread_name_prefix="vae-prepare")
 
 
 def _prepare(canvas: np.ndarray, spec: InputSpec) -> tuple[Tensor, Tensor]:
     picture = images.prepare_array(canvas, spec).picture
-    return picture, binarised(picture, spec)
+    return picture, data.as_read(picture, spec)
 
 
 async def answer(request: Request, x: Tensor | None, models: Engine) -> bytes:

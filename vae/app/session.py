@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from vae import checkpoint, data
+from vae.aggregate import principal_directions
 from vae.app import link, live, look
 from vae.engine import ROWS, engine
 
@@ -70,7 +71,7 @@ def components(name: str) -> dict:
 
 
 def _components(mu: Tensor) -> dict:
-    directions = torch.linalg.eigh(torch.cov(mu.T)).eigenvectors[:, -2:].flip(1).T
+    directions = principal_directions(mu)
     far = torch.quantile((mu @ directions.T).abs(), 0.998)
     return {"directions": directions.tolist(), "reach": max(2.5, float(torch.ceil(far * 2) / 2))}
 
@@ -121,7 +122,7 @@ def answer(key: str) -> None:
         found = live.answer_here(live_token(), message, given)
     except (ValueError, live.Refused):
         found = b""
-    st.session_state[f"{key}.heard"] = {"n": str(question.get("n")), "message": base64.b64encode(found).decode()}
+    st.session_state[f"{key}.heard"] = {"n": str(question.get("n")), "message": look.as_text(found)}
 
 
 def lacks(*names: str) -> bool:

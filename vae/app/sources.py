@@ -1,6 +1,5 @@
 """Where pictures come from: what the pages that take them share."""
 
-import base64
 import secrets
 from collections.abc import Callable
 
@@ -29,7 +28,7 @@ def drawing_pad(name: str, key: str, canvas: bytes, on_drawing_change: Callable[
             "pixels": spec.pixels,
             "grey": spec.levels,
             "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
-            "canvas": base64.b64encode(canvas).decode(),
+            "canvas": look.as_text(canvas),
         },
         on_drawing_change=on_drawing_change,
         on_question_change=lambda: session.answer(key),

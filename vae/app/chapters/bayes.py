@@ -1,11 +1,9 @@
 """Chapter 4: from Bayes' rule to the ELBO, with the true posterior beside the encoder's."""
 
-import base64
-
 import streamlit as st
 import torch
 
-from vae.app import inputs, link, session
+from vae.app import inputs, link, look, session
 from vae.app.components import posterior
 from vae.engine import engine
 
@@ -51,9 +49,9 @@ def beside(name: str, shown: str) -> None:
             "rev": f"{name}.{link.turn()}",
             "model": names.index(shown),
             "shape": list(spec.shape),
-            "levels": base64.b64encode(given.x.to(torch.uint8).numpy().tobytes()).decode(),
+            "levels": look.as_text(given.x.to(torch.uint8)),
             "presets": list(dataset.class_names),
-            "levelsOf": base64.b64encode(torch.cat(examples).to(torch.uint8).numpy().tobytes()).decode(),
+            "levelsOf": look.as_text(torch.cat(examples).to(torch.uint8)),
             "refined": {
                 "model": names.index(name),
                 "latents": engine().model(name).latents,

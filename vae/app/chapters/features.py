@@ -7,6 +7,7 @@ import streamlit as st
 from vae import checkpoint, probe
 from vae.app import inputs, look, sources
 from vae.app.components import accuracy as component
+from vae.distributions import kl_per_dimension, normal, standard_normal
 from vae.engine import engine
 from vae.features import FORMATS, MAX_FILES, File, Table, encoded, extract, uploads
 
@@ -72,7 +73,8 @@ def formula(name: str) -> str:
     """The current picture's features that cost most nats."""
     found = inputs.current(name)
     mu, sigma, kl = (part[0] for part in engine().compute(encoded, engine().model(name), found.x))
-    order = (0.5 * (mu.square() + sigma.square() - 1) - sigma.log()).argsort(descending=True)[:SHOWN].tolist()
+    costs = kl_per_dimension(normal(mu, sigma), standard_normal(len(mu)))
+    order = costs.argsort(descending=True)[:SHOWN].tolist()
     parts = [
         ("", f"{mu[d]:.2f} ± {sigma[d]:.2f}".replace("-", "−"), f"{look.symbol('mu', f'μ<sub>{d}</sub>')} ± "
          f"{look.symbol('sigma', f'σ<sub>{d}</sub>')}") for d in order
