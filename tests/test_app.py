@@ -24,6 +24,7 @@ from vae.frame import Frame, Places, frame, places
 NAMES = vae.list_pretrained()
 TWO_LATENTS = [name for name in NAMES if checkpoint.load_card(name)["latents"] == 2]
 EXPLORE, RECONSTRUCT = "vae/app/explore.py", "vae/app/reconstruct.py"
+HOW_IT_WORKS = "vae/app/how_it_works.py"
 # One model for each data set, and so for each kind of preparation.
 ONE_EACH = list({checkpoint.load_card(name)["data"]["name"]: name for name in NAMES[::-1]}.values())
 PLACE_NUMBERS = [field for field in Places._fields if field != "mean"]

@@ -1,32 +1,16 @@
 """The chapter on autoencoders: what the page sends, against the models themselves."""
 
 import base64
-import json
 
 import numpy as np
 import pytest
 import torch
-from streamlit.testing.v1 import AppTest
 
+from tests.test_app import HOW_IT_WORKS, explorer, opened
 from vae import checkpoint, data
 from vae.app.chapters.autoencoder import misleads
 
 NAMES = checkpoint.list_pretrained()
-
-
-def opened(name: str) -> AppTest:
-    app = AppTest.from_file("../streamlit_app.py", default_timeout=60)
-    app.query_params["model"] = name
-    app.query_params["chapter"] = "autoencoder"
-    app.run()
-    app.switch_page("vae/app/how_it_works.py").run()
-    assert not app.exception, app.exception[0].value
-    return app
-
-
-def mount(app: AppTest) -> dict:
-    (element,) = app.get("bidi_component")
-    return json.loads(element.proto.json)
 
 
 def floats(text: str) -> torch.Tensor:
@@ -39,7 +23,7 @@ def pictures(text: str) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_both_models_decode_the_same_z_and_the_pictures_below_are_the_nearest(name):
-    sent = mount(opened(name))
+    sent = explorer(opened(name, HOW_IT_WORKS, chapter="autoencoder"))
     latents = checkpoint.load_card(name)["latents"]
     z = torch.randn(8, latents, generator=torch.Generator().manual_seed(0))
     dataset = checkpoint.load_card(name)["data"]["name"]
@@ -53,7 +37,9 @@ def test_both_models_decode_the_same_z_and_the_pictures_below_are_the_nearest(na
 
 
 def test_the_hole_fraction_is_said_to_mislead_where_the_autoencoder_has_fewer_and_misses_more():
-    said = {name: mount(opened(name))["misleads"] for name in ("mnist", "fashion")}
+    said = {
+        name: explorer(opened(name, HOW_IT_WORKS, chapter="autoencoder"))["misleads"] for name in ("mnist", "fashion")
+    }
     assert said == {"mnist": True, "fashion": False}
     clear, unclear = ({"fraction": share, "error": 0.01, "missed": 0.3} for share in (0.05, 0.09))
     vae = {"fraction": 0.1, "error": 0.01, "missed": 0.2}
@@ -64,7 +50,9 @@ def test_the_hole_fraction_is_said_to_mislead_where_the_autoencoder_has_fewer_an
 
 @pytest.mark.parametrize("name", NAMES[:1])
 def test_the_numbers_of_each_side_are_its_cards(name):
-    for side, key in zip(mount(opened(name))["sides"], (f"{name}-ae", name), strict=True):
+    for side, key in zip(
+        explorer(opened(name, HOW_IT_WORKS, chapter="autoencoder"))["sides"], (f"{name}-ae", name), strict=True
+    ):
         numbers = checkpoint.load_card(key)["numbers"]
         shown = {label: value for label, value, _ in side["numbers"]}
         assert shown["linear probe"] == f"{100 * numbers['linear_probe']['latents']:.1f} %"

@@ -1,14 +1,13 @@
 """The chapter From Bayes to the ELBO without a browser: what it tells its component, and what that may say."""
 
 import base64
-import json
 
 import numpy as np
 import pytest
 import torch
-from streamlit.testing.v1 import AppTest
 
 import vae
+from tests.test_app import HOW_IT_WORKS, explorer, opened
 from vae import checkpoint, data
 from vae.app import inputs
 from vae.app.chapters import bayes
@@ -17,33 +16,14 @@ NAMES = vae.list_pretrained()
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
 
 
-def opened(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file("../streamlit_app.py", default_timeout=60)
-    asked = {"model": name, "chapter": "bayes", **query}
-    for key, value in asked.items():
-        app.query_params[key] = value
-    app.run()
-    for key, value in asked.items():  # a page change clears the query; what a link says comes with the page
-        app.query_params[key] = value
-    app.switch_page("vae/app/how_it_works.py").run()
-    assert not app.exception, app.exception[0].value
-    return app
-
-
-def told(app: AppTest) -> dict:
-    """What Python tells the component."""
-    (element,) = app.get("bidi_component")
-    return json.loads(element.proto.json)
-
-
 def data_of(name: str) -> str:
     return checkpoint.load_card(name)["data"]["name"]
 
 
 @EVERY_MODEL
 def test_the_plane_is_that_of_the_same_data_with_two_latents_and_q_is_refined_for_the_chosen_model(name):
-    app = opened(name, x="i7")
-    found = told(app)
+    app = opened(name, HOW_IT_WORKS, chapter="bayes", x="i7")
+    found = explorer(app)
     shown = NAMES[found["model"]]
     assert checkpoint.load_card(shown)["latents"] == 2
     assert data_of(shown) == data_of(name)
@@ -57,7 +37,7 @@ def test_the_plane_is_that_of_the_same_data_with_two_latents_and_q_is_refined_fo
 
 def test_the_examples_are_test_pictures_of_the_classes_in_order():
     name = NAMES[0]
-    found = told(opened(name))
+    found = explorer(opened(name, HOW_IT_WORKS, chapter="bayes"))
     bits = data.fixed_binarisation(data_of(name)).byte().flatten(1)
     labels = data.load(data_of(name), "test").labels
     examples = torch.from_numpy(np.frombuffer(base64.b64decode(found["levelsOf"]), np.uint8).reshape(-1, 784).copy())

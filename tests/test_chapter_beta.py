@@ -1,13 +1,12 @@
 """The chapter on beta: the measured curve, and one picture through every model of the ladder."""
 
 import base64
-import json
 
 import numpy as np
 import pytest
 import torch
-from streamlit.testing.v1 import AppTest
 
+from tests.test_app import HOW_IT_WORKS, explorer, opened
 from vae import checkpoint, data
 from vae.app.chapters.beta import LATENTS, rung
 from vae.config import BETAS, RECIPES
@@ -15,27 +14,12 @@ from vae.config import BETAS, RECIPES
 NAMES = [rung(latents, beta) for latents in LATENTS for beta in BETAS]
 
 
-def opened(name: str = "mnist", **query: str) -> AppTest:
-    app = AppTest.from_file("../streamlit_app.py", default_timeout=60)
-    for key, value in ({"model": name, "chapter": "beta"} | query).items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page("vae/app/how_it_works.py").run()
-    assert not app.exception, app.exception[0].value
-    return app
-
-
-def mount(app: AppTest) -> dict:
-    (element,) = app.get("bidi_component")
-    return json.loads(element.proto.json)
-
-
 def test_every_rung_is_a_recipe():
     assert set(NAMES) <= set(RECIPES)
 
 
 def test_the_points_are_their_cards_and_the_pictures_are_one_x_and_one_eps_through_each_model():
-    sent = mount(opened("fashion", x="i42"))
+    sent = explorer(opened("fashion", HOW_IT_WORKS, chapter="beta", x="i42"))
     x = data.fixed_binarisation("fashion-mnist")[42:43].float()
     pictures = np.frombuffer(base64.b64decode(sent["pictures"]), np.uint8).reshape(len(NAMES), 1, 28, 28)
     for name, point, picture in zip(NAMES, sent["points"], pictures, strict=True):
@@ -50,7 +34,7 @@ def test_the_points_are_their_cards_and_the_pictures_are_one_x_and_one_eps_throu
 
 
 def test_the_measured_parts_sum_to_the_rate_and_keep_their_bounds():
-    for point in mount(opened())["points"]:
+    for point in explorer(opened("mnist", HOW_IT_WORKS, chapter="beta"))["points"]:
         if point["beta"]:
             parts = point["parts"]
             assert abs(parts["total"] - point["rate"]) < 5 * parts["total_error"]
@@ -61,4 +45,4 @@ def test_the_measured_parts_sum_to_the_rate_and_keep_their_bounds():
 
 
 def test_a_model_of_digits_is_shown_a_fixed_garment():
-    assert mount(opened("mnist"))["name"] == "test picture 0: Ankle boot"
+    assert explorer(opened("mnist", HOW_IT_WORKS, chapter="beta"))["name"] == "test picture 0: Ankle boot"

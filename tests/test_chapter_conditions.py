@@ -1,7 +1,6 @@
 """The chapters on conditions and layers without a browser: what Python tells the components is the library's."""
 
 import base64
-import json
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import vae
+from tests.test_app import HOW_IT_WORKS, explorer, turned
 from vae import checkpoint, data
 from vae.conditions import in_every_class
 from vae.objective import terms
@@ -25,14 +25,7 @@ def opened(key: str, model: str = "mnist") -> AppTest:
     app.session_state["chapter"] = key
     app.session_state["own"] = None
     app.session_state["input.mnist"] = f"i{PICTURE}"
-    app.switch_page("vae/app/how_it_works.py").run()
-    assert not app.exception, app.exception[0].value
-    return app
-
-
-def told(app: AppTest) -> dict:
-    (element,) = app.get("bidi_component")
-    return json.loads(element.proto.json)
+    return turned(app, HOW_IT_WORKS)
 
 
 def x() -> torch.Tensor:
@@ -41,7 +34,7 @@ def x() -> torch.Tensor:
 
 @pytest.mark.parametrize("model", ["mnist", "fashion"])
 def test_conditions_shows_the_current_digit_in_ten_classes_whatever_model_is_chosen(model):
-    found = told(opened("conditions", model))
+    found = explorer(opened("conditions", model))
     label = int(data.load("mnist", "test").labels[PICTURE])
     assert (found["y"], found["label"], found["classes"], found["styles"]) == (label, label, 10, 11)
     conditional = vae.load_pretrained("mnist-conditional")
@@ -61,7 +54,7 @@ def test_conditions_shows_the_current_digit_in_ten_classes_whatever_model_is_cho
 
 def test_layers_shows_every_layers_samples_and_kl():
     app = opened("layers")
-    found = told(app)
+    found = explorer(app)
     ladder = vae.load_pretrained("mnist-ladder")
     assert found["layers"] == list(ladder.config.layers)
     size = found["rounds"] * len(found["layers"]) * found["count"] * 784

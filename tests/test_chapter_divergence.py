@@ -1,29 +1,19 @@
 """The chapter on KL divergence without a browser: what a link may say, and what the page tells its component."""
 
-import json
 import math
 
 import pytest
 import torch
-from streamlit.testing.v1 import AppTest
 
+from tests.test_app import HOW_IT_WORKS, explorer, opened
 from vae.app import inputs
 from vae.app.chapters.divergence import START, as_density
 from vae.engine import engine
 
-HOW = "vae/app/how_it_works.py"
 
-
-def told(**query: str) -> dict:
+def told(name: str = "mnist", **query: str) -> dict:
     """What Python tells the component of the chapter."""
-    app = AppTest.from_file("../streamlit_app.py", default_timeout=60)
-    for key, value in ({"chapter": "kl"} | query).items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page(HOW).run()
-    assert not app.exception, app.exception[0].value
-    (element,) = app.get("bidi_component")
-    return json.loads(element.proto.json)
+    return explorer(opened(name, HOW_IT_WORKS, chapter="kl", **query))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +33,7 @@ def test_a_link_shows_its_densities_and_a_broken_one_the_first():
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-2d"])
 def test_the_latents_are_the_strongest_and_their_sum_is_the_records_kl(name):
-    shown = told(model=name, x="i7")
+    shown = told(name, x="i7")
     record = engine().frame(name, inputs.find(name, "i7").x)
     prior = torch.distributions.Normal(0.0, 1.0)
     kl = [

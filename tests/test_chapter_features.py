@@ -5,7 +5,8 @@ import zipfile
 
 import pytest
 
-from tests.test_chapter_conditions import opened, told
+from tests.test_app import explorer
+from tests.test_chapter_conditions import opened
 from tests.test_features import picture
 from vae import checkpoint, probe
 
@@ -13,7 +14,7 @@ from vae import checkpoint, probe
 @pytest.mark.parametrize("model", ["mnist", "fashion-2d"])
 def test_the_curves_are_those_of_the_cards_and_the_baselines(model):
     dataset = checkpoint.load_card(model)["data"]["name"]
-    found = told(opened("features", model))
+    found = explorer(opened("features", model))
     curves = {curve["name"]: curve for curve in found["curves"]}
     cards = [checkpoint.load_card(name) for name in checkpoint.list_pretrained()]
     for card in (card for card in cards if card["data"]["name"] == dataset):

@@ -8,11 +8,9 @@ import torch
 from torch.distributions import Bernoulli, Normal
 
 import vae
-from tests.test_app import EVERY_MODEL, checked, explorer, model, opened
+from tests.test_app import EVERY_MODEL, HOW_IT_WORKS, checked, explorer, model, opened
 from vae import checkpoint
 from vae.app import live
-
-HOW_IT_WORKS = "vae/app/how_it_works.py"
 
 
 @EVERY_MODEL

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.test_app import EVERY_MODEL, ONE_EACH, explorer, model, opened
+from tests.test_app import EVERY_MODEL, HOW_IT_WORKS, ONE_EACH, explorer, model, opened
 from vae import checkpoint, data
-
-HOW_IT_WORKS = "vae/app/how_it_works.py"
 
 
 def told(name: str, **query: str) -> dict:

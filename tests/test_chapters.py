@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
+from tests.test_app import HOW_IT_WORKS, opened
 from vae import checkpoint
 from vae.app.chapters import CHAPTERS
 
@@ -16,18 +16,9 @@ NEEDS = {
 }
 
 
-def opened(key: str) -> AppTest:
-    app = AppTest.from_file("../streamlit_app.py", default_timeout=60)
-    app.query_params["model"], app.query_params["chapter"] = "mnist", key
-    app.run()
-    app.switch_page("vae/app/how_it_works.py").run()
-    assert not app.exception, app.exception[0].value
-    return app
-
-
 @pytest.mark.parametrize("key", CHAPTERS)
 def test_a_chapter_is_three_sentences_and_one_picture(key):
-    app = opened(key)
+    app = opened("mnist", HOW_IT_WORKS, chapter=key)
     text = app.markdown[0].value
     assert len(re.findall(r"[.?!](?:\s|$)", text)) == 3, text
     assert len(app.get("bidi_component")) == 1
@@ -37,7 +28,7 @@ def test_a_chapter_is_three_sentences_and_one_picture(key):
 def test_a_chapter_whose_model_is_not_there_says_so_in_one_sentence_and_the_others_do_without(key, monkeypatch):
     everything = checkpoint.list_pretrained
     monkeypatch.setattr(checkpoint, "list_pretrained", lambda chapters=False: [] if chapters else everything())
-    app = opened(key)
+    app = opened("mnist", HOW_IT_WORKS, chapter=key)
     if key in NEEDS:
         assert not app.get("bidi_component")
         (said,) = app.info

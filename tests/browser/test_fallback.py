@@ -154,3 +154,15 @@ def test_a_drawing_is_read_and_reconstructed(visitor, name):
     back(page, socket)
     page.get_by_role("button", name="Clear").click()
     expect(page.get_by_test_id("ledger")).to_have_count(0)
+
+
+def test_a_chapter_samples_on(visitor):
+    page, socket, before = away(visitor, f"/how_it_works?chapter=model&model={DEEP}")
+    sample = page.get_by_role("button", name="Sample z, then x")
+    sample.click()
+    before = changes(page, before)
+    sample.click()
+    before = changes(page, before)
+    back(page, socket)
+    sample.click()
+    changes(page, before)

@@ -10,6 +10,13 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+function svg(tag, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
 // Draw c x h x w bytes, pixel by pixel; CSS makes them large.
 function paint(canvas, pixels, [channels, height, width]) {
   if (canvas.width !== width || canvas.height !== height) {

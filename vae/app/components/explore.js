@@ -12,14 +12,14 @@ class Explore {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.rev = null;
-    this.live = new Live((ready) => this.connected(ready));
+    this.live = new Live(() => this.askTiles());
     this.resized = new ResizeObserver(() => this.plane && this.drawPlane());
   }
 
   end() {
     this.live.close();
     this.resized.disconnect();
-    for (const timer of [this.settling, this.silent, this.placing]) clearTimeout(timer);
+    for (const timer of [this.settling, this.placing]) clearTimeout(timer);
   }
 
   // ---- Python -> here ----
@@ -51,14 +51,6 @@ class Explore {
     this.build();
     this.show(this.z);
     this.shown(fromBase64(data.answer).buffer, this.z);
-  }
-
-  connected(ready) {
-    clearTimeout(this.silent);
-    if (ready) {
-      this.status.textContent = "";
-      this.askTiles();
-    } else this.silent = setTimeout(() => (this.status.textContent = this.live.why()), 600);
   }
 
   // ---- here -> Python ----
@@ -170,7 +162,6 @@ class Explore {
     this.picture ??= element("canvas", { class: "picture", "data-testid": "decoded", role: "img", "aria-label": "The picture decoded from the latents" });
     this.thumb = element("canvas", { class: "picture", "data-testid": "given", role: "img", "aria-label": "The current input x" });
     this.givenName = element("span", { class: "quiet note" });
-    this.status = element("div", { class: "status", role: "status" });
     this.read = {};
     const number = (name) => (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` }));
     const note = (name) => (this.read[name] = element("span", { class: "quiet note" }));
@@ -203,7 +194,7 @@ class Explore {
       ...this.buildView(),
     );
     this.root.replaceChildren(
-      element("div", { class: "sides" }, element("div", { class: "seen" }, this.picture, readouts, this.status), controls),
+      element("div", { class: "sides" }, element("div", { class: "seen" }, this.picture, readouts, this.live.status), controls),
     );
     this.give(this.given);
     this.place();

@@ -18,12 +18,11 @@ class Generative {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.rev = null;
-    this.live = new Live((ready) => this.connected(ready));
+    this.live = new Live();
   }
 
   end() {
     this.live.close();
-    clearTimeout(this.silent);
   }
 
   update(component) {
@@ -36,12 +35,6 @@ class Generative {
     this.samples = this.sum = 0;
     this.build();
     this.shown(fromBase64(data.answer).buffer, this.z);
-  }
-
-  connected(ready) {
-    clearTimeout(this.silent);
-    if (ready) say(this.status, "");
-    else this.silent = setTimeout(() => say(this.status, "reconnecting; the next sample comes after that"), 600);
   }
 
   sample(z) {
@@ -93,7 +86,6 @@ class Generative {
     const [mean, meanFigure] = figure("decoded", "The mean of p(x|z)", "<xhat>, the mean of p(<x>|<z>)");
     const [drawn, drawnFigure] = figure("sampled", "A picture drawn from p(x|z)", "<x>, drawn from p(<x>|<z>)");
     [this.picture, this.drawn] = [mean, drawn];
-    this.status = element("div", { class: "status", role: "status" });
     this.read.average = note("");
     const fresh = () => this.sample(normals(latents));
     this.root.replaceChildren(
@@ -111,7 +103,7 @@ class Generative {
             element("button", { onclick: () => this.sample(this.z) }, "Sample x again"),
           ),
           element("div", { class: "pictures" }, meanFigure, drawnFigure),
-          this.status,
+          this.live.status,
         ),
         element("div", {}, this.axis(), element("div", { class: "quiet legend" }, element("em", {}, "●"), markup("the <z> that made <x>"), element("i"), markup("q(<z>|<x>): <mu> ± <sigma>, from <x> alone"))),
       ),

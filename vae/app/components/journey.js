@@ -28,16 +28,10 @@ function picture(source) {
 const floats = (text) => new Float32Array(fromBase64(text).buffer);
 const clamp = (share) => Math.min(1, Math.max(0, share));
 
-function svg(tag, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
 class Journey {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
-    this.live = new Live((ready) => this.connected(ready));
+    this.live = new Live();
     // A dialog gives the keyboard's focus back to this shadow's host: the button that opened it takes it from there.
     const { host } = parent.getRootNode();
     host.tabIndex = -1;
@@ -48,7 +42,6 @@ class Journey {
   end() {
     this.live.close();
     this.playing = false;
-    clearTimeout(this.silent);
     clearTimeout(this.settling);
   }
 
@@ -62,13 +55,6 @@ class Journey {
     this.playing = false;
     if (data.mode === "four") await this.buildSquare();
     else await this.buildWays();
-  }
-
-  connected(ready) {
-    clearTimeout(this.silent);
-    const tell = (text) => this.status && say(this.status, text);
-    if (ready) tell("");
-    else this.silent = setTimeout(() => tell(this.live.why()), 600);
   }
 
   // ---- the ends ----
@@ -190,7 +176,6 @@ class Journey {
       }),
     );
     this.position = element("span", { class: "quiet", "data-testid": "position" });
-    this.status = element("div", { class: "status", role: "status" });
     const track = element("div", { class: "track" }, this.scrub);
     const buttons = ends.map((end) => this.endOf(end));
     const line =
@@ -201,12 +186,11 @@ class Journey {
       element(
         "div",
         { class: "sides" },
-        element("div", { class: "journeyed" }, this.picture, ...line, element("div", { class: "row" }, this.playButton(() => this.alongWay()), this.position), this.poor(), this.status),
+        element("div", { class: "journeyed" }, this.picture, ...line, element("div", { class: "row" }, this.playButton(() => this.alongWay()), this.position), this.poor(), this.live.status),
         element("div", {}, this.strips(), this.charts()),
       ),
     );
     this.choose(this.chosen);
-    this.connected(this.live.ready);
   }
 
   get way() {
@@ -346,19 +330,17 @@ class Journey {
       this.spot,
     );
     const cell = (label, name) => element("div", { class: "cell" }, markup(label), (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` })));
-    this.status = element("div", { class: "status", role: "status" });
     const corners = ends.map((end) => this.endOf(end));
     this.rebuild(
       element(
         "div",
         { class: "sides" },
-        element("div", {}, this.picture, element("div", { class: "readouts" }, cell("log p(<z>)", "prior"), cell("KL, encoded again", "kl"), cell("encoded again", "drift")), element("div", { class: "row around" }, this.playButton(() => this.aroundFour()), element("span", { class: "quiet" }, "around the four: A, B, D, C")), this.poor(), this.status),
+        element("div", {}, this.picture, element("div", { class: "readouts" }, cell("log p(<z>)", "prior"), cell("KL, encoded again", "kl"), cell("encoded again", "drift")), element("div", { class: "row around" }, this.playButton(() => this.aroundFour()), element("span", { class: "quiet" }, "around the four: A, B, D, C")), this.poor(), this.live.status),
         element("div", { class: "four" }, corners[0], element("span"), corners[1], this.square, corners[2], element("span"), corners[3]),
       ),
     );
     this.latents = latents;
     this.visit(this.at);
-    this.connected(this.live.ready);
   }
 
   point(event, passing = false) {

@@ -34,9 +34,10 @@ function parts(buffer, numbers) {
 }
 
 class Live {
-  // onState(true or false) tells whether requests are answered over the socket
-  constructor(onState) {
-    this.onState = onState;
+  // `status` is for the component to show: it says when the socket is away; onReady() is called when it is there again
+  constructor(onReady = () => {}) {
+    this.onReady = onReady;
+    this.status = element("div", { class: "status", role: "status" });
     this.token = null;
     this.socket = null;
     this.ready = false;
@@ -123,13 +124,19 @@ class Live {
   close() {
     this.closed = true;
     clearTimeout(this.retry);
+    clearTimeout(this.silent);
     for (const { watch } of this.flying.values()) clearTimeout(watch);
     this.socket?.close();
   }
 
   setReady(ready) {
     this.ready = ready;
-    this.onState(ready);
+    clearTimeout(this.silent);
+    if (!ready) this.silent = setTimeout(() => say(this.status, this.why()), 600); // a short break is not worth a word
+    else {
+      say(this.status, "");
+      this.onReady();
+    }
   }
 
   receive(buffer) {

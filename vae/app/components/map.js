@@ -24,13 +24,6 @@ const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 const LABEL =
   "fill: var(--st-text-color); font-weight: 600; stroke: var(--st-background-color); stroke-width: 4px; stroke-linejoin: round; paint-order: stroke";
 
-function svg(tag, attributes, ...children) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 // How a place compares, by the share of the places of pictures that are less dense.
 function standing(share) {
   if (share === 0) return "emptier than any picture's place";
@@ -58,7 +51,7 @@ function remember(what, value) {
 class LatentMap {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
-    this.live = new Live((ready) => this.connected(ready));
+    this.live = new Live(() => this.askTiles());
     const { colourBy = "class", layers = { pictures: false, density: true } } = remembered("look");
     this.colourBy = colourBy;
     this.layers = layers;
@@ -71,7 +64,6 @@ class LatentMap {
     this.live.close();
     this.resized.disconnect();
     clearTimeout(this.settling);
-    clearTimeout(this.silent);
     if (this.plotly) this.plotly.purge(this.chart);
   }
 
@@ -125,16 +117,6 @@ class LatentMap {
     return true;
   }
 
-  connected(ready) {
-    clearTimeout(this.silent);
-    if (!ready) {
-      this.silent = setTimeout(() => say(this.status, this.live.why()), 600);
-      return;
-    }
-    say(this.status, "");
-    this.askTiles();
-  }
-
   // ---- the parts ----
 
   build() {
@@ -176,7 +158,6 @@ class LatentMap {
         (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` })),
         (this.read[`${name}Note`] = element("span", { class: "quiet note" })),
       );
-    this.status = element("div", { class: "status", role: "status" });
     this.slider = eager(element("input", { type: "range", min: -2, max: 2, step: 0.01, value: 0, "data-testid": "direction", "aria-label": "Along the difference of the groups", oninput: () => this.along(), onchange: () => this.commit() }));
     this.directionName = element("span", { class: "label" });
     this.directionValue = element("span", { class: "value", "data-testid": "direction-value" });
@@ -203,7 +184,7 @@ class LatentMap {
           this.directionBox,
           element("div", { class: "section quiet" }, "nearest encodings, and how far from here"),
           element("div", { class: "nears" }, ...this.near),
-          this.status,
+          this.live.status,
         ),
       ),
     );

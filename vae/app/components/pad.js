@@ -8,12 +8,11 @@ class Pad {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.rev = null;
-    this.live = new Live((ready) => this.connected(ready));
+    this.live = new Live();
   }
 
   end() {
     this.live.close();
-    clearTimeout(this.silent);
   }
 
   update(component) {
@@ -31,12 +30,6 @@ class Pad {
       this.redraw();
       this.ask();
     }
-  }
-
-  connected(ready) {
-    clearTimeout(this.silent);
-    if (ready) this.status.textContent = "";
-    else this.silent = setTimeout(() => (this.status.textContent = this.live.why()), 600);
   }
 
   build() {
@@ -67,7 +60,6 @@ class Pad {
     this.bars = element("div", { class: "bars", role: "img", "aria-label": "KL of each latent", title: "KL of each latent" });
     this.bars.append(...this.data.order.map(() => element("i", { style: "height:0" })));
     this.numbers = element("span", { "data-testid": "sketch" });
-    this.status = element("div", { class: "status", role: "status" });
     const figure = (canvas, ...caption) => element("figure", {}, canvas, element("figcaption", {}, ...caption));
     this.root.replaceChildren(
       element(
@@ -81,7 +73,7 @@ class Pad {
         figure(this.mean, markup("<xhat> at z = <mu>"), element("br"), this.numbers),
         figure(this.gap, element("b", { class: "x" }, "missed"), " and ", element("b", { class: "xhat" }, "added"), " ink"),
       ),
-      this.status,
+      this.live.status,
     );
     this.redraw();
   }

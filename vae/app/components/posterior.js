@@ -38,8 +38,8 @@ class Posterior {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.rev = null;
     this.version = 0; // of x
-    this.live = new Live((ready) => this.connected(ready));
-    this.slow = new Live(() => {}); // its answers take long, and would keep a hand's waiting
+    this.live = new Live(() => this.tell());
+    this.slow = new Live(); // its answers take long, and would keep a hand's waiting
     this.resized = new ResizeObserver(() => this.plane && this.redraw());
   }
 
@@ -48,7 +48,7 @@ class Posterior {
     this.live.close();
     this.slow.close();
     this.resized.disconnect();
-    for (const timer of [this.resting, this.again, this.silent]) clearTimeout(timer);
+    for (const timer of [this.resting, this.again]) clearTimeout(timer);
     this.stop();
   }
 
@@ -68,12 +68,6 @@ class Posterior {
     this.at = [data.shape[2] >> 1, data.shape[1] >> 1];
     this.build();
     this.turn(this.given);
-  }
-
-  connected(ready) {
-    clearTimeout(this.silent);
-    if (ready) this.tell();
-    else this.silent = setTimeout(() => say(this.status, "reconnecting"), 600);
   }
 
   build() {
@@ -99,7 +93,6 @@ class Posterior {
       onblur: () => this.paintBits(),
     });
     const button = (word, onclick, attributes = {}) => element("button", { onclick, ...attributes }, word);
-    this.status = element("div", { class: "status", role: "status" });
     this.refineButton = button("Refine q", () => this.refine(), { "data-testid": "refine" });
     this.refinement = element("div", { "data-testid": "refinement" });
     this.identity = {};
@@ -116,7 +109,7 @@ class Posterior {
         element("div", {}, box,
           element("div", { class: "row under" }, ...[["−", 1 / 1.5, "Zoom out"], ["+", 1.5, "Zoom in"], ["Fit", 0, "Fit"]].map(([word, by, label]) => button(word, () => this.magnify(by), { "aria-label": label })),
             element("span", { class: "quiet" }, markup("rings hold 50, 90 and 99 %: "), element("b", { class: "z" }, "p(z|x)"), ", ", element("b", { class: "sigma" }, "q(z|x)"), " around ", element("b", { class: "mu" }, "μ"))),
-          this.status),
+          this.live.status),
         element("div", { class: "side" },
           element("figure", {}, this.bits, element("figcaption", {}, markup("<x>: draw on it, or rub out"))),
           element("div", {},
@@ -272,7 +265,7 @@ class Posterior {
   tell() {
     const built = this.numbers?.built;
     const text = built === undefined || built === 1 ? "" : built < 1 ? `decoding the plane for p(z|x), once: ${Math.round(100 * built)} %` : "the plane for p(z|x) could not be built: the server’s log says why";
-    if (this.live.ready) say(this.status, text);
+    if (this.live.ready) say(this.live.status, text);
   }
 
   // ---- the plane ----
@@ -405,7 +398,7 @@ class Posterior {
     ellipse([mu0, mu1], [sigma0, sigma1], !walked);
     if (walked) ellipse(walked.mu, walked.sigma, true);
     this.scale(pen, colour("--st-text-color"), style.fontFamily, unit, wide, high);
-    plane.dataset.drawn = Number(plane.dataset.drawn ?? 0) + 1;
+    redrawn(plane);
     plane.dataset.half = view.half.toFixed(4);
   }
 
@@ -486,9 +479,9 @@ class Posterior {
     pen.textAlign = "left";
     pen.fillText(String(Number(length.toPrecision(1))), x, y - 7 * dpr);
     pen.globalAlpha = 0.6;
-    pen.fillText("z₂ ↑", x, 24 * dpr);
+    pen.fillText("z₁ ↑", x, 24 * dpr);
     pen.textAlign = "right";
-    pen.fillText("z₁ →", wide - x, y);
+    pen.fillText("z₀ →", wide - x, y);
     pen.globalAlpha = 1;
     this.plane.dataset.scale = length;
   }
@@ -581,16 +574,11 @@ class Posterior {
     const all = [...steps.map((step) => step.elbo), this.ceiling].filter(Number.isFinite);
     const [low, high] = [Math.min(...all), Math.max(...all)];
     this.height = (value) => 38 - (36 * (value - low)) / Math.max(1e-6, high - low);
-    const part = (tag, attributes) => {
-      const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-      for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-      return made;
-    };
-    const plot = part("svg", { viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": "The ELBO of each step" });
-    this.climb = part("polyline", { class: "chosen", "vector-effect": "non-scaling-stroke" });
+    const plot = svg("svg", { viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": "The ELBO of each step" });
+    this.climb = svg("polyline", { class: "chosen", "vector-effect": "non-scaling-stroke" });
     plot.append(this.climb);
     const y = this.height(this.ceiling);
-    if (Number.isFinite(y)) plot.prepend(part("line", { x1: 0, x2: 100, y1: y, y2: y, "vector-effect": "non-scaling-stroke", class: "ceiling" }));
+    if (Number.isFinite(y)) plot.prepend(svg("line", { x1: 0, x2: 100, y1: y, y2: y, "vector-effect": "non-scaling-stroke", class: "ceiling" }));
     this.reached = element("span", { class: "number", "data-testid": "elbo" });
     this.parts = element("div", { class: "readouts two", "data-testid": "errors" });
     this.refinement.replaceChildren(

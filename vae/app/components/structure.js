@@ -58,7 +58,7 @@ class Structure {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.rev = null;
-    this.live = new Live((ready) => this.connected(ready));
+    this.live = new Live();
     this.resized = new ResizeObserver(() => this.drawArrows());
   }
 
@@ -66,7 +66,6 @@ class Structure {
     this.live.close();
     this.resized.disconnect();
     this.stop();
-    clearTimeout(this.silent);
   }
 
   update(component) {
@@ -85,12 +84,6 @@ class Structure {
     this.fill([this.x, ...this.encoder], floats(data.encoded), [shape, ...data.encoder.map((layer) => layer.shape)]);
     this.decoded(floats(data.decoded), this.z);
     this.moved();
-  }
-
-  connected(ready) {
-    clearTimeout(this.silent);
-    if (ready) say(this.status, "");
-    else this.silent = setTimeout(() => say(this.status, "reconnecting; x̂ follows after that"), 600);
   }
 
   get z() {
@@ -225,7 +218,6 @@ class Structure {
     this.encoder = encoder.map((layer, i) => this.layer(layer, most, `encoder-${i}`));
     this.decoder = decoder.map((layer, i) => this.layer(layer, most, `decoder-${i}`));
     const boxes = (list) => list.map(({ box }) => box);
-    this.status = element("div", { class: "status", role: "status" });
     this.step = null;
     this.arrows = [arrow(), arrow()];
     this.diagram = element(
@@ -289,7 +281,7 @@ class Structure {
       { class: "middle" },
       element("div", {}, this.caption, element("div", { class: "track" }, this.scrub), controls),
       element("div", { class: "latents" }, mu.row, sigma.row, eps.row, handle, this.buildPlot(d), z.row),
-      this.status,
+      this.live.status,
     );
   }
 

@@ -1,11 +1,4 @@
-// Drawn diagrams: shapes with children, arrows, and standard normal draws.
-
-const svg = (tag, attributes = {}, ...children) => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-};
+// Drawn diagrams: arrows, standard normal draws, equations.
 
 // The definition of the head that `arrow` puts at its end.
 const arrowhead = () =>
