@@ -1,5 +1,6 @@
 """The live protocol answered by a page's script, for a browser whose socket is away."""
 
+import asyncio
 import base64
 
 import numpy as np
@@ -67,6 +68,13 @@ def test_what_a_socket_would_not_take_is_refused_here(token, asked, given, code)
     with pytest.raises(Refused) as refusal:
         live.answer_here(token, asked, given)
     assert refusal.value.code == code
+
+
+def test_who_asks_from_within_an_event_loop_is_answered_too(token):
+    async def ask() -> bytes:
+        return live.answer_here(token, message(Kind.PLACE, PLACE), message(Kind.INPUT, b""))
+
+    assert_place(asyncio.run(ask())[8:], PLACE)
 
 
 def test_questions_use_up_what_the_session_may_ask(token, monkeypatch):

@@ -376,6 +376,9 @@ async def answer(request: Request, x: Tensor | None, models: Engine) -> bytes:
     return request.header + drawing_body(prepared, x, found, spec.levels)
 
 
+_answering = ThreadPoolExecutor(4, thread_name_prefix="vae-answer")  # whoever asks may have an event loop of its own
+
+
 def answer_here(token: str, message: bytes, given: bytes) -> bytes:
     """The answer to a message, from a page's script: for a browser whose socket is away.
 
@@ -389,7 +392,7 @@ def answer_here(token: str, message: bytes, given: bytes) -> bytes:
     if session is None:
         raise Refused(Close.TOKEN, "this session is over")
     session.spend(cost(request))
-    return asyncio.run(answer(request, x.values, models))
+    return _answering.submit(lambda: asyncio.run(answer(request, x.values, models))).result()
 
 
 def cost(request: Request) -> float:
