@@ -12,6 +12,7 @@ VIEWS = (
     ("map", "latent_map?model=mnist-2d", "dark"),
     ("interpolate", "interpolate?model=mnist&at=0.45", "light"),
     ("draw", "reconstruct?model=mnist", "dark"),
+    ("bayes", "how_it_works?chapter=bayes&model=mnist-2d&x=i1260", "light"),
 )
 THREE = [
     (0.3, 0.22),
@@ -46,7 +47,7 @@ def main() -> None:
         for name, path, scheme in VIEWS:
             page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme=scheme)
             page.goto(f"{address}/{path}")
-            page.get_by_test_id("decoded").wait_for(timeout=60_000)
+            page.get_by_test_id("plane" if name == "bayes" else "decoded").wait_for(timeout=60_000)
             page.wait_for_timeout(3000)
             if name == "draw":
                 draw(page)
@@ -54,6 +55,9 @@ def main() -> None:
             if name == "map":
                 page.get_by_role("button", name="Decoded").click()
                 page.wait_for_timeout(3000)
+            if name == "bayes":
+                page.locator("[data-testid=plane][data-thorough=true]").wait_for(timeout=60_000)
+                page.wait_for_timeout(2000)
             page.screenshot(path=FOLDER / f"{name}.png")
         browser.close()
 

@@ -244,7 +244,9 @@ def test_what_is_exported_and_how_survives_other_choices_and_a_page_change(visit
     def as_chosen() -> None:
         for label, option in (("Export", "WebP"), ("Frames", "24"), ("Frames a second", "30")):
             expect(page.get_by_label(label, exact=True)).to_have_value(option)
-        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")  # the last page's button is gone
+        page.wait_for_selector(
+            "[data-testid=stApp][data-test-script-state=notRunning]"
+        )  # the last page's button is gone
         expect(page.get_by_role("button", name="Download WebP")).to_be_visible()
 
     page.get_by_text("Four pictures", exact=True).click()
