@@ -2,7 +2,7 @@
 
 The other quadrature is that of tests/test_exact.py: float64 sums over a lattice of the whole plane, divided twice where
 the posterior is, with a likelihood written out there. Where the two differ by more than 0.005 nats, it is taken again
-with cells of 1/640, since some posteriors are narrower than 1/80.
+from a lattice four times as fine down to cells of 1/2560, since some posteriors are narrower than 1/80.
 """
 
 import sys
@@ -10,20 +10,21 @@ import sys
 import torch
 from torch import Tensor
 
-from tests.test_exact import FLAT, by_local_lattice, coarse_joint
+from tests.test_exact import FINER_LATTICE, FINER_LEVELS, FLAT, by_local_lattice, coarse_joint
 from vae import data
 from vae.checkpoint import load_pretrained
 from vae.config import RECIPES
 from vae.exact import Grid
 from vae.models import VAE
 
-FINER = ((4, 120), (4, 30), (4, 16))
-
 
 def distance(model: VAE, bits: Tensor, coarse: Tensor, value: Tensor) -> float:
     """Between log p(x) on screen and by the other quadrature, nats."""
     far = abs(float(by_local_lattice(model, bits, coarse)) - float(value))
-    return far if far <= 0.005 else abs(float(by_local_lattice(model, bits, coarse, FINER)) - float(value))
+    if far <= 0.005:
+        return far
+    finer = coarse_joint(model, bits, FINER_LATTICE)[0]
+    return abs(float(by_local_lattice(model, bits, finer, FINER_LATTICE, FINER_LEVELS)) - float(value))
 
 
 def main() -> None:
