@@ -601,6 +601,22 @@ def test_by_keyboard_the_points_around_the_pin_become_the_groups(visitor):
         torch.testing.assert_close(torch.tensor(ringed(page)[group]), mu[nearest], atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("pause", [0, 10, 30, 60])  # ms: before the page knows of the group
+def test_what_is_done_right_after_keeping_a_group_does_not_undo_it(visitor, pause):
+    page = opened(visitor, FLAT, "&z=0,2.5")
+    page.get_by_test_id("map").focus()
+    page.keyboard.press("a")
+    expect(page.get_by_label("Group A")).to_have_value("selection A (200)")
+    page.get_by_test_id("map").focus()
+    page.keyboard.press("b")
+    page.wait_for_timeout(pause)
+    page.keyboard.press("Enter")
+    nearest = int((checkpoint.load_encodings(FLAT)[0] - torch.tensor([0.0, 2.5])).norm(dim=1).argmin())
+    page.wait_for_function("x => new URL(location).searchParams.get('x') === x", arg=f"i{nearest}")
+    expect(page.get_by_label("Group B")).to_have_value("selection B (200)")
+    assert set(ringed(page)) == {"A", "B"}
+
+
 def test_a_lasso_of_one_view_is_not_kept_on_another(visitor):
     page = opened(visitor, DEEP)
     expect(lassoed(page)).to_be_visible()

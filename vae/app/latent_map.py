@@ -182,6 +182,12 @@ def rows_of(name: str, values: object) -> list[int]:
     return sorted({int(row) for row in numbers if type(row) in (int, float) and 0 <= row < count and row == int(row)})
 
 
+def turn_kept() -> object:
+    """The turn of the group that was kept last, for the component to see that the page knows of it."""
+    value = st.session_state["map"].get("kept") if "map" in st.session_state else None
+    return value.get("turn") if isinstance(value, dict) else None
+
+
 def selection(group: str, rows: list[int]) -> str:
     """What a kept group is called."""
     return f"selection {group} ({len(rows)})"
@@ -291,6 +297,7 @@ def page(name: str) -> None:
                 "levels": as_text(given.x.mul(spec.levels - 1).round().to(torch.uint8)),
                 "direction": direction,
                 "groups": chosen_groups(name),
+                "kept": turn_kept(),
             },
             on_place_change=moved,
             on_picked_change=picked,

@@ -52,6 +52,8 @@ class LatentMap {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.live = new Live(() => this.askTiles());
+    this.awaited = null; // the turn of a group that was kept, until the page knows of it
+    this.untold = new Map(); // what Python is to be told then
     const { colourBy = "class", layers = { pictures: false, density: true } } = remembered("look");
     this.colourBy = colourBy;
     this.layers = layers;
@@ -101,6 +103,7 @@ class LatentMap {
     const about = JSON.stringify([data.rev, data.given, this.z]);
     if (about !== this.about) this.show(this.z);
     this.about = about;
+    this.told(data.kept);
   }
 
   // The points of groups A and B on this view; whether they are others than before.
@@ -653,15 +656,30 @@ class LatentMap {
 
   commit() {
     clearTimeout(this.settling);
-    this.component.setStateValue("place", { z: this.z, given: this.data.given });
+    this.tell("place", { z: this.z, given: this.data.given });
   }
 
   pick(index) {
-    this.component.setStateValue("picked", { index, turn: Math.random() });
+    this.tell("picked", { index, turn: Math.random() });
+  }
+
+  // All that Python is told comes with what the select boxes hold: told before they show a group just kept, it undid it.
+  tell(name, value) {
+    if (this.awaited !== null) return this.untold.set(name, value);
+    if (name === "kept") this.awaited = value.turn;
+    this.component.setStateValue(name, value);
+  }
+
+  told(turn) {
+    if (turn !== this.awaited) return;
+    this.awaited = null;
+    const untold = [...this.untold];
+    this.untold.clear();
+    for (const [name, value] of untold) this.tell(name, value);
   }
 
   keep(group, picked = this.selected) {
-    this.component.setStateValue("kept", { group, rows: picked.map((row) => this.rows[row]), turn: Math.random() });
+    this.tell("kept", { group, rows: picked.map((row) => this.rows[row]), turn: Math.random() });
     this.selected = [];
     this.selecting = null;
     this.plotly.update(this.chart, { selectedpoints: [null] }, { dragmode: "pan", selections: [] });
