@@ -24,7 +24,7 @@ from vae.frame import Frame, Places, frame, places
 NAMES = vae.list_pretrained()
 TWO_LATENTS = [name for name in NAMES if checkpoint.load_card(name)["latents"] == 2]
 EXPLORE, RECONSTRUCT = "vae/app/explore.py", "vae/app/reconstruct.py"
-HOW_IT_WORKS = "vae/app/how_it_works.py"
+HOW_IT_WORKS, INTERPOLATE = "vae/app/how_it_works.py", "vae/app/interpolate.py"
 # One model for each data set, and so for each kind of preparation.
 ONE_EACH = list({checkpoint.load_card(name)["data"]["name"]: name for name in NAMES[::-1]}.values())
 PLACE_NUMBERS = [field for field in Places._fields if field != "mean"]
@@ -504,7 +504,16 @@ def test_the_ledger_shows_the_librarys_numbers_for_exactly_this_picture_and_seed
         checked(button(app, "Resample z").click().run())
 
 
-@pytest.mark.parametrize("page", [EXPLORE, "vae/app/latent_map.py"])
+def ledger_of(name: str, index: int) -> list[float]:
+    """The library's ledger of a test picture."""
+    x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[index : index + 1]
+    loaded, grid = model(name)
+    record = frame(loaded, x, 0, grid)
+    exact = [] if record.log_evidence is None else [record.log_evidence.value]
+    return [record.reconstruction.value, record.kl, record.elbo, record.iwae, *exact]
+
+
+@pytest.mark.parametrize("page", [EXPLORE, "vae/app/latent_map.py", INTERPOLATE])
 @EVERY_MODEL
 def test_other_pages_have_the_ledger_of_their_input_once_it_is_opened(name, page):
     app = opened(name, EXPLORE, x="i7")
@@ -512,14 +521,21 @@ def test_other_pages_have_the_ledger_of_their_input_once_it_is_opened(name, page
     assert not any("Nats per picture" in note.value for note in app.caption)
     app.session_state["ledger"] = True
     checked(app.run())
-    x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[7:8]
-    loaded, grid = model(name)
-    record = frame(loaded, x, 0, grid)
-    expected = [record.reconstruction.value, record.kl, record.elbo, record.iwae]
-    expected += [] if record.log_evidence is None else [record.log_evidence.value]
-    assert list(ledger(app).values()) == pytest.approx(expected, abs=0.051)
+    assert list(ledger(app).values()) == pytest.approx(ledger_of(name, 7), abs=0.051)
     (checks,) = (box.label for box in app.expander if "checks" in box.label)
     assert checks.endswith("checks hold")
+
+
+@EVERY_MODEL
+def test_each_end_of_a_journey_has_its_ledger(name):
+    app = turned(opened(name, EXPLORE), INTERPOLATE)
+    app.session_state["ledger"] = True
+    checked(app.run())
+    of = next(control for control in app.segmented_control if control.label == "Of")
+    assert of.options == ["A", "B"]
+    checked(of.set_value("B").run())
+    second = int(app.session_state[f"ends.{checkpoint.load_card(name)['data']['name']}"][1][1:])
+    assert list(ledger(app).values()) == pytest.approx(ledger_of(name, second), abs=0.051)
 
 
 @EVERY_MODEL

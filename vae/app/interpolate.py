@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vae import checkpoint, export, latent
-from vae.app import inputs, link, look, session, sources
+from vae.app import inputs, ledger, link, look, session, sources
 from vae.app.components import journey as component
 from vae.engine import engine
 from vae.journey import PATHS, Way, journey, met
@@ -255,6 +255,7 @@ def page(name: str) -> None:
             "at": ",".join(f"{part:g}" for part in place()),
         }
     )
+    ledger.below(name, {letter: inputs.find(name, one) for letter, one in zip(ENDS[mode], identities, strict=True)})
     if result.change in list(ENDS[mode]):
         choose(name, result.change)
 

@@ -1,6 +1,7 @@
 """The ledger of a picture: Reconstruction - KL = ELBO <= IWAE <= log p(x), in nats, and whether every claim holds."""
 
 import streamlit as st
+from torch import Tensor
 
 from vae.app import inputs, look
 from vae.engine import engine
@@ -30,12 +31,23 @@ def show(record: Frame) -> None:
     show_checks(checks(record))
 
 
-def below(name: str, given: inputs.Input) -> None:
-    """The ledger of the current input, for pages about something else: computed while it is open."""
-    box = st.expander("The ledger of x", icon=":material/balance:", key="ledger", on_change="rerun")
-    if box.open:
-        with box:
-            show(engine().frame(name, given.x))
+def below(name: str, given: dict[str, inputs.Input]) -> None:
+    """The ledger of one of the named pictures, for pages about something else: computed while it is open."""
+    title = f"The ledger of {' or '.join(given)}"
+    box = st.expander(title, icon=":material/balance:", key="ledger", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        options = {"label_visibility": "collapsed", "required": True}
+        first = next(iter(given))
+        chosen = first if len(given) == 1 else st.segmented_control("Of", list(given), default=first, **options)
+        show(record(name, given[chosen].x))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Tensor: lambda x: x.numpy().tobytes()})
+def record(name: str, x: Tensor) -> Frame:
+    """Everything about one picture, once: these pages run again at each move."""
+    return engine().frame(name, x)
 
 
 def show_checks(found: list[Check]) -> None:
