@@ -32,6 +32,7 @@ if __name__ == "__main__":
         st.Page("vae/app/interpolate.py", title="Interpolate"): ":material/animation:",
         st.Page("vae/app/reconstruct.py", title="Reconstruct"): ":material/image_search:",
         st.Page("vae/app/how_it_works.py", title="How it works"): ":material/school:",
+        st.Page("vae/app/models.py", title="Models"): ":material/category:",
     }
     link.read()
     page = st.navigation(list(pages), position="hidden")

@@ -11,7 +11,7 @@ from torch import Tensor
 from vae import checkpoint, data
 from vae.aggregate import principal_directions
 from vae.app import link, live, look
-from vae.engine import ROWS, engine
+from vae.engine import engine
 
 LEAST = 3.5  # of a slider's reach: one latent in two thousand lies further out under N(0, 1)
 
@@ -144,14 +144,18 @@ def title(name: str) -> str:
     return f"{facts['data']['title']}, {facts['latents']} latents"
 
 
+def names() -> list[str]:
+    """The models to choose from, in the picker's order."""
+    return sorted(engine().models, key=lambda name: (card(name)["data"]["name"] != "mnist", -card(name)["latents"]))
+
+
 def choose_model() -> str:
     """The model picker of the sidebar; the choice is in the URL as ?model=NAME."""
-    names = sorted(engine().models, key=lambda name: (card(name)["data"]["name"] != "mnist", -card(name)["latents"]))
     if "model" not in st.session_state:
         asked = link.asked("model")
-        st.session_state["model"] = asked if asked in names else names[0]
+        st.session_state["model"] = asked if asked in names() else names()[0]
     with st.sidebar:
-        name = st.selectbox("Model", names, key="model", format_func=title, filter_mode=None, persist_state="session")
+        name = st.selectbox("Model", names(), key="model", format_func=title, filter_mode=None, persist_state="session")
         show_facts(name)
     return name
 
@@ -168,11 +172,6 @@ def show_facts(name: str) -> None:
     with st.expander("About"):
         for sentence in facts["limits"]:
             st.caption(sentence)
-        served = engine().precisions[name]
-        st.caption(
-            f"Served in {served.name}: at the start one picture took {served.one:.1f} ms, {ROWS} together "
-            f"{served.batch:.1f} ms."
-        )
         st.caption(f"Data: {facts['data']['title']}, {facts['data']['credit']}, {facts['data']['licence']}.")
 
 
