@@ -641,6 +641,21 @@ def test_a_file_that_is_no_picture_gets_one_sentence_and_the_example_stays(file,
 
 
 @EVERY_DATASET
+def test_a_broken_file_takes_neither_an_upload_nor_z_away(name):
+    app = opened(name, RECONSTRUCT)
+    uploaded(app, plain_png())
+    x, z = picture(app, "x"), [0.25] * latents(name)
+    app.session_state[f"z.{name}"] = z
+    uploaded(app, ("broken.png", plain_png()[1][:200], "image/png"))
+    assert [error.value for error in app.error] == ["The picture is damaged and cannot be read."]
+    assert any(note.value == "Still shown: your picture." for note in app.caption)
+    assert np.array_equal(picture(app, "x"), x)
+    assert position(app, name) == z
+    checked(app.file_uploader(key="upload.0").set_value([]).run())
+    assert not app.error
+
+
+@EVERY_DATASET
 def test_a_switched_step_changes_the_preparation_and_back(name):
     app = opened(name, RECONSTRUCT)
     uploaded(app, plain_png())

@@ -76,7 +76,7 @@ def find(name: str, identity: str) -> Input | None:
     if identity[:1] in ("i", "s") and identity[1:].isdecimal() and len(identity) < 8:
         return (_example if identity[0] == "i" else _sample)(name, int(identity[1:]))
     if identity[:1] == "b" and spec.levels == 2:
-        return _from_bits(identity, spec)
+        return _from_bits(identity, spec, brought(name).get(identity, "a picture from a link"))
     return None
 
 
@@ -204,7 +204,7 @@ def _sample(name: str, seed: int) -> Input:
     return Input(f"s{seed}", "a sample of the prior", picture, data.as_read(picture, model.input_spec))
 
 
-def _from_bits(identity: str, spec: InputSpec) -> Input | None:
+def _from_bits(identity: str, spec: InputSpec, word: str) -> Input | None:
     try:
         packed = base64.b64decode(identity[1:] + "=" * (-len(identity[1:]) % 4), altchars=b"-_", validate=True)
     except ValueError:
@@ -213,4 +213,4 @@ def _from_bits(identity: str, spec: InputSpec) -> Input | None:
         return None
     bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=spec.pixels)
     x = torch.from_numpy(bits.astype(np.float32)).view(1, *spec.shape)
-    return Input(identity, "a picture from a link", x, x)
+    return Input(identity, word, x, x)

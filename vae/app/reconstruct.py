@@ -52,10 +52,20 @@ def example(name: str) -> inputs.Input:
 
 
 def keep_upload(key: str) -> None:
-    """The uploader's callback: its file would be gone after a page change, so the session keeps the bytes."""
-    file = st.session_state[key]
+    """The uploader's callback: its file would be gone after a page change, so the session keeps the bytes.
+
+    What cannot be read takes no picture of the visitor's own away: an earlier upload is then known by its bits.
+    """
+    name, file = st.session_state["model"], st.session_state[key]
+    before = inputs.current(name)
     st.session_state["upload"] = None if file is None else (file.file_id, file.getvalue())
-    inputs.arrived(st.session_state["model"], "upload")
+    if file is None or inputs.find(name, "upload") is not None:
+        inputs.arrived(name, "upload")
+    elif before.id == "upload":
+        inputs.remember(name, before)
+        inputs.choose(name, inputs.address(before))
+    else:
+        inputs.choose(name, before.id if before.id == "drawing" else "upload")
 
 
 def upload(name: str) -> inputs.Input:
