@@ -79,6 +79,12 @@ def mp4(frames: Frames, width: int, speed: int) -> bytes:
         return file.read_bytes()
 
 
+def sheet(frames: Frames, columns: int) -> UInt8[np.ndarray, "..."]:
+    """One picture of them all, row by row; their number is a multiple of `columns`."""
+    rows = frames.reshape(-1, columns, *frames.shape[1:])
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+
+
 def strip(frames: Frames, width: int, gap: int = 0) -> bytes:
     """One PNG with all frames in a row, each at least `width` wide."""
     pictures = enlarged(frames, width)

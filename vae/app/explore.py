@@ -84,7 +84,7 @@ def explore(name: str) -> None:
         on_question_change=lambda: session.answer("explore"),
     )
     link.write({"model": name, "z": inputs.as_text(z), "x": inputs.address(given)})
-    ledger.below(name, {"x": given})
+    ledger.below(name, {"x": given.x})
 
 
 explore(st.session_state["model"])

@@ -151,8 +151,7 @@ def place() -> list[float]:
 
 def grid(frames: np.ndarray) -> bytes:
     """The square's pictures, row by row, as one PNG."""
-    rows = frames.reshape(SIDE, SIDE, *frames.shape[1:])
-    sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+    sheet = export.sheet(frames, SIDE)
     return export.strip(sheet[None], 2 * sheet.shape[1])
 
 
@@ -255,7 +254,7 @@ def page(name: str) -> None:
             "at": ",".join(f"{part:g}" for part in place()),
         }
     )
-    ledger.below(name, {letter: inputs.find(name, one) for letter, one in zip(ENDS[mode], identities, strict=True)})
+    ledger.below(name, {letter: one["x"] for letter, one in zip(ENDS[mode], ends, strict=True)})
     if result.change in list(ENDS[mode]):
         choose(name, result.change)
 

@@ -305,7 +305,7 @@ def page(name: str) -> None:
             on_question_change=lambda: session.answer("map"),
         )
     link.write({"model": name, "z": inputs.as_text(z), "x": inputs.address(given)})
-    ledger.below(name, {"x": given})
+    ledger.below(name, {"x": given.x})
 
 
 if __name__ == "__main__":  # what Streamlit calls a page that it runs

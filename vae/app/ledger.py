@@ -3,7 +3,7 @@
 import streamlit as st
 from torch import Tensor
 
-from vae.app import inputs, look
+from vae.app import look
 from vae.engine import engine
 from vae.frame import IW_SAMPLES, SAMPLES, Frame
 from vae.ledger import Check, checks
@@ -31,8 +31,8 @@ def show(record: Frame) -> None:
     show_checks(checks(record))
 
 
-def below(name: str, given: dict[str, inputs.Input]) -> None:
-    """The ledger of one of the named pictures, for pages about something else: computed while it is open."""
+def below(name: str, given: dict[str, Tensor]) -> None:
+    """The ledger of one of the named x (1, c, h, w), for pages about something else: computed while it is open."""
     title = f"The ledger of {' or '.join(given)}"
     box = st.expander(title, icon=":material/balance:", key="ledger", on_change="rerun")
     if not box.open:
@@ -41,7 +41,7 @@ def below(name: str, given: dict[str, inputs.Input]) -> None:
         options = {"label_visibility": "collapsed", "required": True}
         first = next(iter(given))
         chosen = first if len(given) == 1 else st.segmented_control("Of", list(given), default=first, **options)
-        show(record(name, given[chosen].x))
+        show(record(name, given[chosen]))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Tensor: lambda x: x.numpy().tobytes()})

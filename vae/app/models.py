@@ -19,8 +19,7 @@ def sheet(name: str) -> np.ndarray:
     """Decoded draws of z from N(0, I), the same each time: (h, w) or (h, w, 3) bytes."""
     rows, columns = DRAWS
     z = torch.randn(rows * columns, engine().model(name).latents, generator=torch.Generator().manual_seed(SEED))
-    frames = export.as_frames(engine().pictures(name, z))
-    return np.concatenate([np.concatenate(list(frames[row * columns :][:columns]), 1) for row in range(rows)])
+    return export.sheet(export.as_frames(engine().pictures(name, z)), columns)
 
 
 def numbers(name: str) -> list[tuple[str, str, str]]:

@@ -54,7 +54,7 @@ def example(name: str) -> inputs.Input:
 def keep_upload(key: str) -> None:
     """The uploader's callback: its file would be gone after a page change, so the session keeps the bytes.
 
-    What cannot be read takes no picture of the visitor's own away: an earlier upload is then known by its bits.
+    What cannot be read takes no earlier upload away, which is then known by its bits.
     """
     name, file = st.session_state["model"], st.session_state[key]
     before = inputs.current(name)
@@ -65,7 +65,7 @@ def keep_upload(key: str) -> None:
         inputs.remember(name, before)
         inputs.choose(name, inputs.address(before))
     else:
-        inputs.choose(name, before.id if before.id == "drawing" else "upload")
+        inputs.choose(name, "upload")
 
 
 def upload(name: str) -> inputs.Input:
