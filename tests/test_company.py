@@ -16,16 +16,46 @@ def normals(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def company(n: int, d: int, sigma: float = 0.1) -> Company:
-    return Company(normals(n, d), torch.full((n, d), sigma), torch.zeros(n, 1, 2, 2, dtype=torch.uint8))
+    """Encodings, and pictures of 2 x 2 grey levels that are linear in them, each latent a fifth of the one before."""
+    mu, slopes = normals(n, d), torch.zeros(d, 4)
+    slopes[:4] = (0.1 * 0.2 ** torch.arange(4))[:d, None] * torch.linalg.qr(normals(4, 4, seed=1)).Q[:d]
+    levels = 128 + 255 * mu @ slopes
+    return Company(mu, torch.full((n, d), sigma), levels.round().clamp(0, 255).byte().view(n, 1, 2, 2))
 
 
 def test_the_nearest_come_first_and_a_member_is_its_own_nearest():
-    around = company(50, 3)
+    around = company(50, 3, sigma=1e-4)
     found = near(around, around.mu[[7, 9]])
     assert found.indices[:, 0].tolist() == [7, 9]
     assert torch.equal(found.distances, found.distances.sort().values)
-    far = (around.mu - around.mu[7]).norm(dim=1)
-    torch.testing.assert_close(found.distances[0], far.sort().values[:8], atol=1e-6, rtol=0)
+    changes = around.pictures.flatten(1).float() / 255  # what the distances promise: the pictures' own differences
+    far = (changes - changes[7]).square().mean(1).sqrt()
+    torch.testing.assert_close(found.distances[0], far.sort().values[:8], atol=0.005, rtol=0)
+
+
+def test_the_metric_is_the_least_squares_fit_of_the_pictures_on_draws_of_their_encodings():
+    around = company(400, 3, sigma=0.5)
+    z = around.mu + around.sigma * normals(500, 400, 3, seed=2)
+    x = (around.pictures.flatten(1).float() / 255).expand(500, -1, -1).flatten(0, 1)
+    z = z.flatten(0, 1)
+    slopes = torch.linalg.lstsq(z - z.mean(0), x - x.mean(0)).solution
+    torch.testing.assert_close(around.metric, slopes @ slopes.T / 4, rtol=0.03, atol=1e-4)
+    torch.testing.assert_close(around.yardstick @ around.yardstick.T, around.metric, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", vae.list_pretrained())
+def test_by_the_metric_the_nearest_look_more_alike_than_by_distances_of_z(name):
+    dataset = checkpoint.load_card(name)["data"]["name"]
+    around = Company(*checkpoint.load_encodings(name), data.load(dataset, "test").images)
+    pictures = around.pictures.flatten(1).float() / 255
+    different = []
+    for places in (around.measured, around.mu):
+        nearest = torch.cdist(places[:500], places).topk(6, largest=False).indices[:, 1:]
+        different.append(float((pictures[nearest] - pictures[:500, None]).square().mean()))
+    if around.mu.shape[1] == 2:
+        assert different[0] == pytest.approx(different[1], rel=0.02)  # two latents weigh about the same
+    else:
+        assert different[0] < 0.95 * different[1]
 
 
 def test_typical_places_of_a_wide_company_are_as_dense_as_the_normal_they_were_drawn_from():

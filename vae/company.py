@@ -1,6 +1,7 @@
 """The encodings of the test set around a place: how crowded it is there, and who is near."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -26,6 +27,33 @@ class Company:
     def __len__(self) -> int:
         return len(self.mu)
 
+    @cached_property
+    def metric(self) -> Float[Tensor, "d d"]:
+        """G, by which a step dz changes a picture by about sqrt(dz' G dz): the root mean square over its grey levels.
+
+        Of the linear map that predicts pictures, 0 to 1, best from z ~ q(z|x). One latent may redraw a digit where
+        another only bends its foot, so distances between z themselves say little of how alike two pictures are.
+        """
+        offsets = (self.mu - self.mu.mean(0)).double()
+        covariance = offsets.T @ offsets + self.sigma.double().square().sum(0).diag()
+        products = sum(
+            part.T @ (pictures.flatten(1).double() / 255)
+            for part, pictures in zip(offsets.split(1000), self.pictures.split(1000), strict=True)
+        )
+        slopes = torch.linalg.solve(covariance, products)
+        return (slopes @ slopes.T / slopes.shape[1]).float()
+
+    @cached_property
+    def yardstick(self) -> Float[Tensor, "d d"]:
+        """L with L L' = `metric`: distances by the metric are those between z L."""
+        values, vectors = torch.linalg.eigh(self.metric)
+        return vectors * values.clamp(min=0).sqrt()
+
+    @cached_property
+    def measured(self) -> Float[Tensor, "n d"]:
+        """mu L."""
+        return self.mu @ self.yardstick
+
     def without(self, z: Float[Tensor, "b d"]) -> "Company":
         """The others: without encodings whose mean is one of these places, as the hand keeps places."""
         own = ((self.mu - place).abs().amax(1) <= LATTICE for place in z)
@@ -34,7 +62,7 @@ class Company:
 
 
 class Near(NamedTuple):
-    """`log_density` of the aggregate posterior at each z, nats; the nearest means, and how far they are."""
+    """`log_density` of the aggregate posterior at each z, nats; the nearest means, and how far they are by `metric`."""
 
     log_density: Float[Tensor, " b"]
     distances: Float[Tensor, "b k"]
@@ -48,10 +76,11 @@ def near(company: Company, z: Float[Tensor, "b d"]) -> Near:
     A picture at whose own place z is does not count: with many latents it would lie at a peak of its own.
     """
     # without the product of matrices, which confuses the closest
-    distances = torch.cdist(z, company.mu, compute_mode="donot_use_mm_for_euclid_dist")
+    distances = torch.cdist(z @ company.yardstick, company.measured, compute_mode="donot_use_mm_for_euclid_dist")
     distances, indices = distances.topk(NEIGHBOURS, largest=False)
     log_density = aggregate_log_density(z, company.mu, company.sigma)
-    for row in (distances[:, 0] <= LATTICE * z.shape[1] ** 0.5).nonzero()[:, 0].tolist():
+    at_home = (company.mu[indices[:, 0]] - z).abs().amax(1) <= LATTICE
+    for row in at_home.nonzero()[:, 0].tolist():
         others = company.without(z[row : row + 1])
         log_density[row] = aggregate_log_density(z[row : row + 1], others.mu, others.sigma)[0]
     return Near(log_density, distances, indices)

@@ -1,9 +1,9 @@
 """Do digits from outside the data set land among their own kind: `python -m tests.benchmarks.fonts [--seed N]`.
 
 Draws digits in the machine's fonts on papers of many kinds, saves them as image files, prepares them as the app does,
-and takes the class by the 5 nearest encodings of the test set. A refused picture counts as wrong. Prints the share
-that is right, with 95 % Wilson intervals, and where the others went; first the same by the 5 nearest pictures, which
-no model has part in. `--wrong FILE` saves a sheet of the first model's wrong ones.
+and takes the class by the 5 nearest encodings of the test set, as the map finds them. A refused picture counts as
+wrong. Prints the share that is right, with 95 % Wilson intervals, and where the others went; first the same by the 5
+nearest pictures, which no model has part in. `--wrong FILE` saves a sheet of the first model's wrong ones.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import vae
 from vae import checkpoint, data
+from vae.company import Company, near
 from vae.images import ImageError, Prepared, prepare
 
 FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts")
@@ -131,17 +132,20 @@ def bits(prepared: Prepared) -> torch.Tensor:
 
 
 def neighbours(name: str) -> Callable[[torch.Tensor], int]:
-    """From bits (1, 1, 28, 28) to the commonest class among the 5 nearest latent means of the test set."""
-    model = vae.load_pretrained(name, "cpu")
-    mu, _ = checkpoint.load_encodings(name)
+    """From bits (1, 1, 28, 28) to the commonest class among the 5 nearest encodings of the test set."""
+    model, around = vae.load_pretrained(name, "cpu"), company(name)
     labels = data.load("mnist", "test").labels
 
     def classify(bits: torch.Tensor) -> int:
         with torch.inference_mode():
-            nearest = torch.cdist(model.encode(bits).mean, mu)[0].topk(5, largest=False).indices
+            nearest = near(around, model.encode(bits).mean).indices[0, :5]
         return int(labels[nearest].mode().values)
 
     return classify
+
+
+def company(name: str) -> Company:
+    return Company(*checkpoint.load_encodings(name), data.load("mnist", "test").images)
 
 
 def by_pixels(picture: torch.Tensor) -> int:
@@ -153,13 +157,12 @@ def by_pixels(picture: torch.Tensor) -> int:
 
 def own_accuracy(name: str) -> float:
     """The same measure on the test set's own digits, each among all others."""
-    mu, _ = checkpoint.load_encodings(name)
-    labels = data.load("mnist", "test").labels
+    measured, labels = company(name).measured, data.load("mnist", "test").labels
     right = 0
-    for at in range(0, len(mu), 1000):
-        nearest = torch.cdist(mu[at : at + 1000], mu).topk(6, largest=False).indices[:, 1:]
+    for at in range(0, len(measured), 1000):
+        nearest = torch.cdist(measured[at : at + 1000], measured).topk(6, largest=False).indices[:, 1:]
         right += int((labels[nearest].mode(1).values == labels[at : at + 1000]).sum())
-    return right / len(mu)
+    return right / len(measured)
 
 
 def wilson(right: int, count: int) -> str:
@@ -234,7 +237,7 @@ def main() -> None:
     for name in MODELS:
         classify = neighbours(name)
         classes = [None if result is None else classify(bits(result)) for result in results]
-        print(f"\n== {name}: 5 nearest latent means; the test set's own digits {100 * own_accuracy(name):.1f} %\n")
+        print(f"\n== {name}: 5 nearest encodings; the test set's own digits {100 * own_accuracy(name):.1f} %\n")
         report(samples, outcomes, classes)
         if options.wrong and name == MODELS[0]:
             rows = zip(samples, results, classes, strict=True)

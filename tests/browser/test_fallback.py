@@ -8,6 +8,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 import vae
 from tests.browser.seen import changes, seen
 from vae import checkpoint, data
+from vae.company import Company, near
 
 NAMES = vae.list_pretrained()
 FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
@@ -100,8 +101,10 @@ def test_on_the_map_a_click_shows_its_place_and_its_neighbours(visitor):
     before = changes(page, before)
     z = torch.tensor(drawn(page))
     assert abs(shown(page) - decoded(FLAT, z)).max() <= 1
-    mu, _ = checkpoint.load_encodings(FLAT)
-    nearest = int((mu - z).norm(dim=1).argmin())
+    company = Company(
+        *checkpoint.load_encodings(FLAT), data.load(checkpoint.load_card(FLAT)["data"]["name"], "test").images
+    )
+    nearest = int(near(company, z[None]).indices[0, 0])
     expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", str(nearest))
     page.mouse.move(5, 5)
     says(page, drawn(page))

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 import vae
 from tests.browser.seen import changes, seen
 from vae import checkpoint, data, images, latent
+from vae.company import Company, Near, near
 from vae.evaluate import ELBO_SAMPLES
 
 NAMES = vae.list_pretrained()
@@ -23,6 +24,12 @@ LAYOUT = f"{CHART}._fullLayout"
 
 STANDARD = torch.distributions.Normal(0.0, 1.0)
 DRAWN = "e => [e.width, ...e.getContext('2d').getImageData(0, 0, e.width, e.height).data]"
+
+
+def nearby(name: str, z: torch.Tensor) -> Near:
+    """What is near a place, by the library."""
+    pictures = data.load(checkpoint.load_card(name)["data"]["name"], "test").images
+    return near(Company(*checkpoint.load_encodings(name), pictures), z[None])
 
 
 def opened(visitor, name: str, query: str = "", **context) -> Page:
@@ -90,13 +97,13 @@ def test_what_is_read_is_true_of_the_place(visitor, name, query):
     parts = torch.distributions.Normal(mu[others], sigma[others]).log_prob(z).sum(1)
     expected = float(parts.logsumexp(0) - torch.tensor(len(parts)).log())
     expect(page.get_by_test_id("read-density")).to_have_text(f"{expected:.1f}".replace("-", "−"))
-    distances, nearest = (mu - z).norm(dim=1).sort()
     pictures = data.load(checkpoint.load_card(name)["data"]["name"], "test").images
+    _, (distances,), (nearest,) = nearby(name, z)
     expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", str(int(nearest[0])))
     for i in (0, 7):
-        near = page.get_by_test_id(f"near-{i}")
-        assert near.locator("span").text_content() == f"{distances[i]:.2f}"
-        values = near.locator("canvas").evaluate(DRAWN)[1:]
+        button = page.get_by_test_id(f"near-{i}")
+        assert button.locator("span").text_content() == f"{100 * distances[i]:.{2 if distances[i] < 0.01 else 1}f} %"
+        values = button.locator("canvas").evaluate(DRAWN)[1:]
         assert torch.equal(torch.tensor(values[::4]), pictures[nearest[i]].flatten().long())
     assert said(page, "read-drift") == pytest.approx(encoded_again(name, z), abs=0.06)
 
@@ -452,11 +459,11 @@ def test_the_neighbours_of_an_upload_are_those_of_its_encoding(visitor, name):
     bits = data.binarise(images.prepare(one(), spec).picture, torch.Generator().manual_seed(data.BINARISATION_SEED))
     z = vae.load_pretrained(name).encode(bits).mean[0].detach()
     assert place(page) == pytest.approx(z.tolist(), abs=2e-3)
-    distances, nearest = (checkpoint.load_encodings(name)[0] - z).norm(dim=1).sort()
+    _, (distances,), (nearest,) = nearby(name, z)
     titles = [page.get_by_test_id(f"near-{i}").get_attribute("title") for i in range(8)]
-    assert titles[0] == f"test picture {nearest[0]}, {distances[0]:.2f} away"
-    found = [float(title.split(", ")[1].split()[0]) for title in titles]
-    assert found == pytest.approx(distances[:8].tolist(), abs=0.0101)
+    assert titles[0].startswith(f"test picture {nearest[0]}: ")
+    found = [float(re.search(r"([\d.]+) %", title)[1]) for title in titles]
+    assert found == pytest.approx((100 * distances).tolist(), abs=0.06)
 
 
 def test_what_was_uploaded_and_drawn_on_interpolate_is_marked_on_the_map(visitor):
@@ -611,7 +618,7 @@ def test_what_is_done_right_after_keeping_a_group_does_not_undo_it(visitor, paus
     page.keyboard.press("b")
     page.wait_for_timeout(pause)
     page.keyboard.press("Enter")
-    nearest = int((checkpoint.load_encodings(FLAT)[0] - torch.tensor([0.0, 2.5])).norm(dim=1).argmin())
+    nearest = int(nearby(FLAT, torch.tensor([0.0, 2.5])).indices[0, 0])
     page.wait_for_function("x => new URL(location).searchParams.get('x') === x", arg=f"i{nearest}")
     expect(page.get_by_label("Group B")).to_have_value("selection B (200)")
     page.wait_for_function(f"{CHART}.data.filter(({{ uid }}) => uid?.startsWith('group')).length === 2")

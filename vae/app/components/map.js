@@ -185,7 +185,7 @@ class LatentMap {
           this.picture,
           element("div", { class: "readouts two" }, cell("log q(<z>), all pictures", "density"), cell("encoded again", "drift")),
           this.directionBox,
-          element("div", { class: "section quiet" }, "nearest encodings, and how far from here"),
+          element("div", { class: "section quiet" }, "nearest encodings, by how much grey levels change"),
           element("div", { class: "nears" }, ...this.near),
           this.live.status,
         ),
@@ -747,8 +747,10 @@ class LatentMap {
       this.nearest = Array.from(numbers.subarray(1 + NEAREST));
       this.near.forEach((button, i) => {
         paint(button.firstChild, pixels.subarray(i * plane), shape);
-        say(button.lastChild, nats(numbers[1 + i], 2));
-        button.title = `test picture ${this.nearest[i]}, ${nats(numbers[1 + i], 2)} away`;
+        const percent = 100 * numbers[1 + i];
+        const change = `${nats(percent, percent < 1 ? 2 : 1)} %`;
+        say(button.lastChild, change);
+        button.title = `test picture ${this.nearest[i]}: from here to it grey levels change by ${change} (root mean square, to first order)`;
         button.ariaLabel = button.title;
       });
       this.near[0].dataset.index = this.nearest[0];
