@@ -22,7 +22,11 @@ def floats(text: str) -> torch.Tensor:
 def test_the_diagram_has_every_layer_of_the_model_and_the_values_of_its_own_pass(name):
     found, loaded = told(name, x="i7"), model(name)[0]
     x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[7:8].float()
-    assert [layer["kind"] for layer in found["encoder"]] == [type(layer).__name__ for layer in loaded.encoder]
+    correction = ["Correction"] * loaded.config.corrected
+    assert [layer["kind"] for layer in found["encoder"]] == [
+        *(type(each).__name__ for each in loaded.encoder),
+        *correction,
+    ]
     assert [layer["kind"] for layer in found["decoder"]] == [type(layer).__name__ for layer in loaded.decoder]
     mu, sigma, eps = floats(found["latents"]).view(3, 1, -1)
     with torch.inference_mode():

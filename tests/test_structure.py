@@ -33,7 +33,10 @@ def test_every_layer_has_the_kind_the_shape_and_the_values_that_hooks_see(name):
     for handle in handles:
         handle.remove()
     found = structure(model, x, eps)
-    layers = [*found.encoder, *found.decoder]
+    encoder, correction = found.encoder[: len(model.encoder)], found.encoder[len(model.encoder) :]
+    assert [layer.kind for layer in correction] == ["Correction"] * model.config.corrected
+    layers = [*encoder, *found.decoder]
+    seen = seen[: len(encoder)] + seen[-len(found.decoder) :]  # a correction runs the decoder in between
     assert [layer.kind for layer in layers] == [kind for kind, _ in seen]
     for layer, (_, output) in zip(layers, seen, strict=True):
         torch.testing.assert_close(layer.output, output)

@@ -51,7 +51,14 @@ DIGIT, GARMENT = DATASETS["mnist"].spec, DATASETS["fashion-mnist"].spec
 _PLANE = {"width": 384, "dense_blocks": 3, "octaves": 4}
 MAIN_RECIPES = (
     Recipe("mnist", "mnist", ModelConfig(DIGIT, 24, dense_blocks=2), epochs=360, warp=1.0),
-    Recipe("mnist-2d", "mnist", ModelConfig(DIGIT, 2, **_PLANE), 120, learning_rate=1e-3, full_precision=True),
+    Recipe(
+        "mnist-2d",
+        "mnist",
+        ModelConfig(DIGIT, 2, corrected=True, **_PLANE),
+        120,
+        learning_rate=1e-3,
+        full_precision=True,
+    ),
     Recipe("fashion", "fashion-mnist", ModelConfig(GARMENT, 24, dense_blocks=2), epochs=140, warp=1.0),
     Recipe(
         "fashion-2d", "fashion-mnist", ModelConfig(GARMENT, 2, **_PLANE), 40, learning_rate=1e-3, full_precision=True
@@ -61,7 +68,7 @@ MAIN_RECIPES = (
 
 def _twin(recipe: Recipe) -> Recipe:
     """The plain autoencoder of the same network, on the same data. Without noise it needs fewer epochs."""
-    model = replace(recipe.model, family="autoencoder")
+    model = replace(recipe.model, family="autoencoder", corrected=False)
     return replace(recipe, name=f"{recipe.name}-ae", model=model, epochs=40, kl_warmup=0.0)
 
 
@@ -126,6 +133,6 @@ def _typed(kind: type, values: object) -> dict:
     if not isinstance(values, dict):
         raise TypeError(f"{values!r} is not a set of named values")
     for field in fields(kind):
-        if field.type in (int, str) and field.name in values and type(values[field.name]) is not field.type:
+        if field.type in (int, str, bool) and field.name in values and type(values[field.name]) is not field.type:
             raise TypeError(f"{field.name} must be of type {field.type.__name__}, not {values[field.name]!r}")
     return values

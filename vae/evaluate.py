@@ -228,7 +228,8 @@ def limits(model: Model, numbers: dict, dataset: data.Dataset) -> list[str]:
     if silent:
         sentences.append(f"{silent} of its {model.latents} latents are silent: moving them changes nothing.")
     if "gap" in numbers:
-        sentences.append(f"Its encoder misses the true posterior by {numbers['gap']['value']} nats on average.")
+        who = "encoder, corrected by its decoder," if model.config.corrected else "encoder"
+        sentences.append(f"Its {who} misses the true posterior by {numbers['gap']['value']} nats on average.")
     return sentences
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributions import Independent
 
 from vae.distributions import reparameterised
 from vae.models import VAE
@@ -46,7 +47,7 @@ def structure(model: VAE, x: Float[Tensor, "1 c h w"], eps: Float[Tensor, "1 d"]
     z = reparameterised(q, eps)
     return Structure(
         x=x[0].cpu(),
-        encoder=_layers(model.encoder, x),
+        encoder=_layers(model.encoder, x) + _correction(model, q),
         mu=q.mean[0].cpu(),
         sigma=q.stddev[0].cpu(),
         eps=eps[0].cpu(),
@@ -54,6 +55,13 @@ def structure(model: VAE, x: Float[Tensor, "1 c h w"], eps: Float[Tensor, "1 d"]
         decoder=_layers(model.decoder, z),
         mean=model.decode(z).mean[0].cpu(),
     )
+
+
+def _correction(model: VAE, q: Independent) -> list[Layer]:
+    """Where the decoder corrects the encoder: one more step, which has no parameters of its own."""
+    if not model.config.corrected:
+        return []
+    return [Layer("Correction", 0, torch.cat([q.mean, q.stddev.log()], 1)[0].cpu())]
 
 
 @torch.inference_mode()

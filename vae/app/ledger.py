@@ -23,7 +23,7 @@ def show(record: Frame) -> None:
         parts.append((look.at_most(record.iwae, exact), look.nats(exact), f"log p({x}), exact"))
     st.html(look.equation(parts))
     error = record.reconstruction.error
-    gap = "" if record.gap is None else f" The encoder is {record.gap:.1f} ± {error:.1f} nats from the true posterior."
+    gap = "" if record.gap is None else f" q is {record.gap:.1f} ± {error:.1f} nats from the true posterior."
     st.caption(
         f"Nats per picture; the ELBO is {record.bits_per_dimension:.3f} bits per pixel. The expectation is over "
         f"{SAMPLES} draws of z (± {error:.2f}).{gap}"

@@ -8,6 +8,7 @@ from torch.distributions import Independent
 
 from vae.distributions import bernoulli, discretized_logistic, normal, standard_normal
 from vae.models.base import Model
+from vae.models.correction import corrected
 from vae.models.networks import ModelConfig
 from vae.spec import InputSpec
 
@@ -42,8 +43,12 @@ class VAE(Model):
         return standard_normal(self.latents, next(self.parameters()).device)
 
     def encode(self, x: Float[Tensor, "b c h w"]) -> Independent:
-        """q(z|x), event = the latents; x in [0, 1]."""
-        return gaussian(self.encoder(x))
+        """q(z|x), event = the latents; x in [0, 1].
+
+        Where the configuration says so it is corrected by the decoder, but not in training, which needs gradients.
+        """
+        q = gaussian(self.encoder(x))
+        return corrected(self.decoder, x, q) if self.config.corrected and not self.training else q
 
     def decode(self, z: Float[Tensor, "b d"]) -> Independent:
         """p(x|z), event = the picture; its `.mean` is what is shown."""

@@ -25,7 +25,8 @@ class ModelConfig:
     `width` and `dense_blocks` are those of the dense parts; `channels` (at half and at quarter size) and
     `conv_blocks` (at each) those of the convolutions, which only network "conv" has. `octaves` is the number of
     frequencies at which the decoder is also told the sines and cosines of z. `classes` is the number of labels that a
-    "conditional" model is told of; `layers` are the latents of each layer of a "ladder", from the top.
+    "conditional" model is told of; `layers` are the latents of each layer of a "ladder", from the top. q of a
+    `corrected` model, once it is trained, is the encoder's with the decoder's correction (`vae.models.correction`).
     """
 
     spec: InputSpec
@@ -39,6 +40,7 @@ class ModelConfig:
     family: str = "vae"
     classes: int = 0
     layers: tuple[int, ...] = ()
+    corrected: bool = False
 
     def __post_init__(self):
         if self.family not in FAMILY_NAMES:
@@ -63,6 +65,8 @@ class ModelConfig:
             raise ValueError(f"a ladder, and no other model, has layers of at least one latent, not {self.layers}")
         if self.layers and sum(self.layers) != self.latents:
             raise ValueError(f"layers of {self.layers} latents are {sum(self.layers)} in all, not {self.latents}")
+        if self.corrected and (self.family, self.latents, self.spec.levels) != ("vae", 2, 2):
+            raise ValueError("only a vae of two latents and binary pixels can be corrected")
 
 
 class DenseBlock(nn.Module):

@@ -71,7 +71,7 @@ def show(name: str) -> dict[str, str] | None:
         st.markdown("The true posterior can be drawn for two latents and binary pixels, and no such model is here.")
         return None
     st.markdown(
-        "By Bayes’ rule every picture has a true posterior p(z|x), which is drawn here beside the encoder’s q(z|x). "
+        "By Bayes’ rule every picture has a true posterior p(z|x), which is drawn here beside the model’s q(z|x). "
         "How far q is from it, KL(q || p(z|x)), is what the ELBO lacks of log p(x). "
         "Change a pixel, and both posteriors and both sides of the equation follow."
     )

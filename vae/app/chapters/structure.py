@@ -31,6 +31,12 @@ def show(name: str) -> dict[str, str]:
         "comes in from the side as ε, so that gradients can pass through μ and σ. Every strip is the tensor itself, as "
         "the model computes it for this picture; change ε, and all that follows changes."
     )
+    if engine().model(name).config.corrected:
+        st.caption(
+            "This model’s encoder has one more step, the correction: of 13 places around its μ it takes the one where "
+            "the decoder finds p(x, z) highest, goes a step of Fisher scoring towards the peak, and σ is the peak’s "
+            "width."
+        )
     model, given, kl = engine().model(name), inputs.current(name), session.card(name)["numbers"]["kl_per_dimension"]
     eps = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(SEED))
     found = engine().compute(structure, model, given.x, eps)
