@@ -39,7 +39,7 @@ from vae import engine as engines
 from vae.ancestral import ancestry
 from vae.app import live, session
 from vae.app.live import Close, Kind
-from vae.company import NEIGHBOURS
+from vae.company import NEIGHBOURS, Company
 from vae.engine import Engine, engine
 from vae.exact import Grid
 from vae.frame import places, sketch
@@ -271,14 +271,14 @@ def test_an_example_is_a_test_picture_with_its_encoding_bit_by_bit(address, numb
 def test_near_are_the_closest_encodings_with_their_pictures_and_the_density(address, number):
     name, z = NAMES[number], random_places(number, 1)
     mu, sigma = checkpoint.load_encodings(name)
+    pictures = data.load(checkpoint.load_card(name)["data"]["name"], "test").images
     with joined(address) as client:
         body = ask(client, Kind.NEAR, z, number)
-    k = NEIGHBOURS
-    far = (mu - z).norm(dim=1).sort()
+    k, metric = NEIGHBOURS, Company(mu, sigma, pictures).metric
+    far = torch.einsum("nd,de,ne->n", mu - z, metric, mu - z).sqrt().sort()
     parts = Independent(Normal(mu, sigma), 1)
     density = MixtureSameFamily(Categorical(torch.ones(len(mu))), parts).log_prob(z)
     assert_numbers(body[: -k * PIXELS], density, far.values[:k], far.indices[:k])
-    pictures = data.load(checkpoint.load_card(name)["data"]["name"], "test").images
     assert body[-k * PIXELS :] == pictures[far.indices[:k]].numpy().tobytes()
 
 
