@@ -185,7 +185,7 @@ class LatentMap {
           this.picture,
           element("div", { class: "readouts two" }, cell("log q(<z>), all pictures", "density"), cell("encoded again", "drift")),
           this.directionBox,
-          element("div", { class: "section quiet" }, "nearest encodings, by how much grey levels change"),
+          element("div", { class: "section quiet" }, "nearest encodings, by change of grey"),
           element("div", { class: "nears" }, ...this.near),
           this.live.status,
         ),
