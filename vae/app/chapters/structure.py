@@ -33,9 +33,9 @@ def show(name: str) -> dict[str, str]:
     )
     if engine().model(name).config.corrected:
         st.caption(
-            "This model’s encoder has one more step, the correction: of 13 places around its μ it takes the one where "
-            "the decoder finds p(x, z) highest, goes a step of Fisher scoring towards the peak, and σ is the peak’s "
-            "width."
+            "This model’s encoder has one more step, the correction: of a dozen places around its μ it takes the one "
+            "where the decoder finds p(x, z) highest, goes a step of Fisher scoring towards the peak, and σ is the "
+            "peak’s width."
         )
     model, given, kl = engine().model(name), inputs.current(name), session.card(name)["numbers"]["kl_per_dimension"]
     eps = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(SEED))
