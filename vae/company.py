@@ -79,7 +79,7 @@ def near(company: Company, z: Float[Tensor, "b d"]) -> Near:
     distances = torch.cdist(z @ company.yardstick, company.measured, compute_mode="donot_use_mm_for_euclid_dist")
     distances, indices = distances.topk(NEIGHBOURS, largest=False)
     log_density = aggregate_log_density(z, company.mu, company.sigma)
-    at_home = (company.mu[indices[:, 0]] - z).abs().amax(1) <= LATTICE
+    at_home = ((company.mu[indices] - z[:, None]).abs().amax(2) <= LATTICE).any(1)
     for row in at_home.nonzero()[:, 0].tolist():
         others = company.without(z[row : row + 1])
         log_density[row] = aggregate_log_density(z[row : row + 1], others.mu, others.sigma)[0]
