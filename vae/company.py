@@ -29,19 +29,21 @@ class Company:
 
     @cached_property
     def metric(self) -> Float[Tensor, "d d"]:
-        """G, by which a step dz changes a picture by about sqrt(dz' G dz): the root mean square over its grey levels.
+        """G, by which a step dz is sqrt(dz' G dz) long: latents count by how much they change pictures.
 
-        Of the linear map that predicts pictures, 0 to 1, best from z ~ q(z|x). One latent may redraw a digit where
-        another only bends its foot, so distances between z themselves say little of how alike two pictures are.
+        Of the linear map that predicts pictures best from z ~ q(z|x), with eigenvalues of mean 1: where all latents
+        count alike, lengths are those of z. One latent may redraw a digit where another only bends its foot, so plain
+        distances say little of how alike pictures are.
         """
         offsets = (self.mu - self.mu.mean(0)).double()
         covariance = offsets.T @ offsets + self.sigma.double().square().sum(0).diag()
         products = sum(
-            part.T @ (pictures.flatten(1).double() / 255)
+            part.T @ pictures.flatten(1).double()
             for part, pictures in zip(offsets.split(1000), self.pictures.split(1000), strict=True)
         )
         slopes = torch.linalg.solve(covariance, products)
-        return (slopes @ slopes.T / slopes.shape[1]).float()
+        changes = slopes @ slopes.T
+        return (changes / changes.diagonal().mean()).float()
 
     @cached_property
     def yardstick(self) -> Float[Tensor, "d d"]:

@@ -102,7 +102,7 @@ def test_what_is_read_is_true_of_the_place(visitor, name, query):
     expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", str(int(nearest[0])))
     for i in (0, 7):
         button = page.get_by_test_id(f"near-{i}")
-        assert button.locator("span").text_content() == f"{100 * distances[i]:.{2 if distances[i] < 0.01 else 1}f} %"
+        assert button.locator("span").text_content() == f"{distances[i]:.2f}"
         values = button.locator("canvas").evaluate(DRAWN)[1:]
         assert torch.equal(torch.tensor(values[::4]), pictures[nearest[i]].flatten().long())
     assert said(page, "read-drift") == pytest.approx(encoded_again(name, z), abs=0.06)
@@ -461,9 +461,9 @@ def test_the_neighbours_of_an_upload_are_those_of_its_encoding(visitor, name):
     assert place(page) == pytest.approx(z.tolist(), abs=2e-3)
     _, (distances,), (nearest,) = nearby(name, z)
     titles = [page.get_by_test_id(f"near-{i}").get_attribute("title") for i in range(8)]
-    assert titles[0].startswith(f"test picture {nearest[0]}: ")
-    found = [float(re.search(r"([\d.]+) %", title)[1]) for title in titles]
-    assert found == pytest.approx((100 * distances).tolist(), abs=0.06)
+    assert titles[0].startswith(f"test picture {nearest[0]}, {distances[0]:.2f} away")
+    found = [float(title.split(", ")[1].split()[0]) for title in titles]
+    assert found == pytest.approx(distances.tolist(), abs=0.0101)
 
 
 def test_what_was_uploaded_and_drawn_on_interpolate_is_marked_on_the_map(visitor):

@@ -185,7 +185,7 @@ class LatentMap {
           this.picture,
           element("div", { class: "readouts two" }, cell("log q(<z>), all pictures", "density"), cell("encoded again", "drift")),
           this.directionBox,
-          element("div", { class: "section quiet" }, "nearest encodings, by change of grey"),
+          element("div", { class: "section quiet" }, "nearest encodings, and how far from here"),
           element("div", { class: "nears" }, ...this.near),
           this.live.status,
         ),
@@ -747,10 +747,8 @@ class LatentMap {
       this.nearest = Array.from(numbers.subarray(1 + NEAREST));
       this.near.forEach((button, i) => {
         paint(button.firstChild, pixels.subarray(i * plane), shape);
-        const percent = 100 * numbers[1 + i];
-        const change = `${nats(percent, percent < 1 ? 2 : 1)} %`;
-        say(button.lastChild, change);
-        button.title = `test picture ${this.nearest[i]}: from here to it grey levels change by ${change} (root mean square, to first order)`;
+        say(button.lastChild, nats(numbers[1 + i], 2));
+        button.title = `test picture ${this.nearest[i]}, ${nats(numbers[1 + i], 2)} away, where latents count by how much they change pictures`;
         button.ariaLabel = button.title;
       });
       this.near[0].dataset.index = this.nearest[0];
