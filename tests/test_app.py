@@ -526,6 +526,16 @@ def test_other_pages_have_the_ledger_of_their_input_once_it_is_opened(name, page
     assert checks.endswith("checks hold")
 
 
+@pytest.mark.parametrize("chapter", ["structure", "kl", "bayes"])
+@pytest.mark.parametrize("name", TWO_LATENTS)
+def test_chapters_about_the_input_have_its_ledger_once_it_is_opened(name, chapter):
+    app = opened(name, HOW_IT_WORKS, chapter=chapter, x="i7")
+    assert not any("Nats per picture" in note.value for note in app.caption)
+    app.session_state["ledger"] = True
+    checked(app.run())
+    assert list(ledger(app).values()) == pytest.approx(ledger_of(name, 7), abs=0.051)
+
+
 @EVERY_MODEL
 def test_each_end_of_a_journey_has_its_ledger(name):
     app = turned(opened(name, EXPLORE), INTERPOLATE)

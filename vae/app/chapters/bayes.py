@@ -3,7 +3,7 @@
 import streamlit as st
 import torch
 
-from vae.app import inputs, link, look, session
+from vae.app import inputs, ledger, link, look, session
 from vae.app.components import posterior
 from vae.engine import engine
 
@@ -62,6 +62,7 @@ def beside(name: str, shown: str) -> None:
         on_question_change=lambda: session.answer("posterior"),
     )
     link.write(said(name))
+    ledger.below(shown, {"x": given.x})
 
 
 def show(name: str) -> dict[str, str] | None:

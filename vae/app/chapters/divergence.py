@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from vae.app import inputs, link, look
+from vae.app import inputs, ledger, link, look
 from vae.app.components import divergence
 from vae.engine import engine
 
@@ -74,6 +74,7 @@ def densities(name: str) -> None:
         on_place_change=moved,
     )
     link.write(said(name))
+    ledger.below(name, {"x": given.x})
 
 
 def show(name: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 import torch
 
-from vae.app import inputs, look, session
+from vae.app import inputs, ledger, look, session
 from vae.app.components import structure as diagram
 from vae.engine import engine
 from vae.structure import Layer, structure
@@ -57,4 +57,5 @@ def show(name: str) -> dict[str, str]:
         },
         on_question_change=lambda: session.answer("structure"),
     )
+    ledger.below(name, {"x": given.x})
     return {"x": inputs.address(given)}
