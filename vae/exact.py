@@ -8,6 +8,7 @@ converges exponentially once a cell is narrower than the peak, so the last chang
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,8 @@ from vae.models import VAE
 
 EXTENT = 6.0
 COARSEST, FINEST = 0.05, 0.05 / 2**8  # widths of a cell
-NARROW = 0.003  # the standard deviation of the narrowest peak that is looked for
+NARROW = 0.01  # the standard deviation of the peaks that are looked for everywhere
+SHARPER = 4.0  # how many times sharper a peak may be than the decoded pictures around it change
 SETTLED = 1e-3  # nats
 AT_ONCE = 4096  # pictures decoded in one pass
 PAIRS = 2_000_000  # of a picture and a coarse cell; with more, the pictures are halved, which bounds the memory
@@ -47,6 +49,7 @@ class Grid:
         self.model = model
         self.cells = torch.arange(round(2 * EXTENT / COARSEST) ** 2)
         self.logits = torch.cat([logits for _, logits in self._decoded(self.cells, COARSEST)])
+        self.sharpest = (SHARPER * _information(self.logits)).clamp(min=NARROW**-2)
 
     @torch.inference_mode()
     def evidence(self, x: Float[Tensor, "b c h w"], block: int = 1000) -> Evidence:
@@ -65,7 +68,7 @@ class Grid:
         settled = torch.full_like(result, -math.inf)
         while width > FINEST and len(picture):
             best = torch.full_like(result, -math.inf).scatter_reduce_(0, picture, value, "amax")
-            split = value > best[picture] - _may_hide(width)
+            split = value > best[picture] - self._may_hide(cell, width)
             settled = settled.logaddexp(_log_integral(len(x), picture[~split], value[~split], width))
             cell = _children(cell[split], width).flatten()
             picture = picture[split].repeat_interleave(4)
@@ -81,10 +84,10 @@ class Grid:
         return Evidence(result, error)
 
     def _coarse_pairs(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        pairs = []
+        pairs, hidden = [], self._may_hide(self.cells, COARSEST)
         for start in range(0, len(x), 256):
             values = _log_joint(x[start : start + 256], self.logits, _midpoints(self.cells, COARSEST, x.device))
-            near = values > values.amax(1, keepdim=True) - _may_hide(COARSEST)
+            near = values > values.amax(1, keepdim=True) - hidden
             rows, cells = near.nonzero(as_tuple=True)
             pairs.append((rows + start, cells, values[near]))
         picture, cell, value = (torch.cat(parts) for parts in zip(*pairs, strict=True))
@@ -102,6 +105,16 @@ class Grid:
             value[pairs] = joint[picture[pairs], index[pairs] - chunk * AT_ONCE]
         return value
 
+    def _may_hide(self, cell: Int[Tensor, " n"], width: float) -> Float[Tensor, " n"]:
+        """How far below the best cell's midpoint these cells may lie and still hold a share, nats.
+
+        16 nats below, a midpoint is good enough; and a peak of standard deviation s is (width / sqrt 2)^2 / (2 s^2)
+        nats higher than the corner of a cell around it.
+        """
+        side, within = round(2 * EXTENT / width), round(COARSEST / width)
+        coarse = cell // side // within * (side // within) + cell % side // within
+        return 16.0 + width**2 / 4 * self.sharpest[coarse]
+
     @torch.inference_mode()
     def _decoded(self, cells: Int[Tensor, " n"], width: float) -> Iterator[tuple[Tensor, Float[Tensor, "n pixels"]]]:
         device = next(self.model.parameters()).device
@@ -117,13 +130,23 @@ def log_evidence(model: VAE, x: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]
     return Grid(model).evidence(x).log_evidence
 
 
-def _may_hide(width: float) -> float:
-    """How far below the best cell's midpoint a cell may lie and still hold a share, nats.
+def _information(logits: Float[Tensor, "n pixels"]) -> Float[Tensor, " n"]:
+    """The largest Fisher information about z in the nine coarsest cells around each: its trace, per unit of z squared.
 
-    16 nats below, a midpoint is good enough; and a peak of standard deviation NARROW is
-    (width / sqrt 2)^2 / (2 NARROW^2) nats higher than the corner of a cell around it.
+    Where the decoder folds the plane a step of z tells much, and posteriors may be as narrow as that.
     """
-    return 16.0 + width**2 / (4 * NARROW**2)
+    side = round(2 * EXTENT / COARSEST)
+    rows = logits.view(side, side, -1)
+    down = torch.stack([_told(one, other) for one, other in pairwise(rows)])
+    across = torch.stack([_told(row[:-1], row[1:]) for row in rows])
+    trace = F.pad(down, (0, 0, 0, 1)) + F.pad(across, (0, 1))
+    return F.max_pool2d(trace[None], 3, stride=1, padding=1).flatten()
+
+
+def _told(one: Float[Tensor, "n pixels"], other: Float[Tensor, "n pixels"]) -> Float[Tensor, " n"]:
+    """The information in the step between neighbouring cells: p (1 - p) d^2 of bits whose log-odds differ by d."""
+    p = ((one + other) / 2).sigmoid()
+    return (p * (1 - p) * (other - one).square()).sum(1) / COARSEST**2
 
 
 def _midpoints(cells: Int[Tensor, " n"], width: float, device: torch.device) -> Float[Tensor, "n 2"]:
