@@ -91,7 +91,7 @@ CHAPTER_RECIPES = (
         "mnist-ladder",
         "mnist",
         ModelConfig(DIGIT, 40, "conv", channels=(32, 32), conv_blocks=2, family="ladder", layers=(4, 6, 8, 10, 12)),
-        epochs=150,
+        epochs=120,
         batch=128,
         learning_rate=1e-3,
         kl_warmup=10.0,
