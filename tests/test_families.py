@@ -20,6 +20,8 @@ CONFIGS = {
     "conditional": ModelConfig(SMALL, 3, width=16, family="conditional", classes=4),
     "ladder": ModelConfig(SMALL, 6, width=16, family="ladder", layers=(1, 2, 3)),
 }
+LADDERS = {"dense": CONFIGS["ladder"], "conv": replace(CONFIGS["ladder"], network="conv", channels=(4, 8))}
+EVERY_LADDER = pytest.mark.parametrize("config", LADDERS.values(), ids=LADDERS)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -43,7 +45,7 @@ def test_every_family_has_a_name_and_a_configuration_here():
     assert tuple(FAMILIES) == FAMILY_NAMES == tuple(CONFIGS)
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("config", [*CONFIGS.values(), LADDERS["conv"]], ids=[*CONFIGS, "conv ladder"])
 def test_the_loss_of_every_family_reaches_every_weight_that_it_uses(config):
     model = stirred(config).requires_grad_(True)
     y = torch.arange(5) % 4
@@ -51,9 +53,6 @@ def test_the_loss_of_every_family_reaches_every_weight_that_it_uses(config):
     loss(parts).backward()
     unused = {"encoder.4.weight"} if config.family == "autoencoder" else set()  # its half for sigma
     for name, parameter in model.named_parameters():
-        if name == "priors.0.1.weight" or name == "priors.0.1.bias":
-            assert parameter.grad is None  # the top layer's prior is N(0, I)
-            continue
         assert parameter.grad.isfinite().all(), name
         assert name in unused or parameter.grad.abs().max() > 0, name
 
@@ -66,8 +65,8 @@ def test_the_loss_of_every_family_reaches_every_weight_that_it_uses(config):
         ({"family": "conditional", "classes": 1}, "2 or more classes, not 1"),
         ({"classes": 3}, "2 or more classes, not 3"),
         ({"classes": -1}, "2 or more classes, not -1"),
-        ({"family": "conditional", "classes": 3, "network": "conv"}, "dense and has no octaves"),
-        ({"family": "conditional", "classes": 3, "octaves": 2}, "dense and has no octaves"),
+        ({"family": "conditional", "classes": 3, "network": "conv"}, "a conditional model is dense"),
+        ({"family": "conditional", "classes": 3, "octaves": 2}, "has no octaves"),
         ({"family": "ladder"}, "layers of at least one latent"),
         ({"family": "ladder", "layers": (3, 0)}, "layers of at least one latent"),
         ({"layers": (3,)}, "layers of at least one latent"),
@@ -136,19 +135,21 @@ def plane(step: float = 0.05, far: float = 9.0) -> tuple[torch.Tensor, float]:
     return torch.cartesian_prod(side, side), step**2
 
 
-def two_layers(**changes):
-    return stirred(replace(CONFIGS["ladder"], latents=2, layers=(1, 1), **changes), 0.15)
+def two_layers(config: ModelConfig):
+    return stirred(replace(config, latents=2, layers=(1, 1)), 0.1)
 
 
-def test_prior_and_posterior_of_a_ladder_are_densities():
-    model, (z, area) = two_layers(), plane()
+@EVERY_LADDER
+def test_prior_and_posterior_of_a_ladder_are_densities(config):
+    model, (z, area) = two_layers(config), plane()
     q = model.encode(bits(1))
     assert float(model.prior.log_prob(z).exp().sum() * area) == pytest.approx(1, abs=1e-3)
     assert float(q.log_prob(z[:, None]).exp().sum() * area) == pytest.approx(1, abs=1e-3)
 
 
-def test_a_ladders_draws_have_the_density_that_it_states():
-    model, (z, area) = two_layers(), plane()
+@EVERY_LADDER
+def test_a_ladders_draws_have_the_density_that_it_states(config):
+    model, (z, area) = two_layers(config), plane()
     for q in (model.prior, model.encode(bits(1))):
         density = q.log_prob(z.unflatten(0, (-1, *q.batch_shape))).exp().flatten() * area
         mean, square = density @ z, density @ z.square()
@@ -157,23 +158,25 @@ def test_a_ladders_draws_have_the_density_that_it_states():
         torch.testing.assert_close(draws.square().mean(0), square, atol=0.08, rtol=0)
 
 
-def test_the_kl_of_a_ladder_is_the_mean_log_ratio_of_its_densities_and_that_of_quadrature():
-    model, (z, area) = two_layers(), plane()
+@EVERY_LADDER
+def test_the_kl_of_a_ladder_is_the_mean_log_ratio_of_its_densities_and_that_of_quadrature(config):
+    model, (z, area) = two_layers(config), plane()
     q, p = model.encode(bits(1)), model.prior
     log_q = q.log_prob(z[:, None]).flatten()
     exact = float((log_q.exp() * (log_q - p.log_prob(z))).sum() * area)
     draws = rsample(q, seeded(3), (20_000,))
     estimate = kl(q, p, draws)
     ratio = q.log_prob(draws) - p.log_prob(draws)
-    assert exact > 0.05
+    assert exact > 0.04
     assert float(estimate.mean()) == pytest.approx(exact, abs=0.01)
     assert float(ratio.mean()) == pytest.approx(exact, abs=0.04)
     assert float(estimate.std()) < float(ratio.std())  # closed form in each layer: that is what it is for
     torch.testing.assert_close(q.kl_per_layer(draws).sum(-1), estimate)
 
 
-def test_the_bounds_of_a_ladder_rise_from_the_elbo_to_log_p_of_x_by_quadrature():
-    model, (z, area), x = two_layers(), plane(), bits(2)
+@EVERY_LADDER
+def test_the_bounds_of_a_ladder_rise_from_the_elbo_to_log_p_of_x_by_quadrature(config):
+    model, (z, area), x = two_layers(config), plane(), bits(2)
     joint = model.prior.log_prob(z)
     evidence = torch.stack(
         [(joint + model.decode(z).log_prob(one.expand(len(z), -1, -1, -1))).logsumexp(0) + math.log(area) for one in x]
@@ -186,8 +189,9 @@ def test_the_bounds_of_a_ladder_rise_from_the_elbo_to_log_p_of_x_by_quadrature()
     torch.testing.assert_close(high, evidence, atol=0.02, rtol=0)
 
 
-def test_a_ladder_of_one_layer_is_a_gaussian():
-    model, x = stirred(replace(CONFIGS["ladder"], latents=3, layers=(3,))), bits()
+@EVERY_LADDER
+def test_a_ladder_of_one_layer_is_a_gaussian(config):
+    model, x = stirred(replace(config, latents=3, layers=(3,))), bits()
     q, p = model.encode(x), model.prior
     z = rsample(q, seeded())
     (own, prior) = q.conditionals(z)[0]
@@ -197,8 +201,9 @@ def test_a_ladder_of_one_layer_is_a_gaussian():
     torch.testing.assert_close(kl(q, p, z), kl_divergence(flat, prior))
 
 
-def test_lower_layers_change_nothing_above_them_and_upper_ones_do():
-    model = stirred(CONFIGS["ladder"])
+@EVERY_LADDER
+def test_lower_layers_change_nothing_above_them_and_upper_ones_do(config):
+    model = stirred(config)
     z = torch.randn(1, 6, generator=seeded())
     lower, upper = z.clone(), z.clone()
     lower[:, 3:] += 1
@@ -209,8 +214,9 @@ def test_lower_layers_change_nothing_above_them_and_upper_ones_do():
     assert not torch.allclose(model.decode(z).mean, model.decode(lower).mean)
 
 
-def test_what_a_joint_distribution_keeps_of_its_last_draw_is_never_given_for_another():
-    model, x = stirred(CONFIGS["ladder"]), bits()
+@EVERY_LADDER
+def test_what_a_joint_distribution_keeps_of_its_last_draw_is_never_given_for_another(config):
+    model, x = stirred(config), bits()
     q = model.encode(x)
     z = rsample(q, seeded())
     first = q.log_prob(z)

@@ -116,14 +116,16 @@ dist.destroy_process_group()
 """
 
 
-def test_two_processes_take_the_steps_of_one(tmp_path, digits, monkeypatch):
+@pytest.mark.parametrize("kind", ["dense", "autoencoder", "ladder"])
+def test_two_processes_take_the_steps_of_one(kind, tmp_path, digits, monkeypatch):
+    recipe = variant(kind)
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     save_file({"pictures": digits[:200]}, tmp_path / "pictures")
-    other = subprocess.Popen([sys.executable, "-c", REPLICA, str(tmp_path), repr(TINY), "5"], cwd=ROOT)
+    other = subprocess.Popen([sys.executable, "-c", REPLICA, str(tmp_path), repr(recipe), "5"], cwd=ROOT)
     try:
         store = f"file://{tmp_path}/store"
         dist.init_process_group("gloo", store, timedelta(seconds=60), rank=0, world_size=2)
-        single, half = Run(TINY, digits[:200]), Run(TINY, digits[:200], replica=Replica(0, 2))
+        single, half = Run(recipe, digits[:200]), Run(recipe, digits[:200], replica=Replica(0, 2))
         for _ in range(5):
             single.advance()
             half.advance()

@@ -90,10 +90,12 @@ CHAPTER_RECIPES = (
     Recipe(
         "mnist-ladder",
         "mnist",
-        ModelConfig(DIGIT, 40, family="ladder", layers=(4, 8, 12, 16)),
-        epochs=300,
-        kl_warmup=20.0,
-        warp=1.0,
+        ModelConfig(DIGIT, 40, "conv", channels=(32, 32), conv_blocks=2, family="ladder", layers=(4, 6, 8, 10, 12)),
+        epochs=120,
+        batch=128,
+        learning_rate=1e-3,
+        kl_warmup=10.0,
+        warp=0.5,
     ),
 )
 

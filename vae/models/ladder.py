@@ -9,6 +9,7 @@ Soenderby et al., Ladder Variational Autoencoders (2016); Kingma et al., Improvi
 Autoregressive Flow (2016), section 5.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -19,7 +20,9 @@ from torch.distributions import Independent
 from vae.distributions import Joint, normal
 from vae.models.base import Model
 from vae.models.flat import gaussian, likelihood
-from vae.models.networks import DenseBlock, ModelConfig, initialise
+from vae.models.networks import RUNGS, ModelConfig, initialise
+
+BEND = 5.0  # corrections stay below it, in standard deviations of the prior; a few far ones upset the optimiser
 
 
 class Ladder(Model):
@@ -27,28 +30,18 @@ class Ladder(Model):
 
     def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
         super().__init__(config)
-        width, layers = config.width, config.layers
-        outputs = (1 if config.spec.levels == 2 else 2) * config.spec.channels
-
-        def blocks() -> nn.Sequential:
-            return nn.Sequential(*(DenseBlock(width) for _ in range(config.dense_blocks)))
-
-        def heads() -> nn.ModuleList:
-            return nn.ModuleList(nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * n)) for n in layers)
+        parts = RUNGS[config.network](config, 1 if config.spec.levels == 2 else 2)
 
         def rungs(make: Callable[[], nn.Module]) -> nn.ModuleList:
-            return nn.ModuleList(make() for _ in layers)
+            return nn.ModuleList(make() for _ in config.layers)
 
-        self.stem = nn.Sequential(nn.Flatten(), nn.Linear(config.spec.pixels, width))
-        self.up, self.merge, self.down = rungs(blocks), rungs(lambda: DenseBlock(width)), rungs(blocks)
-        self.priors, self.corrections = heads(), heads()
-        self.start = nn.Parameter(torch.zeros(width))
-        self.entries = nn.ModuleList(nn.Linear(n, width) for n in layers)
-        self.picture = nn.Sequential(
-            nn.SiLU(),
-            nn.Linear(width, outputs * config.spec.pixels // config.spec.channels),
-            nn.Unflatten(1, (outputs, config.spec.height, config.spec.width)),
-        )
+        self.stem = parts.stem
+        self.up, self.merge, self.down = rungs(parts.blocks), rungs(parts.merge), rungs(parts.blocks)
+        self.priors = nn.ModuleList(parts.head(n) for n in config.layers[1:])  # that of the top layer is N(0, I)
+        self.corrections = nn.ModuleList(parts.head(n) for n in config.layers)
+        self.start = nn.Parameter(torch.zeros(parts.state))
+        self.entries = nn.ModuleList(parts.entry(n) for n in config.layers)
+        self.picture = parts.picture
         initialise(self, generator)
         for head in (*self.priors, *self.corrections):  # at first every layer is N(0, I), and q is the prior
             nn.init.zeros_(head[-1].weight)
@@ -70,25 +63,36 @@ class Ladder(Model):
 
     def decode(self, z: Float[Tensor, "b d"]) -> Independent:
         """p(x|z), event = the picture; its `.mean` is what is shown."""
-        state = self.start.expand(len(z), -1)
-        for entry, down, part in zip(self.entries, self.down, z.split(self.config.layers, -1), strict=True):
-            state = down(state + entry(part))
+        state = self._states(len(z))
+        for layer, part in enumerate(z.split(self.config.layers, -1)):
+            state = self._below(layer, state, part)
         return likelihood(self.picture(state), self.input_spec)
 
     def _walk(
         self, choose: Callable[[int, Independent], Tensor], shape: tuple[int, ...], seen: list[Tensor] | None
     ) -> list[tuple[Independent, Independent]]:
         """Down all layers: the distribution of each, and its prior, given what `choose` made of those above."""
-        state, found = self.start.expand(*shape, -1), []
-        for layer in range(len(self.config.layers)):
-            p = gaussian(self.priors[layer](state)) if layer else self._top(shape)
+        layers = range(len(self.config.layers))
+        state, found = self._states(math.prod(shape)), []
+        for layer in layers:
+            p = gaussian(self.priors[layer - 1](state).reshape(*shape, -1)) if layer else self._top(shape)
             q = p
             if seen is not None:
-                correction = gaussian(self.corrections[layer](self.merge[layer](state + seen[layer])))
-                q = normal(p.mean + p.stddev * correction.mean, p.stddev * correction.stddev)
+                here = seen[layer].expand(*shape, *self.start.shape).flatten(0, len(shape) - 1)
+                correction = gaussian(self.corrections[layer](self.merge[layer](state + here)).reshape(*shape, -1))
+                far = BEND * (correction.mean / BEND).tanh()
+                q = normal(p.mean + p.stddev * far, p.stddev * correction.stddev)
             found.append((q, p))
-            state = self.down[layer](state + self.entries[layer](choose(layer, q)))
+            z = choose(layer, q)
+            if layer < layers[-1]:
+                state = self._below(layer, state, z.reshape(len(state), -1))
         return found
+
+    def _states(self, rows: int) -> Tensor:
+        return self.start.expand(rows, *self.start.shape)
+
+    def _below(self, layer: int, state: Tensor, z: Float[Tensor, "b n"]) -> Tensor:
+        return self.down[layer](state + self.entries[layer](z))
 
     def _top(self, shape: tuple[int, ...]) -> Independent:
         zero = self.start.new_zeros((*shape, self.config.layers[0]))

@@ -7,7 +7,9 @@ ten times cheaper a step.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -23,10 +25,11 @@ class ModelConfig:
     """Everything that determines a model's shape.
 
     `width` and `dense_blocks` are those of the dense parts; `channels` (at half and at quarter size) and
-    `conv_blocks` (at each) those of the convolutions, which only network "conv" has. `octaves` is the number of
-    frequencies at which the decoder is also told the sines and cosines of z. `classes` is the number of labels that a
-    "conditional" model is told of; `layers` are the latents of each layer of a "ladder", from the top. q of a
-    `corrected` model, once it is trained, is the encoder's with the decoder's correction (`vae.models.correction`).
+    `conv_blocks` (at each; of a ladder at half size) those of the convolutions, which only network "conv" has.
+    `octaves` is the number of frequencies at which the decoder is also told the sines and cosines of z. `classes` is
+    the number of labels that a "conditional" model is told of; `layers` are the latents of each layer of a "ladder",
+    from the top. q of a `corrected` model, once it is trained, is the encoder's with the decoder's correction
+    (`vae.models.correction`).
     """
 
     spec: InputSpec
@@ -57,8 +60,10 @@ class ModelConfig:
             raise ValueError(f"z is told at 0 to 16 frequencies, not {self.octaves}")
         if self.network == "conv" and (self.spec.height % 4 or self.spec.width % 4):
             raise ValueError(f"a conv model needs sides divisible by 4, not {self.spec.height} x {self.spec.width}")
-        if self.family in ("conditional", "ladder") and (self.network != "dense" or self.octaves):
-            raise ValueError(f"a {self.family} model is dense and has no octaves")
+        if self.family == "conditional" and self.network != "dense":
+            raise ValueError("a conditional model is dense")
+        if self.family in ("conditional", "ladder") and self.octaves:
+            raise ValueError(f"a {self.family} model has no octaves")
         if (self.family == "conditional") != (self.classes > 1) or self.classes < 0:
             raise ValueError(f"a conditional model, and no other, has 2 or more classes, not {self.classes}")
         if (self.family == "ladder") != bool(self.layers) or min(self.layers, default=1) < 1:
@@ -184,7 +189,75 @@ def conv_networks(config: ModelConfig, outputs: int) -> tuple[nn.Module, nn.Modu
     return encoder, decoder
 
 
+class Rungs(NamedTuple):
+    """What a ladder is built of; a state is what runs up and down it."""
+
+    state: tuple[int, ...]
+    stem: nn.Module  # a picture to a state
+    blocks: Callable[[], nn.Module]  # a state to a state
+    merge: Callable[[], nn.Module]  # the same, where the way down meets what the way up saw
+    head: Callable[[int], nn.Module]  # a state to mu and log sigma of n latents
+    entry: Callable[[int], nn.Module]  # n latents to a state
+    picture: nn.Module  # a state to the values of all pixels
+
+
+def dense_rungs(config: ModelConfig, outputs: int) -> Rungs:
+    """The state is a vector."""
+    channels, height, width = config.spec.shape
+    return Rungs(
+        (config.width,),
+        nn.Sequential(nn.Flatten(), nn.Linear(config.spec.pixels, config.width)),
+        lambda: nn.Sequential(*(DenseBlock(config.width) for _ in range(config.dense_blocks))),
+        lambda: DenseBlock(config.width),
+        lambda n: nn.Sequential(nn.SiLU(), nn.Linear(config.width, 2 * n)),
+        lambda n: nn.Linear(n, config.width),
+        nn.Sequential(
+            nn.SiLU(),
+            nn.Linear(config.width, outputs * config.spec.pixels),
+            nn.Unflatten(1, (outputs * channels, height, width)),
+        ),
+    )
+
+
+def conv_rungs(config: ModelConfig, outputs: int) -> Rungs:
+    """The state is a picture of many channels at quarter size; z is read off it, and added to it, as a vector.
+
+    There is one block on each rung at quarter size, and `conv_blocks` before and after them at half size.
+    """
+    channels, height, width = config.spec.shape
+    half, quarter = config.channels
+    cells = (quarter, height // 4, width // 4)
+    flat = math.prod(cells)
+
+    def blocks() -> list[nn.Module]:
+        return [ConvBlock(half) for _ in range(config.conv_blocks)]
+
+    return Rungs(
+        cells,
+        nn.Sequential(
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(4 * channels, half, 3, padding=1),
+            *blocks(),
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(4 * half, quarter, 1),
+        ),
+        lambda: ConvBlock(quarter),
+        lambda: ConvBlock(quarter),
+        lambda n: nn.Sequential(nn.SiLU(), nn.Flatten(), nn.Linear(flat, 2 * n)),
+        lambda n: nn.Sequential(nn.Linear(n, flat), nn.Unflatten(1, cells)),
+        nn.Sequential(
+            nn.Conv2d(quarter, 4 * half, 1),
+            nn.PixelShuffle(2),
+            *blocks(),
+            nn.SiLU(),
+            nn.Conv2d(half, 4 * outputs * channels, 3, padding=1),
+            nn.PixelShuffle(2),
+        ),
+    )
+
+
 NETWORKS = {"dense": dense_networks, "conv": conv_networks}
+RUNGS = {"dense": dense_rungs, "conv": conv_rungs}
 
 
 def initialise(model: nn.Module, generator: torch.Generator | None) -> None:
