@@ -4,50 +4,111 @@ One file, two roles: run as a script it is the page router; imported by the serv
 models before the first visitor comes.
 """
 
+import asyncio
 import gc
 import os
+import sys
 from contextlib import asynccontextmanager
 
 import streamlit as st
+
+from vae.app.live import routes, sessions
+
+SWITCH = 0.001  # seconds for which a script may hold Python's lock while a hand waits: a fifth of the usual
 
 
 @asynccontextmanager
 async def lifespan(app):
     """Load and warm the models, then keep the collector away from them: it would stop every script run for 50 ms."""
-    from vae.engine import engine
+    from vae.app.door import collector
+    from vae.serve.engine import engine
 
-    engine()
+    engine().callers = sessions.Visitors()
+    sys.setswitchinterval(SWITCH)
     gc.collect()
     gc.freeze()
+    collecting = asyncio.create_task(collector.collect())
     yield
+    collecting.cancel()
 
 
 if __name__ == "__main__":
-    from vae.app import link, session
+    from vae.app import components, look
+    from vae.app.live import wire
+    from vae.app.session import inputs, kept, link, picker
 
-    # Icons belong to the links, not to the pages: a page's icon becomes a favicon that the browser fetches from afar.
+    # For each page its icon, and what one does there. Icons belong to the links, not to the pages: a page's icon
+    # becomes a favicon that the browser fetches from afar.
     pages = {
-        st.Page("vae/app/explore.py", title="Explore", default=True): ":material/tune:",
-        st.Page("vae/app/latent_map.py", title="Latent map"): ":material/scatter_plot:",
-        st.Page("vae/app/interpolate.py", title="Interpolate"): ":material/animation:",
-        st.Page("vae/app/reconstruct.py", title="Reconstruct"): ":material/image_search:",
-        st.Page("vae/app/how_it_works.py", title="How it works"): ":material/school:",
-        st.Page("vae/app/models.py", title="Models"): ":material/category:",
+        st.Page("vae/app/pages/explore.py", title="Explore", default=True): (
+            ":material/tune:",
+            "A variational autoencoder turns a picture into a few numbers, its latents, and draws it again from them: "
+            "move the numbers, and watch the picture change.",
+        ),
+        st.Page("vae/app/pages/latent_map.py", title="Latent map"): (
+            ":material/scatter_plot:",
+            "Each point is a picture of the test set, where the model's latents put it: point anywhere to see what the "
+            "model draws for that place.",
+        ),
+        st.Page("vae/app/pages/interpolate.py", title="Interpolate"): (
+            ":material/animation:",
+            "Travel from one picture to another, through pictures that the model makes up on the way.",
+        ),
+        st.Page("vae/app/pages/reconstruct.py", title="Reconstruct"): (
+            ":material/image_search:",
+            "Show the model a picture, an example, your own file or a drawing, and see what it makes of it from a few "
+            "numbers alone.",
+        ),
+        st.Page("vae/app/pages/how_it_works.py", title="How it works"): (
+            ":material/school:",
+            "How a variational autoencoder works, in short chapters to play with on the trained models themselves.",
+        ),
+        st.Page("vae/app/pages/models.py", title="Models"): (
+            ":material/category:",
+            "The trained models of this lab: what each one draws by itself, and how well it does on pictures it has "
+            "never seen.",
+        ),
     }
     link.read()
     page = st.navigation(list(pages), position="hidden")
-    st.set_page_config(page_title=f"{page.title} · VAE Lab", page_icon=session.icon(), layout="wide")
+    st.set_page_config(page_title=f"{page.title} · VAE Lab", page_icon=kept.icon(), layout="wide")
     with st.sidebar:
-        for each, icon in pages.items():
+        for each, (icon, _) in pages.items():
             st.page_link(each, icon=icon)
-    session.choose_model()
-    page.run()
+    with wire.turn():
+        name, notices = picker.choose_model(), st.container()
+        if name is not None:
+            with st.sidebar:
+                about = {"model": name, "own": inputs.own_address(name)}
+                tab = components.page(key="page", data=about, on_lost_change=lambda: None, on_run_change=lambda: None)
+            st.html(look.head(page.title, pages[page][1], kept.title(name)))
+            if inputs.is_kept_by_link(name, tab.lost):
+                st.caption(
+                    "Your picture itself is gone: files and drawings live as long as a connection, and that was cut, "
+                    "or the page loaded anew. Shown is what the address keeps of it, the bits that the model reads."
+                )
+            page.run()
+            with notices:
+                link.say_lost()
 else:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: small batches lose time to more
 
     from starlette.routing import Route, WebSocketRoute
 
-    from vae.app import live
+    from vae.app import door
+    from vae.app.components import served
+    from vae.app.live import sockets
 
-    routes = [WebSocketRoute(live.path(), live.live), Route(live.plotly_path(), live.plotly_file)]
-    app = st.App(__file__, lifespan=lifespan, routes=routes)
+    sockets.SOCKETS = door.close()
+    paths = [
+        WebSocketRoute(routes.route(routes.SOCKET), sockets.live),
+        Route(routes.route(routes.PLOTLY), routes.plotly_file),
+        Route(routes.route(f"{served.PATH}/{{version}}/{{file:path}}"), served.file),
+    ]
+    app = st.App(
+        __file__,
+        lifespan=lifespan,
+        routes=paths,
+        middleware=door.MIDDLEWARE,
+        on_script_error=door.say_busy,
+    )

@@ -30,6 +30,10 @@ class LinearGaussian:
         self.shift, self.stretch = shift, stretch
         self.prior = normal(torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64))
 
+    @property
+    def device(self) -> torch.device:
+        return self.weight.device
+
     def posterior(self, x: Float[Tensor, "b c h w"]) -> Independent:
         """p(z|x)."""
         precision = 1 + self.weight.square().sum(0) / self.noise**2

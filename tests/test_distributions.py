@@ -19,6 +19,7 @@ from vae.distributions import (
     normal,
     rsample,
     standard_normal,
+    stratified,
 )
 
 LEVELS = torch.linspace(0, 1, 256)
@@ -77,6 +78,35 @@ def test_samples_have_the_moments_of_the_normal_distribution():
     assert ((z.std(0) / sigma - 1).abs() < 5 / math.sqrt(2 * n)).all()
     p_value = scipy.stats.kstest(((z - q.mean) / sigma)[:20_000, 0, 0].numpy(), "norm").pvalue
     assert p_value > 1e-4
+
+
+def test_each_block_of_stratified_samples_has_one_in_each_of_equally_probable_intervals_of_every_latent():
+    q = normal(torch.tensor([[1.0, -2.0, 30.0]]), torch.tensor([[0.1, 3.0, 1.0]]))
+    before = torch.get_rng_state()
+    z = stratified(q, seeded(1), 40, 8)
+    assert z.shape == (40, 8, 1, 3)
+    assert torch.equal(torch.get_rng_state(), before)
+    probability = scipy.stats.norm.cdf(z.double(), q.mean.double(), q.stddev.double())
+    intervals = np.sort(np.floor(probability * 8).astype(int), axis=1)
+    assert (intervals == np.arange(8)[None, :, None, None]).all()
+    assert torch.equal(z, stratified(q, seeded(1), 40, 8))
+    assert not torch.equal(z[0], z[1])
+
+
+def test_a_stratified_sample_by_itself_is_one_of_the_distribution_and_latents_are_independent():
+    q = normal(torch.tensor([[0.5, -1.0]]), torch.tensor([[2.0, 0.5]]))
+    z = stratified(q, seeded(2), 4000, 8)[:, 3, 0]  # one of each block
+    for latent in range(2):
+        expected = scipy.stats.norm(float(q.mean[0, latent]), float(q.stddev[0, latent]))
+        assert scipy.stats.kstest(z[:, latent].double(), expected.cdf).pvalue > 0.01
+    assert abs(float(torch.corrcoef(z.T)[0, 1])) < 4 / 4000**0.5
+
+
+def test_means_of_stratified_samples_scatter_less_where_latents_add_up_and_no_more_where_they_do_not():
+    q = standard_normal(2).expand((1,))
+    z = stratified(q, seeded(3), 2000, 32)[:, :, 0]
+    assert z.square().sum(-1).mean(1).std() < 0.35 * (4 / 32) ** 0.5
+    assert z.prod(-1).mean(1).std() == pytest.approx(32**-0.5, rel=0.1)
 
 
 def test_gradients_of_a_sample_are_one_for_mu_and_the_noise_for_sigma():

@@ -2,37 +2,21 @@
 
 import csv
 import io
-import stat
 import subprocess
 import sys
-import zipfile
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
 
 import vae
-from vae import features, images
+from tests.pictures.archives import HOSTILE, archive, picture
+from vae import features
 from vae.distributions import normal, standard_normal
+from vae.pictures import files as shelf
+from vae.pictures import megapixels, prepare
 
 NAME = "mnist-2d"
-
-
-def picture(seed: int = 0) -> bytes:
-    """A stroke on light paper, another for each seed."""
-    paper, out = Image.new("L", (60, 60), 230), io.BytesIO()
-    ImageDraw.Draw(paper).line((20 + seed, 10, 40 - seed, 50), fill=20, width=6)
-    paper.save(out, "PNG")
-    return out.getvalue()
-
-
-def archive(*members: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as file:
-        for name, content in members:
-            file.writestr(name, content)
-    return out.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +25,11 @@ def model():
 
 
 def test_the_table_holds_the_posterior_of_what_the_app_would_read(model):
-    table, refused = features.extract(model, features.uploads([("a.png", picture()), ("b.png", picture(5))])[0])
+    table, refused = features.extract(model, shelf.uploads([("a.png", picture()), ("b.png", picture(5))])[0])
     assert table.names == ["a.png", "b.png"]
     assert refused == []
     for row, content in enumerate((picture(), picture(5))):
-        grey = images.prepare(content, model.input_spec).picture
+        grey = prepare(content, model.input_spec).picture
         bits = torch.rand(grey.shape, generator=torch.Generator().manual_seed(2015)).lt(grey).float()
         q = model.encode(bits)
         torch.testing.assert_close(table.mu[row], q.mean[0])
@@ -60,7 +44,7 @@ def test_the_table_holds_the_posterior_of_what_the_app_would_read(model):
 
 def test_more_pictures_than_one_batch_keep_their_order(model, monkeypatch):
     monkeypatch.setattr(features, "ROWS", 2)
-    files, _ = features.uploads([(f"{seed}.png", picture(seed)) for seed in range(5)])
+    files, _ = shelf.uploads([(f"{seed}.png", picture(seed)) for seed in range(5)])
     table, _ = features.extract(model, files)
     assert table.names == [f"{seed}.png" for seed in range(5)]
     alone, _ = features.extract(model, files[4:])
@@ -68,7 +52,7 @@ def test_more_pictures_than_one_batch_keep_their_order(model, monkeypatch):
 
 
 def test_csv_and_npz_read_back_as_they_were(model):
-    table, _ = features.extract(model, features.uploads([("a,\n.png", picture()), ("=1+1.png", picture(3))])[0])
+    table, _ = features.extract(model, shelf.uploads([("a,\n.png", picture()), ("=1+1.png", picture(3))])[0])
     rows = list(csv.DictReader(io.StringIO(features.as_csv(table).decode())))
     assert [row["file"] for row in rows] == [table.names[0], "'=1+1.png"]
     assert list(rows[0]) == ["file", "kl_nats", "mu_0", "mu_1", "sigma_0", "sigma_1"]
@@ -81,58 +65,10 @@ def test_csv_and_npz_read_back_as_they_were(model):
         assert (arrays["kl_nats"] == table.kl.numpy()).all()
 
 
-def link() -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo("link.png")
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
-    return info
-
-
-def encrypted(content: bytes) -> bytes:
-    """The same archive with every flag of encryption set."""
-    changed = bytearray(content)
-    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        changed[content.index(mark) + offset] |= 1
-    return bytes(changed)
-
-
-def damaged() -> bytes:
-    content = bytearray(archive(("x.png", picture())))
-    content[60:90] = bytes(30)
-    return bytes(content)
-
-
-def lying() -> bytes:
-    """A directory that says 100 bytes of a file that unpacks to 30 MB."""
-    content = bytearray(archive(("x.png", bytes(30_000_000))))
-    at = content.index(b"PK\x01\x02")
-    content[at + 24 : at + 28] = (100).to_bytes(4, "little")
-    return bytes(content)
-
-
-HOSTILE = {
-    "traversal": (archive(("../../x.png", picture())), "leads out of the archive"),
-    "backslashes": (archive(("..\\..\\x.png", picture())), "leads out of the archive"),
-    "absolute": (archive(("/etc/x.png", picture())), "leads out of the archive"),
-    "drive": (archive(("C:\\x.png", picture())), "leads out of the archive"),
-    "link": (archive((link(), b"/etc/passwd")), "a link"),
-    "encrypted": (encrypted(archive(("x.png", picture()))), "encrypted"),
-    "bzip2": (archive(("x.png", picture()), method=zipfile.ZIP_BZIP2), "packed in a way"),
-    "bomb": (archive(("x.bmp", bytes(20_000_000))), "times smaller"),
-    "large": (archive(("x.bmp", bytes(26_000_000))), "at most 25 MB"),
-    "nested": (archive(("x.zip", archive(("y.png", picture())))), "not a PNG"),
-    "text": (archive(("x.txt", b"hello")), "not a PNG"),
-    "damaged": (damaged(), "damaged"),
-    "lying": (lying(), "x.png"),
-    "cut off": (archive(("x.png", picture()))[:-30], "not a PNG"),
-    "no picture": (b"<script>alert(1)</script>", "not a PNG"),
-    "empty": (b"", "empty"),
-}
-
-
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_bad_file_costs_one_sentence_and_the_others_are_exported(model, kind):
     content, word = HOSTILE[kind]
-    files, refused = features.uploads([("good.png", picture()), (f"{kind}.zip", content), ("too.png", picture(4))])
+    files, refused = shelf.uploads([("good.png", picture()), (f"{kind}.zip", content), ("too.png", picture(4))])
     table, more = features.extract(model, files)
     assert table.names == ["good.png", "too.png"]
     (sentence,) = refused + more
@@ -143,40 +79,38 @@ def test_a_bad_file_costs_one_sentence_and_the_others_are_exported(model, kind):
 
 def test_good_files_of_an_archive_are_taken_beside_bad_ones(model):
     content = archive(("a/1.png", picture()), ("../2.png", picture()), ("3.txt", b"no"), ("__MACOSX/._1.png", b"no"))
-    files, refused = features.uploads([("all.zip", content)])
+    files, refused = shelf.uploads([("all.zip", content)])
     table, more = features.extract(model, files)
     assert table.names == ["a/1.png"]
     assert [sentence.split(":")[0] for sentence in refused + more] == ["../2.png", "3.txt"]
 
 
-def test_too_many_files_and_too_many_bytes_are_refused_before_they_are_unpacked(monkeypatch):
-    many = archive(*((f"{index}.png", b"") for index in range(2 * features.MAX_FILES + 1)))
-    assert features.uploads([("many.zip", many)]) == (
-        [],
-        [f"many.zip: the archive has too many files; at most {features.MAX_FILES} can be read."],
-    )
-    large = archive(*((f"{index}.png", bytes(900_000)) for index in range(3)))
-    monkeypatch.setattr(features, "MAX_TOTAL", 2_000_000)
-    assert features.uploads([("large.zip", large)]) == ([], ["large.zip: unpacked it would have more than 2 MB."])
-    monkeypatch.setattr(features, "MAX_FILES", 3)
-    files, refused = features.uploads([(f"{seed}.png", picture(seed)) for seed in range(5)])
-    assert [file.name for file in files] == ["0.png", "1.png", "2.png"]
-    assert refused == ["Only the first 3 of 5 pictures are taken."]
+def test_a_folder_of_links_says_so_on_the_command_line(tmp_path, capsys):
+    (tmp_path / "photo.png").write_bytes(picture())
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "one.png").symlink_to(tmp_path / "photo.png")
+    assert features.main([NAME, str(tmp_path / "links"), "--out", str(tmp_path / "x.csv"), "--device", "cpu"]) == 1
+    said = capsys.readouterr()
+    assert "0 of 1 pictures" in said.out
+    assert "one.png: it is a link that leads out of the folder." in said.err
 
 
-def test_names_lose_what_cannot_be_shown():
-    assert features.readable("a\x00\n\u202eb.png") == "a\ufffd\ufffd\ufffdb.png"
-    assert len(features.readable("x" * 5000)) == features.MAX_NAME
+def test_the_command_line_takes_a_zip(tmp_path, capsys):
+    (tmp_path / "all.zip").write_bytes(archive(("a.png", picture()), ("b.png", picture(4)), ("c.txt", b"no")))
+    assert features.main([NAME, str(tmp_path / "all.zip"), "--out", str(tmp_path / "x.csv"), "--device", "cpu"]) == 0
+    assert "2 of 3 pictures" in capsys.readouterr().out
 
 
-def test_a_folder_is_read_below_but_not_beyond(tmp_path):
-    inside, outside = tmp_path / "in", tmp_path / "out.png"
-    (inside / "deep").mkdir(parents=True)
-    outside.write_bytes(picture())
-    (inside / "deep" / "b.png").write_bytes(picture())
-    (inside / "a.png").write_bytes(picture())
-    (inside / "link.png").symlink_to(outside)
-    assert [file.name for file in features.folder(inside)] == ["a.png", "deep/b.png"]
+def test_the_pixels_of_one_request_are_bounded_before_they_are_decoded(model, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(features, "prepare", lambda *given: decoded.append(1) or prepare(*given))
+    files, _ = shelf.uploads([(f"{seed}.png", picture(seed)) for seed in range(5)])
+    each = megapixels(picture())
+    table, refused = features.extract(model, files, most=2.5 * each)
+    assert table.names == ["0.png", "1.png"]
+    assert len(decoded) == 2
+    assert len(refused) == 3
+    assert "the most at once" in refused[0]
 
 
 @pytest.mark.parametrize("suffix", features.FORMATS)
@@ -188,7 +122,7 @@ def test_the_command_line_writes_what_the_library_computes(tmp_path, capsys, mod
     said = capsys.readouterr()
     assert "1 of 2 pictures are in" in said.out
     assert "bad.png: This is not a PNG" in said.err
-    table, _ = features.extract(model, features.uploads([("a.png", picture())])[0])
+    table, _ = features.extract(model, shelf.uploads([("a.png", picture())])[0])
     if suffix == ".csv":
         assert out.read_bytes() == features.as_csv(table)
     else:

@@ -5,40 +5,60 @@ from pathlib import Path
 
 import pytest
 
-from vae import checkpoint
-from vae.config import RECIPES
+from vae.models import pretrained
+from vae.train.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", checkpoint.list_pretrained())
+@pytest.mark.parametrize("name", pretrained.list_pretrained())
 def test_the_readme_states_the_numbers_of_the_card(name):
-    numbers = checkpoint.load_card(name)["numbers"]
+    numbers = pretrained.load_card(name)["numbers"]
     (row,) = re.findall(rf"^\| `{re.escape(name)}` \|(.*)\|$", README, re.MULTILINE)
     cells = [cell.strip().strip("*") for cell in row.split("|")]
     exact = numbers.get("negative_log_evidence")
+    probe, nearest, weighed = (numbers[kind] for kind in ("linear_probe", "nearest_neighbours", "weighed_neighbours"))
+    features = ((probe["latents"], probe["pca"]), (nearest["latents"], weighed["latents"], nearest["pca"]))
     expected = [
         f"{numbers['negative_elbo']['value']:.2f}",
         f"{numbers['kl']['value']:.2f}",
         f"{numbers['negative_iw']['value']:.2f}",
         f"{exact['value']:.2f}" if exact else "",
         f"{numbers['active_units']}",
-        *(
-            f"{100 * numbers[key]['latents']:.1f} / {100 * numbers[key]['pca']:.1f}"
-            for key in numbers
-            if "pca" in str(numbers[key])
-        ),
+        *(", ".join(f"{100 * share:.1f}" for share in shares) for shares in features),
     ]
     assert cells == expected
 
 
-def test_the_file_tree_names_every_file_of_the_library():
+def test_the_readme_states_how_long_the_models_of_the_pages_were_trained():
+    minutes = [pretrained.load_card(name)["training"]["seconds"] / 60 for name in pretrained.list_pretrained()]
+    assert f"in {min(minutes):.0f} to {max(minutes):.0f} minutes of wall time" in " ".join(README.split())
+
+
+def test_the_readme_names_every_augmented_model_of_its_comparison_and_cites_whom_it_compares_with():
+    (compared,) = re.findall(r"Where that leaves the flat models.*?tests.benchmarks.draws", README, re.DOTALL)
+    warped = {name for name in [*pretrained.list_pretrained(), "mnist-ladder"] if RECIPES[name].warp}
+    assert set(re.findall(r"`([\w-]+)`", compared.split("augmentation;")[1].split(" were trained")[0])) == warped
+    used = re.findall(r"\]\[(\w+)\]", compared)
+    assert len(used) == 4
+    for label in used:
+        assert f"\n[{label}]: https://" in README
+
+
+def test_the_tree_of_folders_is_that_of_the_library():
     tree = README.split("```")[3]
-    for path in (ROOT / "vae").glob("*.py"):
-        assert path.name == "__init__.py" or f"  {path.name} " in tree
-    for name in re.findall(r"^  (\w+\.py) ", tree, re.MULTILINE):
-        assert (ROOT / "vae" / name).is_file()
+    said = re.findall(r"^( {2,4})(\w+(?:\.py|/)) ", tree, re.MULTILINE)
+    top = {name for indent, name in said if len(indent) == 2}
+    app = {name for indent, name in said if len(indent) == 4}
+    assert top == rooms(ROOT / "vae")
+    assert app == rooms(ROOT / "vae" / "app")
+
+
+def rooms(folder: Path) -> set[str]:
+    """What lies in a folder of the library, as the tree says it."""
+    found = [path for path in folder.iterdir() if not path.name.startswith("__")]
+    return {f"{path.name}/" if path.is_dir() else path.name for path in found}
 
 
 def test_every_file_and_picture_that_the_readme_links_to_exists():
@@ -50,14 +70,15 @@ def test_every_file_and_picture_that_the_readme_links_to_exists():
 
 def test_every_command_of_the_readme_names_a_module_and_a_recipe_that_exist():
     for module, words in re.findall(r"-m (vae\.\w+) ([\w -]*)", README):
-        assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
+        place = ROOT / module.replace(".", "/")
+        assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file()
         if module in ("vae.train", "vae.evaluate"):
             assert words.split()[0] in RECIPES or words.split()[0] == "NAME"
 
 
 def test_the_two_commands_stand_in_the_readme():
     assert "pip install -r requirements.txt && streamlit run streamlit_app.py" in README
-    assert "pip install -r requirements.txt && pytest" in README
+    assert "pip install -r tests/requirements.txt && pytest" in README
 
 
 def test_the_python_example_runs_as_it_stands(monkeypatch):
@@ -69,6 +90,11 @@ def test_the_python_example_runs_as_it_stands(monkeypatch):
     assert names["prepared"].picture.shape == (1, 1, 28, 28)
 
 
-def test_requirements_are_pinned_exactly():
-    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
-    assert all(re.fullmatch(r"[a-z-]+==[\d.]+", line) for line in lines)
+@pytest.mark.parametrize("file", ["requirements.txt", "tests/requirements.txt"])
+def test_requirements_are_pinned_exactly(file):
+    lines = (ROOT / file).read_text().splitlines()
+    assert all(re.fullmatch(r"[a-z-]+==[\d.]+", line) for line in lines if line != "-r ../requirements.txt")
+
+
+def test_what_tests_need_comes_beside_what_runs():
+    assert (ROOT / "tests/requirements.txt").read_text().startswith("-r ../requirements.txt\n")

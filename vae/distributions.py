@@ -78,20 +78,43 @@ class Joint(Distribution):
         return torch.stack([kl_divergence(q, p) for q, p in self.conditionals(z)], -1)
 
 
+def device_of(q: Independent | Joint) -> torch.device:
+    """Where z ~ q lives."""
+    return q.device if isinstance(q, Joint) else q.mean.device
+
+
 def rsample(q: Independent | Joint, generator: torch.Generator | None = None, shape: tuple[int, ...] = ()) -> Tensor:
     """z = mu + sigma eps with eps from `generator`: `(*shape, *batch, d)`, differentiable in mu and sigma.
 
-    The reparameterisation of Kingma and Welling (2014), section 2.4. `generator` lives on q's device; None
-    draws from torch's global generator.
+    The reparameterisation of Kingma and Welling (2014), section 2.4. eps is drawn where `generator` lives and brought
+    to q; None draws from torch's global generator, on q's device.
     """
-    joint = isinstance(q, Joint)
-    like = {"device": q.device} if joint else {"device": q.mean.device, "dtype": q.mean.dtype}
-    return reparameterised(q, torch.randn((*shape, *q.batch_shape, *q.event_shape), generator=generator, **like))
+    place = device_of(q) if generator is None else generator.device
+    dtype = None if isinstance(q, Joint) else q.mean.dtype
+    size = (*shape, *q.batch_shape, *q.event_shape)
+    return reparameterised(q, torch.randn(size, generator=generator, device=place, dtype=dtype))
 
 
 def reparameterised(q: Independent | Joint, eps: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
-    """z = mu + sigma eps."""
+    """z = mu + sigma eps, for eps on any device."""
+    eps = eps.to(device_of(q))
     return q.along(eps) if isinstance(q, Joint) else q.mean + q.stddev * eps
+
+
+def stratified(
+    q: Independent, generator: torch.Generator, blocks: int, size: int
+) -> Float[Tensor, "blocks size *batch d"]:
+    """z ~ q in `blocks` independent Latin hypercubes: of the `size` draws of one, each latent has one in each of `size`
+    equally probable intervals, so that no block misses a tail.
+
+    Each draw by itself is one of q. The mean over a block of what is nearly a sum over the latents varies far less than
+    that of independent draws; its standard error is that of the blocks' means. McKay, Beckman and Conover (1979).
+    """
+    noise = {"generator": generator, "device": generator.device}
+    shape = (blocks, size, *q.batch_shape, *q.event_shape)
+    interval = torch.rand(shape, **noise).argsort(1)
+    uniform = (interval + torch.rand(shape, **noise)) / size
+    return q.base_dist.icdf(uniform.clamp(1e-7, 1 - 1e-7).to(device_of(q)))  # float32: at 0 and 1 it is infinite
 
 
 def kl(q: Independent | Joint, p: Independent | Joint, z: Float[Tensor, "*b d"]) -> Float[Tensor, "*b"]:

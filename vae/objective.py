@@ -1,4 +1,7 @@
-"""The evidence lower bound and its tighter relatives, in nats per picture."""
+"""The evidence lower bound and its tighter relatives, in nats per picture.
+
+x may be on any device, and is brought to the model's.
+"""
 
 import math
 from typing import NamedTuple
@@ -8,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Independent
 
-from vae.distributions import Joint, kl, reparameterised, rsample
+from vae.distributions import Joint, device_of, kl, reparameterised, rsample
 
 
 class Terms(NamedTuple):
@@ -30,6 +33,7 @@ def terms(
     the KL is that of each layer given the layers above it in the same sample.
     """
     q = model.encode(x)
+    x = x.to(device_of(q))
     z = rsample(q, generator) if eps is None else reparameterised(q, eps)
     divergence = kl(q, model.prior, z) if model.prior is not None else x.new_zeros(len(x))
     return Terms(model.decode(z).log_prob(x), divergence)
@@ -46,6 +50,7 @@ def elbo(
     """E_q[log p(x|z)] - KL(q(z|x) || p(z)), nats, higher is better; the expectation over `samples` draws."""
     _require_bound(model, samples)
     q = model.encode(x)
+    x = x.to(device_of(q))
     total = x.new_zeros(len(x))
     for _ in range(samples):
         z = rsample(q, generator)
@@ -69,6 +74,7 @@ def importance_bound(
     """
     _require_bound(model, samples)
     q = model.encode(x) if q is None else q
+    x = x.to(device_of(q))
     at_once = max(1, chunk // len(x))
     total = torch.full_like(x[:, 0, 0, 0], -math.inf)
     for start in range(0, samples, at_once):

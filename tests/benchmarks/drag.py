@@ -196,11 +196,12 @@ PLANE_KEY = """(e, hand) => {
 }"""
 
 
-async def press_keys(browser: Browser, url: str, presses: int = 100) -> list:
-    page = await opened(browser, f"{url}/?model=mnist")
-    slider = page.get_by_role("slider").first
-    await page.evaluate(WATCH.replace("KEY", "() => 'key'"), [await slider.get_attribute("data-testid"), "keydown"])
-    await slider.focus()
+async def press_keys(browser: Browser, url: str, model: str, presses: int = 100) -> list:
+    """Arrow keys on the topmost slider, or on the plane where the model has one."""
+    page = await opened(browser, f"{url}/?model={model}")
+    hand = page.get_by_test_id("plane") if model.endswith("-2d") else page.get_by_role("slider").first
+    await page.evaluate(WATCH.replace("KEY", "() => 'key'"), [await hand.get_attribute("data-testid"), "keydown"])
+    await hand.focus()
     found = []
     for press in range(presses):
         picture = asyncio.create_task(page.evaluate("new Promise(resolve => window.next = resolve)"))
@@ -208,7 +209,7 @@ async def press_keys(browser: Browser, url: str, presses: int = 100) -> list:
         await page.keyboard.press("ArrowRight" if press % 40 < 20 else "ArrowLeft")
         found.append(await picture - await page.evaluate("window.asked.at(-1)[1]"))
     await page.context.close()
-    return ["arrow key, mnist", None, statistics.median(found), percentile(found, 0.95), ""]
+    return [f"arrow key, {model}", None, statistics.median(found), percentile(found, 0.95), ""]
 
 
 async def draw(browser: Browser, url: str, strokes: int = 30) -> list:
@@ -346,9 +347,9 @@ async def memory(browser: Browser, url: str, pid: int, model: int, latents: int)
 
 async def main(quick: bool) -> None:
     sys.path.insert(0, str(ROOT))
-    from vae import checkpoint
+    from vae.models import pretrained
 
-    model, latents = checkpoint.list_pretrained().index("mnist"), checkpoint.load_card("mnist")["latents"]
+    model, latents = pretrained.list_pretrained().index("mnist"), pretrained.load_card("mnist")["latents"]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
         with serving("streamlit_app.py") as (url, pid):
@@ -356,7 +357,8 @@ async def main(quick: bool) -> None:
                 partial(drag, browser, "slider, mnist", f"{url}/?model=mnist", None, "input", SLIDER_KEY, 0.0),
                 partial(drag, browser, "plane, mnist-2d", f"{url}/?model=mnist-2d", "plane", RAW, PLANE_KEY, 0.3),
                 partial(drag, browser, "scrub, mnist", f"{url}/{JOURNEY}", "scrub", "input", SLIDER_KEY, 0.0),
-                partial(press_keys, browser, url),
+                partial(press_keys, browser, url, "mnist"),
+                partial(press_keys, browser, url, "mnist-2d"),
                 partial(draw, browser, url),
                 partial(crowd, browser, url, model, latents),
                 partial(naive, browser),

@@ -1,8 +1,8 @@
 """How far log p(x) on screen is from an independent quadrature: `python -m tests.benchmarks.evidence [PICTURES]`.
 
-The other quadrature is that of tests/test_exact.py: float64 sums over a lattice of the whole plane, divided where the
-posterior is until nothing changes, with a likelihood written out there. The pictures that stay apart are named on the
-standard error stream. Takes half an hour for 1,000 pictures of each model on one core.
+The other quadrature is that of tests/inference/test_evidence.py: float64 sums over a lattice of the whole plane,
+divided where the posterior is until nothing changes, with a likelihood written out there. The pictures that stay apart
+are named on the standard error stream. Takes half an hour for 1,000 pictures of each model on one core.
 """
 
 import sys
@@ -10,11 +10,11 @@ import sys
 import torch
 from tqdm import tqdm
 
-from tests.test_exact import FLAT, by_halving, coarse_joint
+from tests.inference.test_evidence import FLAT, by_halving, coarse_joint
 from vae import data
-from vae.checkpoint import load_pretrained
-from vae.config import RECIPES
-from vae.exact import Grid
+from vae.inference.evidence import Grid
+from vae.models.pretrained import load_pretrained
+from vae.train.recipes import RECIPES
 
 
 def main() -> None:

@@ -19,9 +19,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import vae
-from vae import checkpoint, data
-from vae.company import Company, near
-from vae.images import ImageError, Prepared, prepare
+from vae import data
+from vae.latent.encodings import Company, near
+from vae.models import pretrained
+from vae.pictures import ImageError, Prepared, prepare
 
 FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts", "/Library/Fonts")
 FOLDERS += ("/System/Library/Fonts", "~/Library/Fonts", "C:/Windows/Fonts")
@@ -145,7 +146,7 @@ def neighbours(name: str) -> Callable[[torch.Tensor], int]:
 
 
 def company(name: str) -> Company:
-    return Company(*checkpoint.load_encodings(name), data.load("mnist", "test").images)
+    return Company(*pretrained.load_encodings(name), data.load("mnist", "test").images)
 
 
 def by_pixels(picture: torch.Tensor) -> int:
@@ -222,7 +223,7 @@ def main() -> None:
     chance = np.random.default_rng(options.seed)
     samples = [draw(fonts, chance) for _ in range(options.count)]
     results: list[Prepared | None] = []
-    spec = data.MNIST.spec
+    spec = data.DATASETS["mnist"].spec
     for sample in samples:
         try:
             results.append(prepare(sample.file, spec))

@@ -15,10 +15,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the app runs
 
 import torch
 
-from vae import data, export
-from vae.checkpoint import load_card
-from vae.engine import engine
-from vae.journey import PATHS, Way, journey
+from vae import data
+from vae.latent.journey import PATHS, Way, journey
+from vae.models.pretrained import load_card
+from vae.pictures import films
+from vae.serve.engine import engine
 
 STEPS, WIDTH, SPEED = 60, 256, 20
 
@@ -43,8 +44,8 @@ def compare(name: str, pairs: int) -> tuple[dict[str, list[float]], list[dict[st
         mu = torch.cat([models.ask_sketch(name, end[None]).result().mu for end in ends])
         found.append(models.compute(journey, model, mu[0], mu[1], ends[:1], ends[1:], around, STEPS))
         seconds["three paths"].append(time.perf_counter() - start)
-        frames = export.as_frames(found[-1]["straight"].steps.mean)
-        for kind, film in export.formats().items():
+        frames = films.as_frames(found[-1]["straight"].steps.mean)
+        for kind, film in films.formats().items():
             timed(seconds[kind], film.write, frames, WIDTH, SPEED)
     return seconds, found
 

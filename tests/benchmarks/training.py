@@ -1,6 +1,6 @@
 """Training speed of every recipe on this machine: `python -m tests.benchmarks.training [threads]`.
 
-Times the whole training step (data, binarisation, both passes, optimiser, averaging) of `vae.train.Run` on random
+Times the whole training step (data, binarisation, both passes, optimiser, averaging) of `vae.train.run.Run` on random
 pictures. Prints the median pictures a second, the time of an epoch, and the ratio to the first recipe.
 """
 
@@ -10,9 +10,9 @@ import time
 
 import torch
 
-from vae.config import RECIPES, Recipe
-from vae.device import choose_device
-from vae.train import Run
+from vae.models.device import choose_device
+from vae.train.recipes import RECIPES, Recipe
+from vae.train.run import Run
 
 PICTURES, STEPS, WARM = 4096, 5, 1
 

@@ -1,8 +1,8 @@
 """What odd, broken and hostile files do to the reader: `python -m tests.benchmarks.uploads [WORD]`.
 
-Gives each file to `vae.images.prepare` in a process of its own, and prints what came back, the seconds, and by how much
-the peak of memory grew. The limit is a picture or one sentence within 2 s and 300 MB, and no other program started.
-With a WORD only the files whose names have it.
+Gives each file to `vae.pictures.prepare` in a process of its own, and prints what came back, the seconds, and by
+how much the peak of memory grew. The limit is a picture or one sentence within 2 s and 300 MB, and no other program
+started. With a WORD only the files whose names have it.
 """
 
 import io
@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from vae.images import FORMATS, MEGAPIXELS, ImageError, prepare
-from vae.spec import InputSpec
+from vae.models.spaces import InputSpec
+from vae.pictures import FORMATS, ImageError, prepare
+from vae.pictures.read import MEGAPIXELS
 
 SECONDS, MEGABYTES, PATIENCE = 2.0, 300.0, 60.0
 SPEC = InputSpec()
@@ -360,7 +361,7 @@ def main() -> None:
 
 
 forks = multiprocessing.get_context("forkserver")  # each child is a fork of a process that has only imported
-forks.set_forkserver_preload(["vae.images", "__main__"])
+forks.set_forkserver_preload(["vae.pictures", "__main__"])
 
 if __name__ == "__main__":
     main()

@@ -34,6 +34,11 @@ def changes(page: Page, before: str) -> str:
     return seen(page)
 
 
+def becomes(page: Page, picture: str) -> None:
+    """Wait until the decoded picture is this one, whatever is there on the way."""
+    page.wait_for_function(f"picture => ({DECODED}?.src ?? {DECODED}?.toDataURL()) === picture", arg=picture)
+
+
 def pixels(src: str) -> np.ndarray:
     """The values of a picture that is a data URL."""
     with Image.open(io.BytesIO(base64.b64decode(src.split(",", 1)[1]))) as image:

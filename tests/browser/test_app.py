@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 
 import vae
 from tests.browser.seen import changes, pixels
-from vae import checkpoint
-from vae.images import prepare
+from vae.models import pretrained
+from vae.pictures import prepare
 
 NAMES = vae.list_pretrained()
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
@@ -121,7 +121,7 @@ def test_the_url_opens_the_same_picture_for_somebody_else(visitor):
     page.wait_for_function("before => location.href !== before", arg=address)
     someone.rests()
     assert query(page)["model"] == [NAMES[-1]]
-    assert len(query(page)["z"][0].split(",")) == checkpoint.load_card(NAMES[-1])["latents"]
+    assert len(query(page)["z"][0].split(",")) == pretrained.load_card(NAMES[-1])["latents"]
     other = visitor()
     other.opens(page.url.removeprefix(someone.server))
     assert other.sees_a_picture() == shown
@@ -175,6 +175,30 @@ def test_on_a_phone_nothing_scrolls_sideways_and_the_picture_is_there(visitor, p
         ".map(e => `${e.tagName} ${e.scrollWidth}`)"
     )
     assert too_wide == []
+
+
+def test_on_a_phone_the_menu_closes_after_a_choice(visitor):
+    someone = visitor(**PHONE)
+    page = someone.opens(f"/?model={NAMES[0]}")
+    menu, models = page.get_by_test_id("stSidebar"), len(NAMES)
+
+    def opens_the_menu() -> None:
+        page.get_by_test_id("stExpandSidebarButton").tap()
+        expect(menu).to_have_attribute("data-collapsed", "false")
+        page.wait_for_function("document.querySelector('[data-testid=stSidebar]').getBoundingClientRect().x === 0")
+
+    for link in ("Reconstruct", "Reconstruct", "Explore"):  # the page that one is on, too
+        opens_the_menu()
+        page.get_by_role("link", name=link).tap()
+        expect(menu).to_have_attribute("data-collapsed", "true")
+        someone.rests()
+    opens_the_menu()
+    page.get_by_text("About").tap()
+    expect(menu).to_have_attribute("data-collapsed", "false")
+    menu.get_by_role("button", name="Open").tap()
+    expect(page.get_by_role("option")).to_have_count(models)
+    page.get_by_role("option").nth(models - 1).tap()
+    expect(menu).to_have_attribute("data-collapsed", "true")
 
 
 def test_light_and_dark_are_two_themes(visitor):

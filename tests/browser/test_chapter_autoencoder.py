@@ -1,5 +1,7 @@
 """The chapter on autoencoders in a real Chromium: one hand moves both models."""
 
+import re
+
 import numpy as np
 from playwright.sync_api import expect
 
@@ -45,3 +47,13 @@ def test_a_sample_is_chosen_in_both_models_and_can_be_drawn_again(visitor):
     page.get_by_role("button", name="Draw again").click()
     expect(page.get_by_test_id("sample-vae-0")).not_to_have_attribute("aria-label", label)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_back_brings_the_other_pair_and_the_other_model(visitor):
+    page = visitor().opens("/how_it_works?chapter=autoencoder&model=mnist&pair=fashion-2d")
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("option", name="MNIST, 2 latents", exact=True).click()
+    expect(page).to_have_url(re.compile("pair=mnist-2d"))
+    page.go_back()
+    expect(page.get_by_role("radio", name="Fashion-MNIST, 2 latents")).to_be_checked()
+    expect(page).to_have_url(re.compile(r"model=mnist&.*pair=fashion-2d"))

@@ -5,11 +5,13 @@ import torch
 from playwright.sync_api import Page, expect
 
 import vae
-from vae import bayes, checkpoint, data
+from vae import data
+from vae.inference import identity
+from vae.models import pretrained
 
 NAMES = vae.list_pretrained()
-FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
-X = data.fixed_binarisation(checkpoint.load_card(FLAT)["data"]["name"])[7:8].float()
+FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
+X = data.fixed_binarisation(pretrained.load_card(FLAT)["data"]["name"])[7:8].float()
 LONG = 120_000  # ms: the first visitor of a machine waits for the plane
 
 
@@ -40,7 +42,7 @@ def settles(page: Page, version: int) -> None:
 
 def assert_right_side(page: Page) -> None:
     """The numbers are those of the pixels that are seen."""
-    found, _ = bayes.sides(vae.load_pretrained(FLAT), pixels(page), effort=bayes.THOROUGH)
+    found, _ = identity.sides(vae.load_pretrained(FLAT), pixels(page), effort=identity.THOROUGH)
     assert number(page, "reconstruction") == pytest.approx(found.reconstruction, abs=0.02)
     assert number(page, "kl") == pytest.approx(found.kl, abs=0.01)
     assert page.get_by_test_id("verdict").get_attribute("data-holds") == "true"
@@ -50,7 +52,7 @@ def test_both_sides_follow_the_mouse_and_the_keys_and_agree(visitor):
     page = opened(visitor)
     assert torch.equal(pixels(page), X)
     assert_right_side(page)
-    evidence = vae.exact.log_evidence(vae.load_pretrained(FLAT), X)
+    evidence = vae.inference.evidence.log_evidence(vae.load_pretrained(FLAT), X)
     assert number(page, "evidence") == pytest.approx(float(evidence), abs=0.02)
     box = page.get_by_test_id("x").bounding_box()
     version = int(page.get_by_test_id("plane").get_attribute("data-version"))

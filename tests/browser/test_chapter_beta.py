@@ -6,7 +6,8 @@ from playwright.sync_api import expect
 
 import vae
 from tests.browser.seen import changes, greys, seen
-from vae import checkpoint, data
+from vae import data
+from vae.models import pretrained
 
 
 def expected(name: str) -> np.ndarray:
@@ -24,7 +25,7 @@ def test_a_click_and_the_arrows_choose_models_in_the_browser_alone(visitor):
     page.get_by_test_id("rung-16-10").locator("circle").click()
     before = changes(page, before)
     assert np.abs(greys(page) - expected("fashion-16d-beta-10")).max() <= 1
-    active = checkpoint.load_card("fashion-16d-beta-10")["numbers"]["active_units"]
+    active = pretrained.load_card("fashion-16d-beta-10")["numbers"]["active_units"]
     told = f"{active} of 16 latents in use, {16 - active} collapsed" if active < 16 else "all 16 latents in use"
     expect(page.get_by_test_id("collapsed")).to_contain_text(told)
     page.keyboard.press("ArrowRight")  # the next higher rate

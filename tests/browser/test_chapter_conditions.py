@@ -7,8 +7,9 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.seen import seen
-from tests.test_features import picture
-from vae import checkpoint, probe
+from tests.pictures.archives import picture
+from vae.evaluate import probe
+from vae.models import pretrained
 
 
 def chapter(visitor, key: str, **context) -> Page:
@@ -65,7 +66,7 @@ def test_a_layer_is_chosen_by_click_and_arrow_keys_and_drawn_again(visitor):
 
 def line(dimension: int, kind: str, *models: str) -> str:
     """What is said of a dimension: the models' cards, and the baseline."""
-    shares = {name: checkpoint.load_card(name)["numbers"][kind]["latents"] for name in models}
+    shares = {name: pretrained.load_card(name)["numbers"][kind]["latents"] for name in models}
     shares["Principal components"] = probe.load("mnist")["pca"][str(dimension)][kind]
     told = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
     return f"{dimension} {'dimension' if dimension == 1 else 'dimensions'}: {told}"
@@ -79,7 +80,7 @@ def test_curves_are_read_by_pointer_and_keyboard_and_an_upload_becomes_a_table(v
     expect(words).to_have_text(line(24, "nearest_neighbours", "mnist", "mnist-ae"))
     chart.hover(position={"x": 50, "y": 200})
     expect(words).to_have_text(line(1, "nearest_neighbours"))
-    page.get_by_test_id("kind-1").click()
+    page.get_by_test_id("kind-2").click()
     chart.focus()
     page.keyboard.press("ArrowRight")
     expect(words).to_have_text(line(2, "linear_probe", "mnist-2d", "mnist-2d-ae"))

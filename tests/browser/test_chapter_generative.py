@@ -8,11 +8,11 @@ from torch.distributions import Bernoulli, Normal
 
 import vae
 from tests.browser.seen import DECODED, changes, greys, seen
-from vae import checkpoint
+from vae.models import pretrained
 
 NAMES = vae.list_pretrained()
-DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
-FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
+DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
+FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
 FRESH, AGAIN = "Sample z, then x", "Sample x again"
 
 
@@ -55,7 +55,7 @@ def test_a_click_samples_z_and_x_and_every_number_is_about_them_without_a_script
     expect(page.get_by_test_id("read-within")).to_have_text(f"{within} of {z.numel()}")
     row = page.get_by_test_id("latents").locator("g").first
     at = row.locator(".dot").evaluate("dot => new DOMMatrix(dot.style.transform).e")
-    kl = checkpoint.load_card(name)["numbers"]["kl_per_dimension"]
+    kl = pretrained.load_card(name)["numbers"]["kl_per_dimension"]
     assert at == pytest.approx(180 + 45 * float(z[0, int(np.argmax(kl))]), abs=0.01)  # the axis is 360 wide, -4 to 4
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert not asked

@@ -9,11 +9,12 @@ from playwright.sync_api import Page, expect
 
 import vae
 from tests.browser.seen import changes, greys, seen
-from vae import checkpoint, data
+from vae import data
+from vae.models import pretrained
 
 NAMES = vae.list_pretrained()
-DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
-FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
+DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
+FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
 WAITS = re.compile(r"\bwaits\b")
 
 
@@ -30,12 +31,12 @@ def read(page: Page, name: str) -> float:
 
 
 def posterior(name: str):
-    x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[7:8].float()
+    x = data.fixed_binarisation(pretrained.load_card(name)["data"]["name"])[7:8].float()
     return x, vae.load_pretrained(name).encode(x)
 
 
 def strongest(name: str) -> int:
-    return int(np.argmax(checkpoint.load_card(name)["numbers"]["kl_per_dimension"]))
+    return int(np.argmax(pretrained.load_card(name)["numbers"]["kl_per_dimension"]))
 
 
 @pytest.mark.parametrize("name", [DEEP, FLAT])
@@ -91,7 +92,7 @@ def test_the_handle_of_eps_moves_z_and_the_picture_by_mouse_and_key_without_a_sc
 
 def test_another_latent_is_chosen_by_key_and_by_click_and_read_out(visitor):
     page = opened(visitor)
-    kl = checkpoint.load_card(DEEP)["numbers"]["kl_per_dimension"]
+    kl = pretrained.load_card(DEEP)["numbers"]["kl_per_dimension"]
     order, (_, q) = np.argsort(kl)[::-1], posterior(DEEP)
     plot = page.get_by_test_id("plot")
     plot.press("ArrowRight")

@@ -7,12 +7,13 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 
 import vae
 from tests.browser.seen import changes, seen
-from vae import checkpoint, data
-from vae.company import Company, near
+from vae import data
+from vae.latent.encodings import Company, near
+from vae.models import pretrained
 
 NAMES = vae.list_pretrained()
-FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
-DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
+FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
+DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 
 
 class Socket:
@@ -102,7 +103,7 @@ def test_on_the_map_a_click_shows_its_place_and_its_neighbours(visitor):
     z = torch.tensor(drawn(page))
     assert abs(shown(page) - decoded(FLAT, z)).max() <= 1
     company = Company(
-        *checkpoint.load_encodings(FLAT), data.load(checkpoint.load_card(FLAT)["data"]["name"], "test").images
+        *pretrained.load_encodings(FLAT), data.load(pretrained.load_card(FLAT)["data"]["name"], "test").images
     )
     nearest = int(near(company, z[None]).indices[0, 0])
     expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", str(nearest))
@@ -121,7 +122,7 @@ def test_between_four_pictures_the_square_goes_on(visitor):
     before = changes(page, before)
     page.wait_for_function("() => new URL(location).searchParams.get('at') !== '0.5,0.5'")
     at = [float(part) for part in page.evaluate("new URL(location).searchParams.get('at')").split(",")]
-    x = data.fixed_binarisation(checkpoint.load_card(DEEP)["data"]["name"])[[7, 0, 3, 20]].float()
+    x = data.fixed_binarisation(pretrained.load_card(DEEP)["data"]["name"])[[7, 0, 3, 20]].float()
     corners = vae.load_pretrained(DEEP).encode(x).mean.detach()
     a, b, c, d = corners
     across, down = ((9 * share - 0.5) / 8 for share in at)  # the centres of the 9 x 9 pictures' outermost are the four

@@ -11,10 +11,11 @@ from playwright.sync_api import Page, expect
 
 import vae
 from tests.browser.seen import DECODED, changes, greys, seen
-from vae import checkpoint, data, latent
+from vae import data, latent
+from vae.models import pretrained
 
 NAMES = vae.list_pretrained()
-DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
+DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 ENDS = "i7,i0,i3,i20"
 
 
@@ -24,7 +25,7 @@ def opened(visitor, query: str, name: str = DEEP, **context) -> Page:
 
 
 def encodings(name: str = DEEP) -> torch.Tensor:
-    dataset = checkpoint.load_card(name)["data"]["name"]
+    dataset = pretrained.load_card(name)["data"]["name"]
     x = data.fixed_binarisation(dataset)[[7, 0, 3, 20]].float()
     return vae.load_pretrained(name).encode(x).mean.detach()
 
@@ -72,7 +73,7 @@ def test_the_scrubber_needs_no_script_and_its_place_is_in_the_link(visitor):
 
 def test_the_verdicts_are_the_librarys(visitor):
     page = opened(visitor, f"ends={ENDS}&steps=24")
-    mu, sigma = checkpoint.load_encodings(DEEP)
+    mu, sigma = pretrained.load_encodings(DEEP)
     model, (a, b) = vae.load_pretrained(DEEP), encodings()[:2]
     for name, path in (("straight", latent.lerp(a, b, 24)), ("spherical", latent.slerp(a, b, 24))):
         judged = latent.judge(model, path, mu, sigma)

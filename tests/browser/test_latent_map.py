@@ -11,13 +11,16 @@ from playwright.sync_api import Locator, Page, expect
 
 import vae
 from tests.browser.seen import changes, seen
-from vae import checkpoint, data, images, latent
-from vae.company import Company, Near, near
-from vae.evaluate import ELBO_SAMPLES
+from tests.browser.test_touch import SCROLLED, swipe
+from vae import data, latent
+from vae.evaluate.bounds import ELBO_SAMPLES
+from vae.latent.encodings import Company, Near, near
+from vae.models import pretrained
+from vae.pictures import prepare
 
 NAMES = vae.list_pretrained()
-FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
-DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
+FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
+DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 # Plotly's own account of the map
 CHART = "[...document.querySelectorAll('*')].map(e => e.shadowRoot?.querySelector('.chart')).find(Boolean)"
 LAYOUT = f"{CHART}._fullLayout"
@@ -28,8 +31,8 @@ DRAWN = "e => [e.width, ...e.getContext('2d').getImageData(0, 0, e.width, e.heig
 
 def nearby(name: str, z: torch.Tensor) -> Near:
     """What is near a place, by the library."""
-    pictures = data.load(checkpoint.load_card(name)["data"]["name"], "test").images
-    return near(Company(*checkpoint.load_encodings(name), pictures), z[None])
+    pictures = data.load(pretrained.load_card(name)["data"]["name"], "test").images
+    return near(Company(*pretrained.load_encodings(name), pictures), z[None])
 
 
 def opened(visitor, name: str, query: str = "", **context) -> Page:
@@ -91,13 +94,13 @@ def encoded_again(name: str, z: torch.Tensor) -> float:
 @pytest.mark.parametrize(("name", "query"), [(FLAT, "&z=0.5,-0.25"), (FLAT, "&z=-3.5,4"), (DEEP, "")])
 def test_what_is_read_is_true_of_the_place(visitor, name, query):
     page = opened(visitor, name, query)
-    mu, sigma = checkpoint.load_encodings(name)
+    mu, sigma = pretrained.load_encodings(name)
     z = torch.tensor(place(page))
     others = (mu - z).abs().amax(1) > 3e-3  # a picture at whose own place z is does not count
     parts = torch.distributions.Normal(mu[others], sigma[others]).log_prob(z).sum(1)
     expected = float(parts.logsumexp(0) - torch.tensor(len(parts)).log())
     expect(page.get_by_test_id("read-density")).to_have_text(f"{expected:.1f}".replace("-", "−"))
-    pictures = data.load(checkpoint.load_card(name)["data"]["name"], "test").images
+    pictures = data.load(pretrained.load_card(name)["data"]["name"], "test").images
     _, (distances,), (nearest,) = nearby(name, z)
     expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", str(int(nearest[0])))
     for i in (0, 7):
@@ -110,7 +113,7 @@ def test_what_is_read_is_true_of_the_place(visitor, name, query):
 
 def plane(name: str) -> torch.Tensor:
     """The directions of a model's first view, but for their signs: its two latents, or numpy's principal ones."""
-    mu = checkpoint.load_encodings(name)[0]
+    mu = pretrained.load_encodings(name)[0]
     if mu.shape[1] == 2:
         return torch.eye(2)
     return torch.from_numpy(np.linalg.svd((mu - mu.mean(0)).numpy(), full_matrices=False)[2][:2])
@@ -119,7 +122,7 @@ def plane(name: str) -> torch.Tensor:
 def signs(page: Page, name: str) -> torch.Tensor:
     """Those of the directions, as a point of the page shows them."""
     row, *drawn = page.evaluate(f"(({{ customdata, x, y }}) => [customdata[0], x[0], y[0]])({CHART}.data.at(-1))")
-    return (plane(name) @ checkpoint.load_encodings(name)[0][row] * torch.tensor(drawn)).sign()
+    return (plane(name) @ pretrained.load_encodings(name)[0][row] * torch.tensor(drawn)).sign()
 
 
 def points(page: Page, name: str) -> torch.Tensor:
@@ -127,15 +130,15 @@ def points(page: Page, name: str) -> torch.Tensor:
     box = page.get_by_test_id("map").bounding_box()
     axes = "({ xaxis, yaxis }) => [xaxis, yaxis].map(axis => [axis._offset, ...axis.range, axis._length])"
     (left, a, b, width), (top, low, high, height) = page.evaluate(f"({axes})({LAYOUT})")
-    across, up = (checkpoint.load_encodings(name)[0] @ plane(name).T * signs(page, name)).T
+    across, up = (pretrained.load_encodings(name)[0] @ plane(name).T * signs(page, name)).T
     x = box["x"] + left + (across - a) / (b - a) * width
     return torch.stack([x, box["y"] + top + (high - up) / (high - low) * height], 1)
 
 
 def on_the_map(page: Page, spot: list[float]) -> bool:
-    """Whether the mouse would meet the map there, and not its legend."""
+    """Whether the mouse would meet the map there."""
     met = "([x, y]) => document.elementFromPoint(x, y).shadowRoot?.elementFromPoint(x, y)"
-    return page.evaluate(f"at => (({met})(at))?.closest('.legend, [data-testid=map]')?.dataset.testid === 'map'", spot)
+    return page.evaluate(f"at => (({met})(at))?.closest('[data-testid=map]') !== null", spot)
 
 
 def grey(page: Page, testid: str) -> torch.Tensor:
@@ -147,7 +150,7 @@ def grey(page: Page, testid: str) -> torch.Tensor:
 @pytest.mark.parametrize("name", [FLAT, DEEP])
 def test_the_picture_of_the_nearest_point_appears_where_one_is_within_reach_and_only_there(visitor, name):
     page = opened(visitor, name)
-    at, pictures = points(page, name), data.load(checkpoint.load_card(name)["data"]["name"], "test").images
+    at, pictures = points(page, name), data.load(pretrained.load_card(name)["data"]["name"], "test").images
     thumbnail = page.get_by_test_id("hovered")
     generator, met = torch.Generator().manual_seed(3), {True: 0, False: 0}
     for shift in [(1, 2)] * 8 + [(40, 40)] * 8 + [(-90, 110)] * 8:
@@ -185,7 +188,7 @@ def test_a_nearest_picture_that_is_clicked_becomes_the_input(visitor):
     index = page.get_by_test_id("near-0").get_attribute("data-index")
     page.get_by_test_id("near-0").click()
     page.wait_for_function("x => new URL(location).searchParams.get('x') === x", arg=f"i{index}")
-    mu = checkpoint.load_encodings(FLAT)[0][int(index)]
+    mu = pretrained.load_encodings(FLAT)[0][int(index)]
     expect(page.get_by_test_id("decoded")).to_have_attribute("data-z", linked(page))
     assert place(page) == pytest.approx(mu.tolist(), abs=1e-3)
 
@@ -376,7 +379,7 @@ def marks(page: Page) -> list[dict]:
 
 def test_the_input_is_marked_with_its_posterior_at_true_scale_and_stays_so_when_zoomed(visitor):
     page = opened(visitor, FLAT, "&x=i7")
-    mu, sigma = (tensor[7] for tensor in checkpoint.load_encodings(FLAT))
+    mu, sigma = (tensor[7] for tensor in pretrained.load_encodings(FLAT))
     for _ in range(2):
         (mark,) = marks(page)
         assert mark["label"] == "x"
@@ -426,7 +429,7 @@ def test_under_principal_components_the_ellipse_is_the_projected_covariance(visi
     polygon = f"{CHART}.getRootNode().querySelector('[data-testid=mark] polygon').points"
     places = f"({{ xaxis, yaxis }}) => Array.from({polygon}, ({{ x, y }}) => [xaxis.p2d(x), yaxis.p2d(y)])"
     outline = torch.tensor(page.evaluate(f"({places})({LAYOUT})"))
-    mu, sigma = (tensor[row] for tensor in checkpoint.load_encodings(DEEP))
+    mu, sigma = (tensor[row] for tensor in pretrained.load_encodings(DEEP))
     directions = plane(DEEP) * signs(page, DEEP)[:, None]
     torch.testing.assert_close(outline.mean(0), directions @ mu, atol=3e-3, rtol=0)
     # evenly spaced on a circle before it was mapped there, so that twice their covariance is the posterior's
@@ -456,7 +459,7 @@ def test_the_neighbours_of_an_upload_are_those_of_its_encoding(visitor, name):
     expect(page.get_by_text("x, your picture", exact=True)).to_be_visible()
     expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", re.compile(r"\d+"))
     spec = vae.load_pretrained(name).input_spec
-    bits = data.binarise(images.prepare(one(), spec).picture, torch.Generator().manual_seed(data.BINARISATION_SEED))
+    bits = data.binarise(prepare(one(), spec).picture, torch.Generator().manual_seed(data.BINARISATION_SEED))
     z = vae.load_pretrained(name).encode(bits).mean[0].detach()
     assert place(page) == pytest.approx(z.tolist(), abs=2e-3)
     _, (distances,), (nearest,) = nearby(name, z)
@@ -506,7 +509,7 @@ def test_an_own_picture_stays_marked_when_another_becomes_the_input(visitor, nam
 @pytest.mark.parametrize("name", [FLAT, DEEP])
 def test_two_classes_make_a_direction_and_its_slider_moves_the_picture(visitor, name):
     page = opened(visitor, name)
-    classes = data.DATASETS[checkpoint.load_card(name)["data"]["name"]].class_names
+    classes = data.DATASETS[pretrained.load_card(name)["data"]["name"]].class_names
     page.get_by_role("button", name="CSV").hover()  # it scrolls; a list that is open would close
     page.get_by_label("Group A").click()
     page.get_by_role("option", name=classes[1], exact=True).click()
@@ -519,9 +522,9 @@ def test_two_classes_make_a_direction_and_its_slider_moves_the_picture(visitor, 
     page.keyboard.press("End")
     changes(page, before)
     expect(page.get_by_test_id("direction-value")).to_have_text("+2.00 ×")
-    labels = data.load(checkpoint.load_card(name)["data"]["name"], "test").labels
+    labels = data.load(pretrained.load_card(name)["data"]["name"], "test").labels
     a, b = ((labels == 1).nonzero()[:, 0], (labels != 1).nonzero()[:, 0])
-    direction = latent.attribute(checkpoint.load_encodings(name)[0], a, b).direction
+    direction = latent.attribute(pretrained.load_encodings(name)[0], a, b).direction
     assert place(page) == pytest.approx([at + 2 * by for at, by in zip(z, direction.tolist(), strict=True)], abs=2e-3)
 
 
@@ -569,9 +572,9 @@ def test_a_box_becomes_a_group_whose_points_stay_marked_on_every_view(visitor):
     page.wait_for_function(f"x => {CHART}.data.at(-1).x.length === {len(marked)} && {CHART}.data.at(-1).x[0] !== x",
                            arg=marked[0][0])  # fmt: skip
     first = int(inside.nonzero()[0])
-    kl = checkpoint.load_card(DEEP)["numbers"]["kl_per_dimension"]
+    kl = pretrained.load_card(DEEP)["numbers"]["kl_per_dimension"]
     axes = sorted(range(len(kl)), key=lambda dimension: -kl[dimension])[:2]
-    expected = checkpoint.load_encodings(DEEP)[0][first, axes].tolist()
+    expected = pretrained.load_encodings(DEEP)[0][first, axes].tolist()
     assert min(sum((a - b) ** 2 for a, b in zip(one, expected, strict=True)) for one in ringed(page)["B"]) < 1e-8
     expect(page.get_by_test_id("letter")).to_have_text("B")
 
@@ -602,7 +605,7 @@ def test_by_keyboard_the_points_around_the_pin_become_the_groups(visitor):
     expect(page.get_by_label("Group B")).to_have_value("selection B (200)")
     expect(page.get_by_text("Cohen's d")).to_be_visible()
     page.wait_for_function(f"{CHART}.data.filter(({{ uid }}) => uid?.startsWith('group')).length === 2")
-    mu = checkpoint.load_encodings(FLAT)[0]
+    mu = pretrained.load_encodings(FLAT)[0]
     for group, z in (("A", [0.0, 2.5]), ("B", [0.0, 2.35])):
         nearest = (mu - torch.tensor(z)).norm(dim=1).argsort()[:200].sort().values
         torch.testing.assert_close(torch.tensor(ringed(page)[group]), mu[nearest], atol=1e-4, rtol=0)
@@ -631,25 +634,65 @@ def test_a_lasso_of_one_view_is_not_kept_on_another(visitor):
     expect(page.get_by_role("button", name=" as A")).to_have_count(0)
 
 
-def hidden(page: Page) -> list[str]:
-    """The names of the traces that are not drawn."""
-    return page.evaluate(f"{CHART}._fullData.filter(trace => trace.visible !== true).map(trace => trace.name)")
+def shown(page: Page, name: str = FLAT) -> torch.Tensor:
+    """The classes of the points that are drawn, in the order of drawing."""
+    rows = page.evaluate(f"{CHART}.data.find(trace => trace.customdata).customdata")
+    return dataset(name).labels[rows]
+
+
+def dataset(name: str):
+    return data.load(pretrained.load_card(name)["data"]["name"], "test")
 
 
 def test_a_class_clicked_in_the_legend_is_hidden_on_every_layer_and_the_pin_stays(visitor):
     page = opened(visitor, FLAT)
     before = linked(page)
-    page.locator(".legendtoggle").first.click()
-    page.wait_for_function(f"{CHART}._fullData.some(trace => trace.visible === 'legendonly')")
-    first = hidden(page)
-    assert first == [data.DATASETS[checkpoint.load_card(FLAT)["data"]["name"]].class_names[0]]
+    legend = page.get_by_role("group", name="What the colours mean")
+    legend.get_by_role("button").first.click()
+    expect(legend.get_by_role("button").first).to_have_attribute("aria-pressed", "false")
+    assert shown(page).unique().tolist() == list(range(1, 10))
     page.get_by_role("button", name="Density").click()
-    assert hidden(page) == first
+    assert shown(page).unique().tolist() == list(range(1, 10))
     page.get_by_label("Colour by").select_option("kl")
-    assert hidden(page) == []
+    assert len(shown(page)) == 10_000
+    expect(legend).to_contain_text("nats")
     page.get_by_label("Colour by").select_option("class")
+    assert shown(page).unique().tolist() == list(range(1, 10))
+    legend.get_by_role("button").first.click()
+    assert len(shown(page)) == 10_000
     page.wait_for_timeout(500)
     assert linked(page) == before
+
+
+def test_no_class_is_drawn_over_the_others_and_no_legend_over_any(visitor):
+    page = opened(visitor, FLAT)
+    order = shown(page)
+    for tenth in order.split(1000):  # each class is some 100 of a thousand: five standard deviations are 47
+        counts = tenth.bincount(minlength=10)
+        assert counts.min() > 50
+        assert counts.max() < 160
+    legend = page.get_by_role("group", name="What the colours mean").bounding_box()
+    assert legend["y"] + legend["height"] <= page.get_by_test_id("map").bounding_box()["y"]
+    size = f"{CHART}.data.find(trace => trace.customdata).marker.size"
+    before = page.evaluate(size)
+    page.get_by_test_id("map").focus()
+    for _ in range(6):
+        page.keyboard.press("+")
+    page.wait_for_function(f"before => {size} > 1.3 * before", arg=before)
+    page.get_by_role("button", name="Whole map").click()
+    page.wait_for_function(f"before => Math.abs({size} - before) < 0.1", arg=before)
+
+
+def test_a_vertical_swipe_scrolls_the_page_and_leaves_the_map_where_it_is(visitor):
+    page = opened(visitor, FLAT, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.get_by_test_id("map").evaluate("e => e.scrollIntoView({ block: 'center' })")
+    page.wait_for_timeout(500)
+    before, z, top = ranges(page), linked(page), page.evaluate(SCROLLED)
+    swipe(page, spot(page, 0.5, 0.8), (3, -240))
+    assert page.evaluate(SCROLLED) > top + 100
+    assert ranges(page) == before
+    page.wait_for_timeout(500)
+    assert linked(page) == z
 
 
 @pytest.mark.parametrize("name", [FLAT, DEEP])
@@ -657,7 +700,7 @@ def test_points_are_coloured_by_their_elbo_kl_and_reconstruction(visitor, name):
     """KL in closed form by torch, log p(x|z) by many draws of z, for some pictures of which both are computed anew."""
     page = opened(visitor, name)
     rows = torch.randperm(10_000, generator=torch.Generator().manual_seed(1))[:6].tolist()
-    x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[rows].float()
+    x = data.fixed_binarisation(pretrained.load_card(name)["data"]["name"])[rows].float()
     model = vae.load_pretrained(name, "cpu")
     with torch.inference_mode():
         q = model.encode(x)
@@ -699,3 +742,21 @@ def test_the_priors_rings_lie_at_one_two_and_three_standard_deviations_wherever_
             assert label.startswith(f"{radius}σ")
         assert len(found) == 3
         zoomed(page)
+
+
+def test_a_map_that_cannot_be_drawn_says_so_and_its_picture_is_shown(visitor):
+    someone = visitor()
+    gone = [True]
+    someone.page.route("**/plotly.js?*", lambda route: route.fulfill(status=404) if gone[0] else route.continue_())
+    page = someone.opens(f"/latent_map?model={FLAT}&z=0.5,-0.25")
+    expect(page.get_by_role("alert").filter(has_text="The map cannot be drawn")).to_be_visible()
+    expect(page.get_by_test_id("map")).to_be_hidden()
+    expect(page.get_by_test_id("decoded")).to_have_attribute("data-z", "0.5,-0.25")
+    expect(page.get_by_test_id("near-0")).to_have_attribute("data-index", re.compile(r"\d+"))
+    assert someone.problems
+    assert all("plotly.js" in problem for problem in someone.problems)
+    someone.problems.clear()
+    gone[0] = False
+    page.reload()
+    page.locator("[data-testid=map][data-points='10000']").wait_for()
+    expect(page.get_by_role("alert")).to_have_text("")

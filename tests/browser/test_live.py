@@ -14,12 +14,14 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 import vae
 from tests.browser.conftest import PATIENCE
 from tests.browser.seen import changes, pixels, seen
-from vae import checkpoint, data
-from vae.frame import places
+from vae import data
+from vae.app.look import COLOURS
+from vae.latent.places import places
+from vae.models import pretrained
 
 NAMES = vae.list_pretrained()
-FLAT = next(name for name in NAMES if checkpoint.load_card(name)["latents"] == 2)
-DEEP = next(name for name in NAMES if checkpoint.load_card(name)["latents"] > 2)
+FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
+DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 STEP = 0.05  # of an arrow key
 
 
@@ -90,7 +92,7 @@ def test_while_a_slider_is_dragged_the_picture_follows_and_no_script_runs(visito
 
 def test_quick_arrow_keys_are_all_counted(visitor):
     someone = visitor()
-    page = someone.opens(f"/?model={DEEP}&z={','.join(['0'] * checkpoint.load_card(DEEP)['latents'])}")
+    page = someone.opens(f"/?model={DEEP}&z={','.join(['0'] * pretrained.load_card(DEEP)['latents'])}")
     someone.is_live()
     latent, slider = first_slider(page)
     slider.focus()
@@ -119,7 +121,7 @@ def test_a_slider_is_reset_to_the_posterior_mean_of_the_input(visitor, how):
         page.keyboard.press("Backspace")
     else:
         slider.click(button="right")
-    mu = checkpoint.load_encodings(DEEP)[0][int(address(page)["x"][1:]), latent]
+    mu = pretrained.load_encodings(DEEP)[0][int(address(page)["x"][1:]), latent]
     page.wait_for_timeout(100)  # sliders move with the picture
     assert float(slider.input_value()) == pytest.approx(float(mu), abs=6e-4)
 
@@ -127,14 +129,15 @@ def test_a_slider_is_reset_to_the_posterior_mean_of_the_input(visitor, how):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_numbers_on_screen_are_the_librarys_for_exactly_this_place(visitor, name):
     someone = visitor()
-    page, before = someone.opens(f"/?model={name}"), someone.sees_a_picture()
+    # a place beside the picture's own: where the prior is sampled nothing is said about a picture
+    places_said = ",".join(f"{0.1 * (latent % 7) - 0.3:g}" for latent in range(pretrained.load_card(name)["latents"]))
+    page = someone.opens(f"/?model={name}&z={places_said}")
+    someone.sees_a_picture()
     someone.is_live()
-    page.get_by_role("button", name="Sample the prior").click()
-    changes(page, before)
     z = drawn(page)
     says(page, z)
     model = vae.load_pretrained(name)
-    x = data.fixed_binarisation(checkpoint.load_card(name)["data"]["name"])[int(address(page)["x"][1:])][None]
+    x = data.fixed_binarisation(pretrained.load_card(name)["data"]["name"])[int(address(page)["x"][1:])][None]
     expected = places(model, torch.tensor([z]), x)
     numbers = {
         "prior": expected.log_prior,
@@ -168,7 +171,7 @@ def test_explore_is_driven_by_the_keyboard_alone(visitor):
                 return
         pytest.fail(f"Tab does not reach {wanted!r} but {seen_names}")
 
-    fourth = data.DATASETS[checkpoint.load_card(FLAT)["data"]["name"]].class_names[4]
+    fourth = data.DATASETS[pretrained.load_card(FLAT)["data"]["name"]].class_names[4]
     for name, key in ((fourth, "Enter"), ("Sample the prior", "Space"), ("Origin", "Enter")):
         tab_to(name)
         page.keyboard.press(key)
@@ -351,7 +354,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_no_number_belongs_to_anot
         assert float(prior.replace("−", "-")) == pytest.approx(float(model.prior.log_prob(z)), abs=0.051)
         assert pictures.setdefault(place, picture) == picture
     assert len(pictures) > turns
-    x = data.fixed_binarisation(checkpoint.load_card(FLAT)["data"]["name"])[int(address(page)["x"][1:])][None]
+    x = data.fixed_binarisation(pretrained.load_card(FLAT)["data"]["name"])[int(address(page)["x"][1:])][None]
     expected = places(model, torch.tensor([drawn(page)]), x)
     for key, value in {"likelihood": expected.log_likelihood, "distance": expected.distance}.items():
         shown = float(page.get_by_test_id(f"read-{key}").inner_text().replace("−", "-"))
@@ -462,7 +465,7 @@ def test_a_drawing_is_reconstructed_while_the_pen_is_down_and_then_in_the_ledger
     expect(page.get_by_test_id("ledger")).to_have_count(0)
     page.mouse.up()
     expect(page.get_by_test_id("ledger")).to_be_visible()
-    blue, orange = np.array((0x1F, 0x7F, 0xC0)), np.array((0xC9, 0x5A, 0x10))
+    blue, orange = (np.array([int(COLOURS[name].dark[i : i + 2], 16) for i in (1, 3, 5)]) for name in ("x", "x̂"))
     x, mean, gap = (
         pixels(seen(page, testid))[..., :3].astype(float) / 255 for testid in ("x", "decoded", "difference")
     )
@@ -609,9 +612,50 @@ def test_undo_and_clear_take_the_drawing_away(visitor):
 
 
 def test_dimensions_that_say_nothing_are_folded_away(visitor):
-    card = checkpoint.load_card(DEEP)
+    card = pretrained.load_card(DEEP)
     page = visitor().opens(f"/?model={DEEP}")
     sliders = page.get_by_role("slider")
     assert sliders.count() <= 6 < card["latents"]
     page.get_by_text("more", exact=False).filter(has_text="more").first.click()
     assert sliders.count() == card["numbers"]["active_units"]
+
+
+def test_bars_that_are_unfolded_are_those_of_the_picture(visitor):
+    page = visitor().opens(f"/?model={DEEP}")
+    lengths = "e => [...e.querySelectorAll('.share i')].map(i => i.getBoundingClientRect().width)"
+    details = page.locator("details", has=page.locator(".share")).first
+    details.locator("summary").click()
+    page.wait_for_function("e => e.open", arg=details.element_handle())
+    page.wait_for_timeout(300)
+    found = details.evaluate(lengths)
+    whole = details.locator(".share").first.bounding_box()["width"]
+    assert len(found) > 5
+    assert sum(length > 0.9 * whole for length in found) <= 1
+    page.get_by_test_id("latent-0").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(300)
+    assert details.evaluate(lengths) == pytest.approx(found, abs=0.06 * whole)
+
+
+@pytest.mark.parametrize("button", ["Sample the prior", "Origin"])
+def test_a_place_that_comes_from_no_picture_is_compared_with_none(visitor, button):
+    someone = visitor()
+    page, before = someone.opens(f"/?model={DEEP}"), someone.sees_a_picture()
+    numbers = [page.get_by_test_id(f"read-{name}") for name in ("likelihood", "posterior", "distance")]
+    for number in numbers:
+        expect(number).not_to_have_text("–")
+    page.get_by_role("button", name=button).click()
+    changes(page, before)
+    for number in numbers:
+        expect(number).to_have_text("–")
+    expect(page.get_by_text("no picture: this z was not encoded from one")).to_be_visible()
+    page.wait_for_function("() => new URL(location).searchParams.get('from') === 'prior'")
+    someone.rests()
+    other = visitor()
+    other.opens(page.url.removeprefix(someone.server))
+    expect(other.page.get_by_test_id("read-likelihood")).to_have_text("–")
+    page.get_by_role("group", name="Start from").get_by_role("button").nth(3).click()
+    for number in numbers:
+        expect(number).not_to_have_text("–")
+    page.wait_for_function("() => !new URL(location).searchParams.has('from')")

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import vae
-from vae import checkpoint
+from vae.models import pretrained
 
 NAMES = vae.list_pretrained()
 
@@ -30,7 +30,7 @@ def test_every_model_shows_its_draws_gives_its_card_away_and_can_be_explored(vis
     with page.expect_download() as taken:
         page.get_by_role("button", name="Card").first.click()
     name = Path(taken.value.suggested_filename).stem
-    assert json.loads(taken.value.path().read_text()) == checkpoint.load_card(name)
+    assert json.loads(taken.value.path().read_text()) == pretrained.load_card(name)
     page.get_by_role("button", name="Explore it").last.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("decoded")).to_be_visible()

@@ -1,19 +1,25 @@
 """What the models of all families have in common."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.distributions import Distribution
 
-from vae.models.networks import NETWORKS, ModelConfig, initialise
-from vae.spec import InputSpec
+from vae.models.networks import NETWORKS, Config, initialise
+from vae.models.spaces import InputSpec
 
 
 class Model(nn.Module, ABC):
-    """A configuration, the picture it reads, and p(z); families add `encode` and `decode`."""
+    """A configuration, the picture it reads, and p(z); families add `encode` and `decode`.
 
-    def __init__(self, config: ModelConfig):
+    Both take tensors on any device and bring them to the model's.
+    """
+
+    Config: ClassVar[type]  # that of the family
+
+    def __init__(self, config: Config):
         super().__init__()
         self.config = config
 
@@ -26,6 +32,11 @@ class Model(nn.Module, ABC):
     def latents(self) -> int:
         """The number of dimensions of z, over all layers."""
         return self.config.latents
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and what is computed with them."""
+        return next(self.parameters()).device
 
     @property
     @abstractmethod

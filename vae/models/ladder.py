@@ -11,6 +11,7 @@ Autoregressive Flow (2016), section 5.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -19,16 +20,33 @@ from torch.distributions import Independent
 
 from vae.distributions import Joint, normal
 from vae.models.base import Model
-from vae.models.flat import gaussian, likelihood
-from vae.models.networks import RUNGS, ModelConfig, initialise
+from vae.models.networks import RUNGS, Config, initialise
+from vae.models.vae import gaussian, likelihood
 
 BEND = 5.0  # corrections stay below it, in standard deviations of the prior; a few far ones upset the optimiser
 
 
-class Ladder(Model):
-    """`ModelConfig.layers` latents in each layer, from the top; z is their concatenation."""
+@dataclass(frozen=True)
+class LadderConfig(Config):
+    """`layers` are the latents of each layer, from the top."""
 
-    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
+    layers: tuple[int, ...] = ()
+    family: str = field(default="ladder", init=False, repr=False)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if min(self.layers, default=0) < 1:
+            raise ValueError(f"a ladder has layers of at least one latent, not {self.layers}")
+        if sum(self.layers) != self.latents:
+            raise ValueError(f"layers of {self.layers} latents are {sum(self.layers)} in all, not {self.latents}")
+
+
+class Ladder(Model):
+    """`Config.layers` latents in each layer, from the top; z is their concatenation."""
+
+    Config = LadderConfig
+
+    def __init__(self, config: LadderConfig, generator: torch.Generator | None = None):
         super().__init__(config)
         parts = RUNGS[config.network](config, 1 if config.spec.levels == 2 else 2)
 
@@ -53,7 +71,7 @@ class Ladder(Model):
 
     def encode(self, x: Float[Tensor, "b c h w"]) -> Joint:
         """q(z|x), a joint distribution over the layers; x in [0, 1]."""
-        state, seen = self.stem(x), []
+        state, seen = self.stem(x.to(self.device)), []
         for block in self.up:  # the last to be computed has seen most, and informs the top
             state = block(state)
             seen.insert(0, state)
@@ -64,7 +82,7 @@ class Ladder(Model):
     def decode(self, z: Float[Tensor, "b d"]) -> Independent:
         """p(x|z), event = the picture; its `.mean` is what is shown."""
         state = self._states(len(z))
-        for layer, part in enumerate(z.split(self.config.layers, -1)):
+        for layer, part in enumerate(z.to(self.device).split(self.config.layers, -1)):
             state = self._below(layer, state, part)
         return likelihood(self.picture(state), self.input_spec)
 

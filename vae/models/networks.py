@@ -1,6 +1,6 @@
 """The networks of the models, and the configuration that determines them.
 
-Two kinds, chosen by `ModelConfig.network`. "conv" is built for hardware with fast bfloat16 products: the picture is
+Two kinds, chosen by `Config.network`. "conv" is built for hardware with fast bfloat16 products: the picture is
 folded to a quarter of its size at once (pixel_unshuffle), wide 3 x 3 residual blocks work at 14 x 14 and 7 x 7, and
 PixelShuffle unfolds it again; no BatchNorm. "dense" is built for plain CPUs: residual blocks over the whole picture,
 ten times cheaper a step.
@@ -9,27 +9,26 @@ ten times cheaper a step.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vae.spec import InputSpec
-
-FAMILY_NAMES = ("vae", "autoencoder", "conditional", "ladder")
+from vae.models.spaces import InputSpec
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """Everything that determines a model's shape.
+class Config:
+    """What the models of all families have: the picture, the latents, and the sizes of the network.
 
     `width` and `dense_blocks` are those of the dense parts; `channels` (at half and at quarter size) and
     `conv_blocks` (at each; of a ladder at half size) those of the convolutions, which only network "conv" has.
-    `octaves` is the number of frequencies at which the decoder is also told the sines and cosines of z. `classes` is
-    the number of labels that a "conditional" model is told of; `layers` are the latents of each layer of a "ladder",
-    from the top. q of a `corrected` model, once it is trained, is the encoder's with the decoder's correction
-    (`vae.models.correction`).
+
+    Each family has a subclass of its own, which says by what name files know it (`family`) and adds what no other has;
+    networks ask for these of all: `octaves`, the number of frequencies at which a decoder is also told the sines and
+    cosines of z, and `classes`, the number of labels that a model is told of. A `corrected` q is the encoder's with the
+    decoder's correction (`vae.models.correction`).
     """
 
     spec: InputSpec
@@ -39,15 +38,11 @@ class ModelConfig:
     dense_blocks: int = 1
     channels: tuple[int, int] = (64, 128)
     conv_blocks: int = 1
-    octaves: int = 0
-    family: str = "vae"
-    classes: int = 0
-    layers: tuple[int, ...] = ()
-    corrected: bool = False
+    octaves: ClassVar[int] = 0
+    classes: ClassVar[int] = 0
+    corrected: ClassVar[bool] = False
 
     def __post_init__(self):
-        if self.family not in FAMILY_NAMES:
-            raise ValueError(f"family must be one of {', '.join(FAMILY_NAMES)}, not {self.family!r}")
         if self.network not in NETWORKS:
             raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {self.network!r}")
         if self.latents < 1:
@@ -60,18 +55,6 @@ class ModelConfig:
             raise ValueError(f"z is told at 0 to 16 frequencies, not {self.octaves}")
         if self.network == "conv" and (self.spec.height % 4 or self.spec.width % 4):
             raise ValueError(f"a conv model needs sides divisible by 4, not {self.spec.height} x {self.spec.width}")
-        if self.family == "conditional" and self.network != "dense":
-            raise ValueError("a conditional model is dense")
-        if self.family in ("conditional", "ladder") and self.octaves:
-            raise ValueError(f"a {self.family} model has no octaves")
-        if (self.family == "conditional") != (self.classes > 1) or self.classes < 0:
-            raise ValueError(f"a conditional model, and no other, has 2 or more classes, not {self.classes}")
-        if (self.family == "ladder") != bool(self.layers) or min(self.layers, default=1) < 1:
-            raise ValueError(f"a ladder, and no other model, has layers of at least one latent, not {self.layers}")
-        if self.layers and sum(self.layers) != self.latents:
-            raise ValueError(f"layers of {self.layers} latents are {sum(self.layers)} in all, not {self.latents}")
-        if self.corrected and (self.family, self.latents, self.spec.levels) != ("vae", 2, 2):
-            raise ValueError("only a vae of two latents and binary pixels can be corrected")
 
 
 class DenseBlock(nn.Module):
@@ -117,7 +100,7 @@ class FourierFeatures(nn.Module):
         return torch.cat([z, *waves], dim=1)
 
 
-def _from_latents(config: ModelConfig) -> list[nn.Module]:
+def _from_latents(config: Config) -> list[nn.Module]:
     """What a decoder begins with: z, or its Fourier features, to the width of the dense blocks."""
     if not config.octaves:
         return [nn.Linear(config.latents + config.classes, config.width)]
@@ -125,11 +108,11 @@ def _from_latents(config: ModelConfig) -> list[nn.Module]:
     return [FourierFeatures(config.octaves), nn.Linear(features, config.width)]
 
 
-def _trunk(config: ModelConfig) -> list[nn.Module]:
+def _trunk(config: Config) -> list[nn.Module]:
     return [*(DenseBlock(config.width) for _ in range(config.dense_blocks)), nn.SiLU()]
 
 
-def dense_networks(config: ModelConfig, outputs: int) -> tuple[nn.Module, nn.Module]:
+def dense_networks(config: Config, outputs: int) -> tuple[nn.Module, nn.Module]:
     """(encoder to 2 x latents, decoder to `outputs` values a pixel and channel) of dense residual blocks.
 
     Those of a model with classes read one more value for each class, after the pixels and after z.
@@ -150,7 +133,7 @@ def dense_networks(config: ModelConfig, outputs: int) -> tuple[nn.Module, nn.Mod
     return encoder, decoder
 
 
-def conv_networks(config: ModelConfig, outputs: int) -> tuple[nn.Module, nn.Module]:
+def conv_networks(config: Config, outputs: int) -> tuple[nn.Module, nn.Module]:
     """The same with residual convolutions at half and quarter size around the dense part."""
     channels, height, width = config.spec.shape
     half, quarter = config.channels
@@ -201,7 +184,7 @@ class Rungs(NamedTuple):
     picture: nn.Module  # a state to the values of all pixels
 
 
-def dense_rungs(config: ModelConfig, outputs: int) -> Rungs:
+def dense_rungs(config: Config, outputs: int) -> Rungs:
     """The state is a vector."""
     channels, height, width = config.spec.shape
     return Rungs(
@@ -219,7 +202,7 @@ def dense_rungs(config: ModelConfig, outputs: int) -> Rungs:
     )
 
 
-def conv_rungs(config: ModelConfig, outputs: int) -> Rungs:
+def conv_rungs(config: Config, outputs: int) -> Rungs:
     """The state is a picture of many channels at quarter size; z is read off it, and added to it, as a vector.
 
     There is one block on each rung at quarter size, and `conv_blocks` before and after them at half size.

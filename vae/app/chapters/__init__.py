@@ -3,17 +3,7 @@ which gives what a link says beside model and chapter, or None."""
 
 from types import ModuleType
 
-from vae.app.chapters import (
-    autoencoder,
-    bayes,
-    beta,
-    conditions,
-    divergence,
-    features,
-    generative,
-    layers,
-    structure,
-)
+from vae.app.chapters import autoencoder, bayes, beta, conditions, divergence, features, generative, layers, structure
 
 # A new chapter is one file and one row here; the key is what links say.
 CHAPTERS: dict[str, ModuleType] = {

@@ -1,44 +1,50 @@
 """Chapter 5: an autoencoder and a VAE of the same network, on the same data, with the same z."""
 
-import math
-
 import streamlit as st
 import torch
 from torch import Tensor
 
 from vae import data
-from vae.app import inputs, look, session
+from vae.app import look
 from vae.app.components import twins as component
-from vae.comparison import Scene, passed, scene
-from vae.engine import engine
-from vae.holes import nearest_pictures
+from vae.app.session import inputs, kept, link, picker, state
+from vae.evaluate.coverage import nearest_pictures
+from vae.inference.comparison import Scene, passed, scene
+from vae.serve.engine import engine
 
+OPENS = "fashion"  # the pair whose difference is plainest
 TITLE, WORD = "Why not a plain autoencoder", "Autoencoder"
 PICTURES, SAMPLES, STEPS = 2000, 8, 33
 OTHER_END = 7  # the class that the way leads to; one further where it begins there
 
 
-def show(name: str) -> None:
-    """The two latent maps, samples of N(0, I) and one way, side by side."""
-    twin = f"{name}-ae"
-    if session.lacks(twin):
-        return
+def show(name: str) -> dict[str, str] | None:
+    """Samples of N(0, I) side by side and what they leave out, then the two latent maps and one way."""
+    pair = chosen(name)
+    twin = f"{pair}-ae"
+    if picker.lacks(twin):
+        return None
     st.markdown(
-        "Both models are the same network trained on the same pictures; only the VAE also pays for every nat by which "
-        "q(z|x) leaves N(0, I). An autoencoder puts its encodings wherever they rebuild well, and nothing tells it "
-        "where z may be drawn from. Here both decode the same draws z ~ N(0, I), and the same way between two pictures."
+        "Both models are the same network, trained as long on the same pictures, and here both draw the same "
+        "z ~ N(0, I). While the VAE learned, **noise**, the σ of q(z|x), blurred each z, so that neighbouring z had to "
+        "decode alike, and every nat by which q(z|x) left N(0, I) was paid for, so that none of N(0, I) stayed empty. "
+        "An autoencoder learns single points, wherever they rebuild well, and nothing tells it what lies between."
     )
-    found, seed = inputs.current(name), session.counted("twins.draws")
-    start, end = ends(name, found)
-    models = {"Autoencoder": engine().chapter_model(twin), "VAE": engine().model(name)}
-    cards = {"Autoencoder": session.card(twin), "VAE": session.card(name)}
-    dataset = inputs.dataset_of(name)
+    found, seed = inputs.current(pair), state.counted("twins.draws")
+    start, end = ends(pair, found)
+    models = {"Autoencoder": engine().chapter_model(twin), "VAE": engine().model(pair)}
+    cards = {"Autoencoder": kept.card(twin), "VAE": kept.card(pair)}
+    dataset = inputs.dataset_of(pair)
     some, labels = subset(dataset.name)
     sides = [
         side(title, dataset, engine().compute(scene, model, some, draws(model.latents, seed), both(start, end), STEPS))
-        | {"numbers": told(cards[title]["numbers"]), "epochs": round(cards[title]["training"]["epochs"])}
+        | {
+            "missed": look.percent(cards[title]["numbers"]["coverage"]["missed"]),
+            "epochs": round(cards[title]["training"]["epochs"]),
+        }
         for title, model in models.items()
     ]
+    real = cards["VAE"]["numbers"]["coverage"]
     mount = {
         "sides": sides,
         "labels": look.as_text(labels),
@@ -46,21 +52,42 @@ def show(name: str) -> None:
         "colours": look.CLASS_COLOURS,
         "shape": list(start.x.shape[1:]),
         "ends": [start.name, end.name],
-        "threshold": cards["VAE"]["numbers"]["holes"]["threshold"],
-        "empty": empty(dataset.name),
-        "misleads": misleads(*(card["numbers"]["holes"] for card in cards.values())),
-        "rev": f"{name} {inputs.address(start)} {end.id} {seed}",
+        "samples": real["pictures"],
+        "real": look.percent(real["missed_by_pictures"]),
+        "rev": f"{pair} {inputs.address(start)} {end.id} {seed}",
     }
-    component(key="twins", data=mount, on_again_change=lambda: session.count_up("twins.draws"))
-    st.html(losses(name, models["Autoencoder"], found.x))
+    component(key="twins", data=mount, on_again_change=lambda: state.count_up("twins.draws"))
+    st.html(losses(pair, models["Autoencoder"], found.x))
+    st.caption(
+        f"Of {start.name}. Rebuilding is all that an autoencoder is asked for; what the VAE pays beside it is the "
+        "price of being able to draw, so that the lower loss is no better model."
+    )
+    return {"pair": pair}
+
+
+def chosen(name: str) -> str:
+    """The pair that is compared: at first, and after Back, what the link says, else OPENS; once the picker was turned,
+    its model.
+    """
+    here = name, link.turn()
+    before = st.session_state.get("twins.here", here)
+    turned = before[0] != name and before[1] == link.turn()
+    if turned or st.session_state.get("twins.pair") not in kept.names():
+        asked = (name,) if turned else (link.asked("pair"), link.asked("model"), OPENS, name)
+        st.session_state["twins.pair"] = next(pair for pair in asked if pair in kept.names())
+        if asked[0] and asked[0] not in kept.names():
+            link.lost("a pair of models that there is not; this is another")
+    st.session_state["twins.here"] = here
+    options = {"label_visibility": "collapsed", "required": True, "wrap": True, "persist_state": "session"}
+    return st.pills("Pair", kept.names(), key="twins.pair", format_func=kept.title, **options)
 
 
 def ends(name: str, found: inputs.Input) -> tuple[inputs.Input, inputs.Input]:
     """The current picture, and an example of another class."""
-    typical = session.typical(name)
+    typical = kept.typical(name)
     label = None
     if found.id[0] == "i":
-        label = int(session.test_set(inputs.dataset_of(name).name)[1][int(found.id[1:])])
+        label = int(kept.test_set(inputs.dataset_of(name).name)[1][int(found.id[1:])])
     return found, inputs.find(name, f"i{typical[OTHER_END + (label == OTHER_END)]}")
 
 
@@ -77,7 +104,7 @@ def draws(latents: int, seed: int) -> Tensor:
 @st.cache_resource(show_spinner=False)
 def subset(dataset: str) -> tuple[Tensor, Tensor]:
     """x and labels of random test pictures."""
-    _, labels, bits = session.test_set(dataset)
+    _, labels, bits = kept.test_set(dataset)
     rows = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))[:PICTURES]
     return bits[rows].float(), labels[rows].byte()
 
@@ -85,18 +112,12 @@ def subset(dataset: str) -> tuple[Tensor, Tensor]:
 @st.cache_resource(show_spinner=False)
 def grey(dataset: str) -> Tensor:
     """The test pictures in [0, 1]."""
-    return data.grey(session.test_set(dataset)[0])
-
-
-@st.cache_data(show_spinner=False)
-def empty(dataset: str) -> float:
-    """How far a picture without ink is from the nearest test picture."""
-    return float(grey(dataset).flatten(1).norm(dim=1).min())
+    return data.grey(kept.test_set(dataset)[0])
 
 
 def side(title: str, dataset: data.Dataset, found: Scene) -> dict:
     """A model's half of the picture, for the browser."""
-    pictures, labels, _ = session.test_set(dataset.name)
+    pictures, labels, _ = kept.test_set(dataset.name)
     distances, nearest = engine().compute(nearest_pictures, found.samples, grey(dataset.name))
     return {
         "title": title,
@@ -114,34 +135,19 @@ def side(title: str, dataset: data.Dataset, found: Scene) -> dict:
     }
 
 
-def misleads(autoencoder: dict, vae: dict) -> bool:
-    """Whether fewer of the autoencoder's samples are in holes, beyond chance, although it leaves out more pictures."""
-    error = math.hypot(autoencoder["error"], vae["error"])
-    return autoencoder["fraction"] + 2 * error < vae["fraction"] and autoencoder["missed"] > vae["missed"]
-
-
-def told(numbers: dict) -> list[list[str]]:
-    """Label, number and explanation of what the card says."""
-    holes = numbers["holes"]
-    return [
-        ["samples in holes", f"{100 * holes['fraction']:.1f} %", f"± {100 * holes['error']:.1f}"],
-        ["nearest picture", f"{holes['distance']:.2f}", f"{holes['picture_distance']:.2f} between pictures"],
-        ["pictures missed", f"{100 * holes['missed']:.0f} %", f"by all {holes['samples']:,} samples"],
-        ["linear probe", f"{100 * numbers['linear_probe']['latents']:.1f} %", "accuracy on μ"],
-    ]
-
-
 def losses(name: str, twin: torch.nn.Module, x: Tensor) -> str:
     """What each model's training minimised, for the current picture."""
     rebuilt = engine().compute(passed, twin, x, torch.zeros(1, twin.latents)).log_likelihood
     seen = engine().ask_sketch(name, x).result()
     kl = float(seen.kl_per_dimension.sum())
     x_, z, mu = look.symbol("x"), look.symbol("z"), look.symbol("mu", "μ")
-    autoencoder = look.equation([("", look.nats(-rebuilt), f"−log p({x_}|{z} = {mu}), the autoencoder’s loss")])
+    label = look.label("the autoencoder’s loss", f"−log p({x_}|{z} = {mu})")
+    autoencoder = look.equation([("", look.nats(-rebuilt), label)])
+    missed, error = look.nats(-float(seen.reconstruction)), float(seen.reconstruction_error)
     parts = [
         ("", look.nats(kl - float(seen.reconstruction)), "the VAE’s loss"),
-        ("=", look.nats(-float(seen.reconstruction)), f"−E log p({x_}|{z}) ± {float(seen.reconstruction_error):.1f}"),
-        ("+", look.nats(kl), f"KL(q({z}|{x_}) ‖ N(0, I))  nats"),
+        ("=", missed, look.label("what is not rebuilt", f"−E log p({x_}|{z}) ± {error:.1f}")),
+        ("+", look.nats(kl), look.label("nats that z tells", f"KL(q({z}|{x_}) ‖ N(0, I))")),
     ]
     style = "display:grid;gap:1rem 3rem;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr))"
     return f'<div style="{style}">{autoencoder}{look.equation(parts)}</div>'  # each below its model

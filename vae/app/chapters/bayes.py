@@ -1,11 +1,16 @@
 """Chapter 4: from Bayes' rule to the ELBO, with the true posterior beside the encoder's."""
 
+from dataclasses import replace
+
 import streamlit as st
 import torch
 
-from vae.app import inputs, ledger, link, look, session
+from vae.app import look
 from vae.app.components import posterior
-from vae.engine import engine
+from vae.app.live import wire
+from vae.app.look import ledger
+from vae.app.session import inputs, kept, link
+from vae.serve.engine import engine
 
 TITLE, WORD = "From Bayes to the ELBO", "Bayes"
 
@@ -27,6 +32,7 @@ def keep(name: str, identity: object) -> None:
     """A picture's bits from the component are the current input on every page; anything else changes nothing."""
     if isinstance(identity, str) and identity.startswith("b") and inputs.find(name, identity) is not None:
         inputs.arrived(name, identity)
+        inputs.remember(name, replace(inputs.current(name), name="the chapter’s picture"))
 
 
 def said(name: str) -> dict[str, str]:
@@ -39,13 +45,13 @@ def beside(name: str, shown: str) -> None:
     """The component; only this part runs again when a hand rests."""
     spec, names = engine().model(shown).input_spec, list(engine().models)
     given, dataset = inputs.current(name), inputs.dataset_of(name)
-    examples = [inputs.find(shown, f"i{index}").x for index in session.typical(shown)]
+    examples = [inputs.find(shown, f"i{index}").x for index in kept.typical(shown)]
     here = "100 gradient steps on μ and σ for this picture alone"
     there = f"100 gradient steps on all {engine().model(name).latents} μ and σ for this picture alone"
     posterior(
         key="posterior",
         data={
-            "live": session.wire("posterior"),
+            "live": wire.wire("posterior"),
             "rev": f"{name}.{link.turn()}",
             "model": names.index(shown),
             "shape": list(spec.shape),
@@ -59,7 +65,7 @@ def beside(name: str, shown: str) -> None:
             },
         },
         on_x_change=drawn,
-        on_question_change=lambda: session.answer("posterior"),
+        on_question_change=lambda: wire.answer("posterior"),
     )
     link.write(said(name))
     ledger.below(shown, {"x": given.x})
@@ -77,6 +83,6 @@ def show(name: str) -> dict[str, str] | None:
         "Change a pixel, and both posteriors and both sides of the equation follow."
     )
     if shown != name:
-        st.caption(f"Shown is {session.title(shown)}; Refine q works on {session.title(name)}.")
+        st.caption(f"Shown is {kept.title(shown)}; Refine q works on {kept.title(name)}.")
     beside(name, shown)
     return said(name)

@@ -5,11 +5,12 @@ import torch
 from torch import Tensor
 
 from vae import data
-from vae.app import inputs, look, session
+from vae.app import look
 from vae.app.components import rate_distortion as component
-from vae.comparison import Passed, passed
-from vae.config import BETAS
-from vae.engine import engine
+from vae.app.session import inputs, kept, picker
+from vae.inference.comparison import Passed, passed
+from vae.serve.engine import engine
+from vae.train.recipes import BETAS
 
 TITLE, WORD = "Beta and the rate-distortion curve", "Beta"
 DATASET, LATENTS, EXAMPLE = "fashion-mnist", (2, 16), 0  # the picture where the current one is none of these clothes
@@ -18,7 +19,7 @@ DATASET, LATENTS, EXAMPLE = "fashion-mnist", (2, 16), 0  # the picture where the
 def show(name: str) -> None:
     """The curve, and one picture through the chosen model."""
     rungs = {rung(latents, beta): (latents, beta) for latents in LATENTS for beta in BETAS}
-    if session.lacks(*rungs):
+    if picker.lacks(*rungs):
         return
     st.markdown(
         "The KL is the rate, the nats that z may say about x; −E log p(x|z) is the distortion, what is left unsaid. "
@@ -51,7 +52,7 @@ def picture(name: str) -> tuple[str, str, Tensor]:
     if inputs.dataset_of(name).name == DATASET:
         found = inputs.current(name)
         return inputs.address(found), found.name, found.x
-    _, labels, bits = session.test_set(DATASET)
+    _, labels, bits = kept.test_set(DATASET)
     word = f"test picture {EXAMPLE}: {data.DATASETS[DATASET].class_names[labels[EXAMPLE]]}"
     return f"i{EXAMPLE}", word, bits[EXAMPLE : EXAMPLE + 1].float()
 
@@ -68,7 +69,7 @@ def all_passed(jobs: list[tuple]) -> list[Passed]:
 
 def point(key: str, latents: int, beta: float, result: Passed) -> dict:
     """A model of the ladder: what its card says, and what it makes of this picture; nats."""
-    numbers = session.card(key)["numbers"]
+    numbers = kept.card(key)["numbers"]
     found = {
         "latents": latents,
         "beta": beta,

@@ -4,10 +4,11 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from vae.app import inputs, look, session
+from vae.app import look
 from vae.app.components import conditions as component
-from vae.conditions import Styles, in_every_class, style, terms_by_class
-from vae.engine import engine
+from vae.app.session import inputs, kept, picker
+from vae.latent.classes import Styles, in_every_class, style, terms_by_class
+from vae.serve.engine import engine
 
 TITLE, WORD = "Conditions", "Conditions"
 MODEL, READER = "mnist-conditional", "mnist"  # what the chapter is about, and whose current picture it reads
@@ -20,7 +21,7 @@ def explained(identity: str, label: int | None, _x: Tensor) -> tuple[int, Styles
     E_q[log p(x|z, y)], its standard error and the KL, nats.
     """
     model = engine().chapter_model(MODEL)
-    generator = torch.Generator(next(model.parameters()).device).manual_seed(SEED)
+    generator = torch.Generator(model.device).manual_seed(SEED)
     log_likelihood, kl = engine().compute(terms_by_class, model, _x.expand(SAMPLES, -1, -1, -1), generator)
     y = int((log_likelihood.mean(0) - kl[0]).argmax()) if label is None else label
     own = engine().compute(style, model, _x, y)
@@ -31,10 +32,10 @@ def explained(identity: str, label: int | None, _x: Tensor) -> tuple[int, Styles
 
 def show(name: str) -> None:
     """One z in all classes, and what each class makes of the picture."""
-    if session.lacks(MODEL, READER):
+    if picker.lacks(MODEL, READER):
         return
     found = inputs.current(READER)
-    label = int(session.test_set("mnist")[1][int(found.id[1:])]) if found.id[0] == "i" else None
+    label = int(kept.test_set("mnist")[1][int(found.id[1:])]) if found.id[0] == "i" else None
     y, styles, log_likelihood, error, kl = explained(inputs.address(found), label, found.x)
     st.markdown(
         "A conditional VAE is told the class y, so that z keeps what the class leaves open: slant and stroke, say. "
@@ -58,11 +59,12 @@ def show(name: str) -> None:
             "kls": kl.tolist(),
         },
     )
-    card = session.card(MODEL)
+    card = kept.card(MODEL)
     numbers = card["numbers"]
-    st.caption(
+    told = (
         f"The model is {MODEL}, {card['latents']} latents. Test set, told the class: ELBO "
         f"{look.nats(-numbers['negative_elbo']['value'])}, IWAE {look.nats(-numbers['negative_iw']['value'])} nats. "
         "The class of the highest ELBO, from one draw of z, is right for "
         f"{100 * numbers['class_by_elbo']:.1f}\u00a0% of the pictures, although no classifier was trained."
     )
+    st.html(look.note(told))

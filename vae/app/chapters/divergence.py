@@ -4,9 +4,11 @@ import math
 
 import streamlit as st
 
-from vae.app import inputs, ledger, link, look
+from vae.app import look
 from vae.app.components import divergence
-from vae.engine import engine
+from vae.app.look import ledger
+from vae.app.session import inputs, link
+from vae.serve.engine import engine
 
 TITLE, WORD = "KL divergence", "KL"
 CHIPS = 8  # latents to choose from

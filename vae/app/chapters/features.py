@@ -4,26 +4,35 @@ from collections.abc import Iterable, Iterator
 
 import streamlit as st
 
-from vae import checkpoint, probe
-from vae.app import inputs, look, sources
+from vae.app import look
 from vae.app.components import accuracy as component
+from vae.app.look import glossary
+from vae.app.session import inputs, kept, picker, sources
 from vae.distributions import kl_per_dimension, normal, standard_normal
-from vae.engine import engine
-from vae.features import FORMATS, MAX_FILES, File, Table, encoded, extract, uploads
+from vae.evaluate import probe
+from vae.features import FORMATS, MAX_MEGAPIXELS, Table, encoded, extract
+from vae.pictures.files import MAX_FILES, File, uploads
+from vae.serve.engine import engine
 
 TITLE, WORD = "Feature extraction", "Features"
-KINDS = {"nearest_neighbours": "5 nearest neighbours", "linear_probe": "Linear probe"}
+KINDS = {
+    "nearest_neighbours": "5 nearest neighbours",
+    "weighed_neighbours": "The same, latents weighed",
+    "linear_probe": "Linear probe",
+}
 SHOWN = 6  # latents of the current picture, those with most KL
 
 
 @st.cache_data(show_spinner=False)
 def cards(dataset: str) -> dict[str, dict[int, dict]]:
     """Name and accuracies of VAEs and of autoencoders for a data set, by their latents; of two the larger network's."""
-    rungs = [name for name in checkpoint.list_pretrained(chapters=True) if name.endswith(("-beta-1", "-beta-ae"))]
-    twins = [name for name in checkpoint.list_pretrained(chapters=True) if name.endswith("-ae") and name not in rungs]
+    known = picker.chapter_cards()
+    rungs = [name for name in known if name.endswith(("-beta-1", "-beta-ae"))]
+    twins = [name for name in known if name.endswith("-ae") and name not in rungs]
+    known |= {name: kept.card(name) for name in engine().models}
     found: dict[str, dict[int, dict]] = {"VAE": {}, "Autoencoder": {}}
-    for name in [*rungs, *twins, *checkpoint.list_pretrained()]:
-        card = checkpoint.load_card(name)
+    for name in [*rungs, *twins, *engine().models]:
+        card = known[name]
         if card["data"]["name"] == dataset:
             shares = {kind: card["numbers"][kind]["latents"] for kind in KINDS}
             found["Autoencoder" if name.endswith("-ae") else "VAE"][card["latents"]] = {"name": name} | shares
@@ -33,9 +42,12 @@ def cards(dataset: str) -> dict[str, dict[int, dict]]:
 def show(name: str) -> None:
     """The curves, the current picture's features, and the export."""
     st.markdown(
-        "A picture's features are the mean μ and the standard deviation σ of its q(z|x): a few numbers for all pixels. "
-        "How much of the class they keep is measured by classifiers that see nothing else. "
-        "Principal components of as many dimensions are what they must be held against."
+        "A picture's features are the mean μ and the standard deviation σ of its q(z|x), and how much of the class "
+        "they keep is measured by classifiers that see nothing else, beside as many principal components of the same "
+        "bits. A VAE need not win: N(0, I) gives all latents the same width, one that redraws the digit and one that "
+        "bends a stroke, so that plain distances count both alike, while an autoencoder's keep their own widths, as "
+        "components do. Weighed by how much each changes the picture, as on the latent map, 24 latents of a VAE find "
+        "more than unweighed."
     )
     dataset = inputs.dataset_of(name)
     baselines = probe.load(dataset.name)
@@ -50,7 +62,7 @@ def show(name: str) -> None:
                 *(curve(family, css, models[family]) for family, css in (("VAE", "mu"), ("Autoencoder", "xhat"))),
                 curve("Principal components", "pca", baselines["pca"]),
             ],
-            "pixels": [baselines["pixels"][kind] for kind in KINDS],
+            "pixels": [accuracy(baselines["pixels"], kind) for kind in KINDS],
             "dimensions": baselines["pixels"]["dimensions"],
         },
     )
@@ -64,9 +76,14 @@ def show(name: str) -> None:
 
 def curve(name: str, css: str, accuracies: dict) -> dict:
     """{dimension: {kind: accuracy}}, of models with their name, as the component reads it."""
-    shares = [[one[kind] for one in accuracies.values()] for kind in KINDS]
+    shares = [[accuracy(one, kind) for one in accuracies.values()] for kind in KINDS]
     models = [one.get("name", name) for one in accuracies.values()]
     return {"name": name, "css": css, "dimensions": [int(d) for d in accuracies], "models": models, "shares": shares}
+
+
+def accuracy(found: dict, kind: str) -> float:
+    """An accuracy; what is measured in pixels, as components are, is weighed by what changes pictures already."""
+    return found.get(kind, found["nearest_neighbours"])
 
 
 def formula(name: str) -> str:
@@ -75,16 +92,17 @@ def formula(name: str) -> str:
     mu, sigma, kl = (part[0] for part in engine().compute(encoded, engine().model(name), found.x))
     costs = kl_per_dimension(normal(mu, sigma), standard_normal(len(mu)))
     order = costs.argsort(descending=True)[:SHOWN].tolist()
-    parts = [
-        ("", f"{mu[d]:.2f} ± {sigma[d]:.2f}".replace("-", "−"), f"{look.symbol('mu', f'μ<sub>{d}</sub>')} ± "
-         f"{look.symbol('sigma', f'σ<sub>{d}</sub>')}") for d in order
-    ]  # fmt: skip
+    parts = []
+    for d in order:
+        symbols = f"{look.symbol('mu', f'μ<sub>{d}</sub>')} ± {look.symbol('sigma', f'σ<sub>{d}</sub>')}"
+        value = f"{mu[d]:.2f} ± {sigma[d]:.2f}".replace("-", "−")
+        parts.append(("", value, look.label("mean ± standard deviation", symbols)))
     x, mu_, sigma_ = look.symbol("x"), look.symbol("mu", "μ"), look.symbol("sigma", "σ")
     text = (
         f"{x} → ({mu_}({x}), {sigma_}({x})): {len(mu)} latents instead of {found.x[0].numel()} pixels, KL "
         f"{look.nats(float(kl))} nats{'; those that cost most of it' if len(mu) > SHOWN else ''}"
     )
-    return f'<p style="font-size:1.1rem;padding-top:.6rem">{text}</p>{look.equation(parts)}'
+    return f'<p style="font-size:1.1rem;padding-top:.6rem">{glossary.marked(text)}</p>{look.equation(parts)}'
 
 
 def followed(files: list[File]) -> Iterator[File]:
@@ -103,7 +121,7 @@ def features(name: str, files: Iterable) -> tuple[Table, list[str]]:
     if kept is None or kept[0] != key:
         found, refused = uploads((file.name, file.getvalue()) for file in files)
         table, more = extract(
-            engine().model(name), followed(found), lambda model, x: engine().compute(encoded, model, x)
+            engine().model(name), followed(found), lambda model, x: engine().compute(encoded, model, x), MAX_MEGAPIXELS
         )
         kept = st.session_state["features.table"] = (key, table, refused + more)
     return kept[1:]

@@ -3,9 +3,11 @@
 import streamlit as st
 import torch
 
-from vae.app import live, look, session
+from vae.app import look
 from vae.app.components import generative
-from vae.engine import engine
+from vae.app.live import messages, wire
+from vae.app.session import kept
+from vae.serve.engine import engine
 
 TITLE, WORD = "A generative and a recognition model", "Two models"
 SEED = 4  # of the sample that the chapter opens with
@@ -19,20 +21,20 @@ def show(name: str) -> None:
         "the other way: it is shown x alone, and says where its z may be. Sample both, and compare the encoder's "
         "answer with the z that made the picture."
     )
-    model, kl = engine().model(name), session.card(name)["numbers"]["kl_per_dimension"]
+    model, kl = engine().model(name), kept.card(name)["numbers"]["kl_per_dimension"]
     z = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(SEED))
-    body = live.ancestry_body(engine().ask_ancestry(name, z, torch.tensor([SEED])).result())
+    body = messages.ancestry_body(engine().ask_ancestry(name, z, torch.tensor([SEED])).result())
     generative(
         key="generative",
         data={
-            "live": session.wire("generative"),
+            "live": wire.wire("generative"),
             "rev": name,
             "model": list(engine().models).index(name),
             "latents": model.latents,
             "shape": list(model.input_spec.shape),
             "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
             "z": z[0].tolist(),
-            "answer": look.as_text(bytes(live.HEADER.size) + body),
+            "answer": look.as_text(bytes(messages.HEADER.size) + body),
         },
-        on_question_change=lambda: session.answer("generative"),
+        on_question_change=lambda: wire.answer("generative"),
     )

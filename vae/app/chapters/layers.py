@@ -4,10 +4,11 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from vae.app import inputs, look, session
+from vae.app import look
 from vae.app.components import layers as component
-from vae.engine import engine
-from vae.resample import Layered, by_layer, variations
+from vae.app.session import inputs, kept, picker
+from vae.latent.layers import Layered, by_layer, variations
+from vae.serve.engine import engine
 
 TITLE, WORD = "A deep Bayesian network", "Layers"
 MODEL, READER = "mnist-ladder", "mnist"  # what the chapter is about, and the flat model beside it
@@ -19,7 +20,7 @@ SILENT = 0.05  # nats: less is shown as 0.0
 def drawn(identity: str, _x: Tensor) -> tuple[Tensor, Tensor, Layered]:
     """The reconstruction, (rounds, layers, count) resampled pictures, and the picture's ledger."""
     model = engine().chapter_model(MODEL)
-    generator = torch.Generator(next(model.parameters()).device).manual_seed(SEED)
+    generator = torch.Generator(model.device).manual_seed(SEED)
     first, pictures = engine().compute(variations, model, _x, ROUNDS * COUNT, generator)
     ledger = engine().compute(by_layer, model, _x, SAMPLES, generator)
     return first, pictures.unflatten(1, (ROUNDS, COUNT)).transpose(0, 1), ledger
@@ -27,7 +28,7 @@ def drawn(identity: str, _x: Tensor) -> tuple[Tensor, Tensor, Layered]:
 
 def show(name: str) -> None:
     """The chain, its samples, and what each layer costs."""
-    if session.lacks(MODEL, READER):
+    if picker.lacks(MODEL, READER):
         return
     found = inputs.current(READER)
     first, pictures, ledger = drawn(inputs.address(found), found.x)
@@ -53,18 +54,20 @@ def show(name: str) -> None:
         },
     )
     z, x = look.symbol("z"), look.symbol("x")
+    told = [f"KL of {look.symbol('z', f'z<sub>{layer}</sub>')}" for layer in range(1, len(kl) + 1)]
     parts = [
-        ("", look.nats(ledger.elbo), f"ELBO of {x} ± {ledger.elbo_error:.1f} nats"),
-        ("=", look.nats(ledger.log_likelihood), f"E log p({x}|{z})"),
-        *(("−", look.nats(value), f"KL of {look.symbol('z', f'z<sub>{i}</sub>')}") for i, value in enumerate(kl, 1)),
+        ("", look.nats(ledger.elbo), look.label("lower bound, nats", f"ELBO of {x} ± {ledger.elbo_error:.1f}")),
+        ("=", look.nats(ledger.log_likelihood), look.label("reconstruction", f"E log p({x}|{z})")),
+        *(("−", look.nats(value), look.label("told by", symbol)) for value, symbol in zip(kl, told, strict=True)),
     ]
     st.html(f'<div style="padding-top:1rem">{look.equation(parts)}</div>')
-    ours, flat = (session.card(model)["numbers"] for model in (MODEL, READER))
-    st.caption(
+    ours, flat = (kept.card(model)["numbers"] for model in (MODEL, READER))
+    said = (
         f"The model is {MODEL}, {engine().chapter_model(MODEL).latents} latents. Test set: {bounds(ours)} nats with "
-        f"layers, {bounds(flat)} for the flat model of {session.card(READER)['latents']} latents; both bound −log p(x) "
+        f"layers, {bounds(flat)} for the flat model of {kept.card(READER)['latents']} latents; both bound −log p(x) "
         "from above, so lower is better."
     )
+    st.html(look.note(said))
 
 
 def bounds(numbers: dict) -> str:

@@ -4,10 +4,13 @@ import numpy as np
 import streamlit as st
 import torch
 
-from vae.app import inputs, ledger, look, session
+from vae.app import look
 from vae.app.components import structure as diagram
-from vae.engine import engine
-from vae.structure import Layer, structure
+from vae.app.live import wire
+from vae.app.look import ledger
+from vae.app.session import inputs, kept
+from vae.inference.structure import Layer, structure
+from vae.serve.engine import engine
 
 TITLE, WORD = "The structure of a VAE", "Structure"
 SEED = 0  # of the eps that the chapter opens with
@@ -37,13 +40,13 @@ def show(name: str) -> dict[str, str]:
             "where the decoder finds p(x, z) highest, goes a step of Fisher scoring towards the peak, and σ is the "
             "peak’s width."
         )
-    model, given, kl = engine().model(name), inputs.current(name), session.card(name)["numbers"]["kl_per_dimension"]
+    model, given, kl = engine().model(name), inputs.current(name), kept.card(name)["numbers"]["kl_per_dimension"]
     eps = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(SEED))
     found = engine().compute(structure, model, given.x, eps)
     diagram(
         key="structure",
         data={
-            "live": session.wire("structure"),
+            "live": wire.wire("structure"),
             "rev": f"{name} {inputs.address(given)}",
             "model": list(engine().models).index(name),
             "input": given.name,
@@ -55,7 +58,7 @@ def show(name: str) -> dict[str, str]:
             "latents": floats(found.mu, found.sigma, found.eps),
             "decoded": floats(*(layer.output for layer in found.decoder), found.mean),
         },
-        on_question_change=lambda: session.answer("structure"),
+        on_question_change=lambda: wire.answer("structure"),
     )
     ledger.below(name, {"x": given.x})
     return {"x": inputs.address(given)}

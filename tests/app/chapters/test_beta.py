@@ -1,0 +1,49 @@
+"""The chapter on beta: the measured curve, and one picture through every model of the ladder."""
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+
+from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
+from vae import data
+from vae.app.chapters.beta import LATENTS, rung
+from vae.models import pretrained
+from vae.train.recipes import BETAS, RECIPES
+
+NAMES = [rung(latents, beta) for latents in LATENTS for beta in BETAS]
+
+
+def test_every_rung_is_a_recipe():
+    assert set(NAMES) <= set(RECIPES)
+
+
+def test_the_points_are_their_cards_and_the_pictures_are_one_x_and_one_eps_through_each_model():
+    sent = explorer(opened("fashion", HOW_IT_WORKS, chapter="beta", x="i42"))
+    x = data.fixed_binarisation("fashion-mnist")[42:43].float()
+    pictures = np.frombuffer(base64.b64decode(sent["pictures"]), np.uint8).reshape(len(NAMES), 1, 28, 28)
+    for name, point, picture in zip(NAMES, sent["points"], pictures, strict=True):
+        numbers, model = pretrained.load_card(name)["numbers"], pretrained.load_pretrained(name)
+        q = model.encode(x)
+        eps = torch.randn(1, model.latents, generator=torch.Generator().manual_seed(0))
+        p = model.decode(q.mean + q.stddev * eps)
+        assert np.abs(picture.astype(int) - p.mean[0].mul(255).round().int().numpy()).max() <= 1
+        assert point["log_likelihood"] == pytest.approx(float(p.log_prob(x)), abs=0.05)
+        assert point["distortion"] == numbers["reconstruction"]["value"]
+        assert point.get("rate") == numbers.get("kl", {}).get("value")
+
+
+def test_the_measured_parts_sum_to_the_rate_and_keep_their_bounds():
+    for point in explorer(opened("mnist", HOW_IT_WORKS, chapter="beta"))["points"]:
+        if point["beta"]:
+            parts = point["parts"]
+            assert abs(parts["total"] - point["rate"]) < 5 * parts["total_error"]
+            assert -1e-6 <= parts["mutual_information"] <= parts["bound"] + 1e-6
+            assert parts["total_correlation"] > -4 * parts["total_correlation_error"]
+            assert parts["dimension_wise_kl"] > -4 * parts["dimension_wise_kl_error"]
+            assert sum(point["dimensions"]) == pytest.approx(point["rate"], abs=0.01)
+
+
+def test_a_model_of_digits_is_shown_a_fixed_garment():
+    assert explorer(opened("mnist", HOW_IT_WORKS, chapter="beta"))["name"] == "test picture 0: Ankle boot"

@@ -1,0 +1,42 @@
+"""The chapter of the generative and the recognition model: what its picture opens with."""
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Bernoulli, Normal
+
+import vae
+from tests.app.pages.test_pages import EVERY_MODEL, HOW_IT_WORKS, checked, explorer, model, opened
+from vae.app.live import messages
+from vae.models import pretrained
+
+
+@EVERY_MODEL
+def test_it_opens_with_a_sample_and_every_number_is_about_it(name):
+    found = explorer(opened(name, HOW_IT_WORKS, chapter="model"))
+    d, z = found["latents"], torch.tensor([found["z"]])
+    content = base64.b64decode(found["answer"])[messages.HEADER.size :]
+    numbers = torch.from_numpy(np.frombuffer(content[: 4 * (4 + 2 * d)], "<f4").copy())
+    pixels = torch.from_numpy(np.frombuffer(content[4 * (4 + 2 * d) :], np.uint8).copy()).view(2, 1, *found["shape"])
+    mean, x = pixels[0] / 255, (pixels[1] == 255).float()
+    with torch.inference_mode():
+        likelihood, q = Bernoulli(logits=model(name)[0].decoder(z)), model(name)[0].encode(x)
+    assert set(pixels[1].unique().tolist()) == {0, 255}
+    assert (mean - likelihood.mean).abs().max() <= 0.51 / 255
+    expected = [Normal(0, 1).log_prob(z).sum(), likelihood.log_prob(x).sum(), q.log_prob(z).sum()]
+    assert numbers[:3].tolist() == pytest.approx([float(value) for value in expected], abs=2e-3)
+    assert float(numbers[3]) == pytest.approx(float(((z - q.mean).abs() < q.stddev).float().mean()))
+    torch.testing.assert_close(numbers[4:], torch.cat([q.mean[0], q.stddev[0]]), rtol=1e-3, atol=1e-4)
+    kl = pretrained.load_card(name)["numbers"]["kl_per_dimension"]
+    assert [kl[index] for index in found["order"]] == sorted(kl, reverse=True)
+
+
+def test_another_model_brings_its_own_sample():
+    first, second = vae.list_pretrained()[:2]
+    app = opened(first, HOW_IT_WORKS, chapter="model")
+    app.session_state["model"] = second
+    found = explorer(checked(app.run()))
+    assert found["rev"] == second
+    assert len(found["z"]) == found["latents"] == model(second)[0].latents

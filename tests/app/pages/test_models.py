@@ -1,0 +1,81 @@
+"""The Models page without a browser: its draws are the prior's, its numbers the cards' and the engine's."""
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+import vae
+from tests.app.pages.test_pages import checked, opened, pictures
+from vae.app import look
+from vae.app.pages import models
+from vae.models import pretrained
+from vae.pictures import films
+from vae.serve.engine import engine
+
+NAMES = vae.list_pretrained()
+EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="module")
+def app() -> AppTest:
+    return opened(NAMES[0], "vae/app/pages/models.py")
+
+
+@EVERY_MODEL
+def test_the_draws_are_what_the_library_decodes_of_the_prior(app, name):
+    model, (rows, columns) = vae.load_pretrained(name), models.DRAWS
+    z = torch.randn(rows * columns, model.latents, generator=torch.Generator().manual_seed(models.SEED))
+    frames = films.as_frames(model.decode(z).mean.detach())
+    height, width = model.input_spec.height, model.input_spec.width
+    shown = dict(pictures(app))[f"draws-{name}"].astype(int)
+    within = 1 if engine().precisions[name].name == "float32" else 16
+    for place, frame in enumerate(frames):
+        row, column = divmod(place, columns)
+        part = shown[height * row : height * (row + 1), width * column : width * (column + 1)]
+        assert np.abs(part - frame).max() <= within
+
+
+@EVERY_MODEL
+def test_the_numbers_are_the_cards_and_the_precision_is_the_engines(app, name):
+    body = [one.proto.body for one in app.get("html") if 'data-testid="facts"' in one.proto.body]
+    shown, found = body[models.kept.names().index(name)], pretrained.load_card(name)["numbers"]
+    exact = found.get("negative_log_evidence", found["negative_iw"])
+    for number in (found["negative_elbo"]["value"], exact["value"]):
+        assert look.nats(-number) in shown
+    assert f"{look.nats(found['kl']['value'])}<" in shown
+    assert f"{found['active_units']} of {pretrained.load_card(name)['latents']} latents" in shown
+    assert ("by quadrature" in shown) == ("negative_log_evidence" in found)
+    served = engine().precisions[name]
+    assert f">{served.name}<" in shown
+    assert f"{served.one:.1f} ms a picture" in shown
+
+
+@EVERY_MODEL
+def test_a_models_button_explores_it(name):
+    app = opened(next(other for other in NAMES if other != name), "vae/app/pages/models.py")
+    checked(app.button(key=f"use.{name}").click().run())
+    assert app.session_state["model"] == name
+    assert f"z.{name}" in app.session_state  # Explore has opened
+
+
+def test_the_models_of_the_chapters_are_all_there_with_their_cards_numbers(app):
+    (table,) = app.dataframe
+    chapters = pretrained.list_pretrained(chapters=True)
+    assert list(table.value["model"]) == chapters
+    for name, elbo, latents in zip(chapters, table.value["−ELBO"], table.value["latents"], strict=True):
+        card = pretrained.load_card(name)
+        expected = card["numbers"].get("negative_elbo", {}).get("value")
+        assert (np.isnan(elbo) and expected is None) or elbo == expected
+        assert latents == card["latents"]
+
+
+def test_a_training_that_moved_names_every_device_it_was_on(monkeypatch):
+    card = pretrained.load_card("mnist")
+    training = card["training"] | {
+        "legs": [{"device": "cpu, 2 threads"}, {"device": "H100"}, {"device": "cpu, 8 threads"}]
+    }
+    monkeypatch.setattr(models.kept, "card", lambda name: card | {"training": training})
+    assert " h on cpu and H100. " in models.made("mnist")
+    monkeypatch.setattr(models.kept, "card", lambda name: card)
+    assert " h on cpu. " in models.made("mnist")

@@ -1,0 +1,52 @@
+"""The picture first, its numbers as they come."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+import vae
+from tests.browser.conftest import free_port, serving
+from tests.browser.seen import changes, seen
+
+# No record of a picture comes while there is a file of this name.
+HELD = """
+import time
+from pathlib import Path
+from vae.serve.engine import Engine
+frame = Engine._frame
+def held(*arguments):
+    while Path({!r}).exists():
+        time.sleep(0.02)
+    return frame(*arguments)
+Engine._frame = held
+"""
+
+
+@pytest.fixture(scope="module")
+def holding(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """The address of a server, and the path of the file that holds its records back."""
+    folder = tmp_path_factory.mktemp("held")
+    with serving(free_port(), folder / "stderr.txt", HELD.format(str(folder / "hold"))) as address:
+        yield address, folder / "hold"
+
+
+@pytest.mark.parametrize("name", vae.list_pretrained())
+def test_another_picture_is_there_before_its_numbers(visitor, holding, name):
+    someone = visitor()
+    someone.server, hold = holding
+    page = someone.opens(f"/reconstruct?model={name}")
+    ledger, computing = page.get_by_test_id("ledger"), page.get_by_test_id("computing")
+    ledger.wait_for()
+    hold.touch()
+    try:
+        before = seen(page)
+        page.get_by_role("button", name="Another").click()
+        changes(page, before)
+        expect(computing).to_be_visible()
+        expect(ledger).to_have_count(0)
+    finally:
+        hold.unlink()
+    ledger.wait_for()
+    expect(computing).to_have_count(0)

@@ -1,0 +1,66 @@
+"""The structure of a model against forward hooks on a copy of it, which see the same pass."""
+
+import pytest
+import torch
+
+import vae
+from vae import data
+from vae.inference.structure import decoding, structure
+from vae.models import VAE, build
+from vae.train import recipes
+
+NAMES = vae.list_pretrained()
+CONV = VAE.Config(recipes.DIGIT, 5, network="conv", width=32, channels=(4, 8))
+
+
+def example(model) -> tuple[torch.Tensor, torch.Tensor]:
+    x = data.fixed_binarisation("mnist")[:1].float()
+    return x, torch.randn(1, model.latents, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("name", [*NAMES, "conv"])
+def test_every_layer_has_the_kind_the_shape_and_the_values_that_hooks_see(name):
+    model = build(CONV, torch.Generator().manual_seed(1)) if name == "conv" else vae.load_pretrained(name, "cpu")
+    x, eps = example(model)
+    seen = []
+    handles = [
+        layer.register_forward_hook(lambda layer, _, output: seen.append((type(layer).__name__, output[0].clone())))
+        for network in (model.encoder, model.decoder)
+        for layer in network
+    ]
+    with torch.inference_mode():
+        q = model.encode(x)
+        mean = model.decode(q.mean + q.stddev * eps).mean
+    for handle in handles:
+        handle.remove()
+    found = structure(model, x, eps)
+    encoder, correction = found.encoder[: len(model.encoder)], found.encoder[len(model.encoder) :]
+    assert [layer.kind for layer in correction] == ["Correction"] * model.config.corrected
+    layers = [*encoder, *found.decoder]
+    seen = seen[: len(encoder)] + seen[-len(found.decoder) :]  # a correction runs the decoder in between
+    assert [layer.kind for layer in layers] == [kind for kind, _ in seen]
+    for layer, (_, output) in zip(layers, seen, strict=True):
+        torch.testing.assert_close(layer.output, output)
+    torch.testing.assert_close(found.mean, mean[0])
+    assert sum(layer.parameters for layer in layers) == sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_last_layers_are_mu_and_log_sigma_and_the_log_odds_and_z_lies_where_eps_says(name):
+    model = vae.load_pretrained(name, device="cpu")
+    found = structure(model, *example(model))
+    mu, log_sigma = found.encoder[-1].output.chunk(2)
+    torch.testing.assert_close(found.mu, mu)
+    torch.testing.assert_close(found.sigma.log(), log_sigma, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close((found.z - found.mu) / found.sigma, found.eps, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(torch.sigmoid(found.decoder[-1].output), found.mean)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_decoding_is_the_decoder_s_half_of_the_structure_for_each_row(name):
+    model = vae.load_pretrained(name, device="cpu")
+    found = structure(model, *example(model))
+    values = torch.cat([layer.output.flatten() for layer in found.decoder] + [found.mean.flatten()])
+    rows = decoding(model, torch.stack([found.z, torch.zeros_like(found.z)]))
+    torch.testing.assert_close(rows[0], values, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(rows[1:], decoding(model, torch.zeros(1, model.latents)), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,290 @@
+// The drawing pad: what is drawn is prepared, encoded and decoded while it is being drawn.
+
+import { fromBase64, toBase64 } from "../shared/base64.js";
+import { element, markup, nats } from "../shared/dom.js";
+import { paint, redrawn, rgbOf } from "../shared/paint.js";
+import { Kind, Live, parts } from "../shared/live.js";
+import { mounted } from "../shared/mounted.js";
+
+const SIDE = 140; // pixels of the pad, 5 for each of MNIST's
+const BRUSH = 12;
+const PEN_STEP = 3; // of an arrow key
+
+class Pad {
+  /** @type {PadData} */
+  data;
+  /** @type {Component<PadData>} */
+  component;
+
+  constructor(parent) {
+    this.root = parent.appendChild(element("div", { class: "lab" }));
+    this.rev = null;
+    this.live = new Live();
+  }
+
+  end() {
+    this.live.close();
+  }
+
+  /** @param {Component<PadData>} component */
+  update(component) {
+    this.component = component;
+    const { data } = component;
+    this.live.through(component);
+    if (data.rev === this.rev) return;
+    this.rev = data.rev;
+    this.data = data;
+    this.build();
+    if (data.canvas) {
+      const grey = fromBase64(data.canvas);
+      this.base = new ImageData(SIDE, SIDE);
+      grey.forEach((value, i) => this.base.data.set([value, value, value, 255], 4 * i));
+      this.redraw();
+      this.ask();
+    }
+  }
+
+  build() {
+    this.pad = element("canvas", {
+      class: "pad",
+      width: SIDE,
+      height: SIDE,
+      tabindex: 0,
+      "data-testid": "pad",
+      role: "application",
+      "aria-label": "Drawing pad: arrow keys move the pen, Space lowers and lifts it",
+      onpointerdown: (event) => this.down(event),
+      onpointermove: (event) => this.move(event),
+      onpointerup: () => this.up(),
+      onpointercancel: () => this.up(),
+      onkeydown: (event) => this.key(event),
+      onfocus: () => this.showTip(this.pad.matches(":focus-visible")),
+      onblur: () => this.showTip(false),
+    });
+    this.tip = element("div", { class: "tip", hidden: "", "data-testid": "pen" });
+    this.pen = this.pad.getContext("2d", { willReadFrequently: true });
+    this.strokes = [];
+    this.base = null;
+    this.at = [SIDE / 2, SIDE / 4];
+    const shown = (testid, label) => {
+      const canvas = element("canvas", { class: "picture", "data-testid": testid, role: "img", "aria-label": label });
+      paint(canvas, new Uint8Array(this.data.pixels), this.data.shape);
+      return canvas;
+    };
+    this.bits = shown("x", "The bits the model reads of the drawing");
+    this.mean = shown("decoded", "What the model makes of the drawing");
+    this.gap = shown("difference", "Where the two differ");
+    this.gap.classList.add("dark");
+    this.bars = element("div", {
+      class: "bars",
+      role: "img",
+      "aria-label": "KL of each latent",
+      title: "KL of each latent",
+    });
+    this.heights = this.data.order.map(() => element("i", { style: "height:0" }));
+    this.bars.append(...this.heights);
+    this.numbers = element("span", { "data-testid": "sketch" });
+    this.told = markup("lower bound ELBO = reconstruction − KL, in nats");
+    this.told.hidden = true;
+    const figure = (canvas, ...caption) => element("figure", {}, canvas, element("figcaption", {}, ...caption));
+    this.root.replaceChildren(
+      element(
+        "div",
+        { class: "drawn" },
+        figure(
+          element("div", { class: "paper" }, this.pad, this.tip),
+          element(
+            "span",
+            { class: "row" },
+            element("button", { onclick: () => this.undo() }, "Undo"),
+            element("button", { onclick: () => this.clear() }, "Clear"),
+          ),
+        ),
+        figure(this.bits, markup("<x>, the bits that are read"), this.bars),
+        figure(this.mean, markup("<xhat> at z = <mu>"), element("br"), this.told, element("br"), this.numbers),
+        figure(
+          this.gap,
+          element("b", { class: "x" }, "missed"),
+          " and ",
+          element("b", { class: "xhat" }, "added"),
+          " ink",
+        ),
+      ),
+      this.live.status,
+    );
+    this.redraw();
+  }
+
+  // ---- drawing ----
+
+  point(event) {
+    const box = this.pad.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
+  }
+
+  // where the arrow keys have the pen; a mouse or a finger shows itself
+  showTip(shown = !this.tip.hidden) {
+    this.tip.hidden = !shown;
+    this.tip.classList.toggle("down", Boolean(this.drawing));
+    const share = (value) => `${(100 * value) / SIDE}%`;
+    Object.assign(this.tip.style, { left: share(this.at[0]), top: share(this.at[1]), width: share(BRUSH) });
+  }
+
+  down(event) {
+    this.showTip(false);
+    this.pad.setPointerCapture(event.pointerId);
+    this.begin(this.point(event));
+  }
+
+  begin(point) {
+    this.drawing = [point];
+    this.strokes.push(this.drawing);
+    this.redraw();
+    this.ask();
+  }
+
+  move(event) {
+    if (!this.drawing) return;
+    const events = event.getCoalescedEvents?.() ?? [];
+    this.drawing.push(...(events.length ? events : [event]).map((one) => this.point(one)));
+    this.redraw();
+    this.ask();
+  }
+
+  up() {
+    if (!this.drawing) return;
+    this.drawing = null;
+    this.commit();
+  }
+
+  key(event) {
+    const by = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (event.key === " " && this.drawing) this.up();
+    else if (event.key === " ") this.begin([...this.at]);
+    else if (event.key === "Backspace") this.undo();
+    else if (by) {
+      this.at = this.at.map((value, i) => Math.min(SIDE - 1, Math.max(0, value + by[i] * PEN_STEP)));
+      this.drawing?.push([...this.at]);
+      this.redraw();
+      if (this.drawing) this.ask();
+    } else return;
+    this.showTip(true);
+    event.preventDefault();
+  }
+
+  undo() {
+    if (!this.strokes.pop()) this.base = null;
+    this.redraw();
+    this.commit();
+  }
+
+  clear() {
+    this.strokes = [];
+    this.base = null;
+    this.redraw();
+    this.commit();
+  }
+
+  redraw() {
+    const { pen } = this;
+    pen.fillStyle = "#000";
+    pen.fillRect(0, 0, SIDE, SIDE);
+    if (this.base) pen.putImageData(this.base, 0, 0);
+    pen.lineCap = pen.lineJoin = "round";
+    for (const points of this.strokes) {
+      pen.beginPath();
+      pen.moveTo(points[0][0], points[0][1]);
+      // through the middles, with the points as handles: smooth however few they are
+      for (let i = 1; i + 1 < points.length; i++) {
+        const [[x, y], [nextX, nextY]] = [points[i], points[i + 1]];
+        pen.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
+      }
+      pen.lineTo(points.at(-1)[0] + 0.1, points.at(-1)[1]); // a line without length is no dot
+      const drawn = (width, shade) => {
+        pen.lineWidth = width;
+        pen.strokeStyle = shade;
+        pen.stroke();
+      };
+      drawn(BRUSH + 3, "#ffffff60");
+      drawn(BRUSH, "#fff");
+    }
+  }
+
+  grey() {
+    const { data } = this.pen.getImageData(0, 0, SIDE, SIDE);
+    return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i]);
+  }
+
+  // ---- asking ----
+
+  // then() is called once the answer is drawn, if no newer drawing overtakes it
+  ask(then = () => {}) {
+    const grey = this.grey();
+    const body = new Uint8Array(4 + grey.length);
+    new DataView(body.buffer).setUint16(0, SIDE, true);
+    new DataView(body.buffer).setUint16(2, SIDE, true);
+    body.set(grey, 4);
+    this.live.ask(Kind.DRAWING, this.data.model, body, (buffer, kind) => {
+      this.answered(buffer, kind);
+      then();
+    });
+  }
+
+  answered(buffer, kind) {
+    if (kind === Kind.SENTENCE) return this.nothing();
+    const { latents, pixels: size, shape, grey, order } = this.data;
+    const { numbers, pixels } = parts(buffer, 2 + 3 * latents);
+    const bits = pixels.subarray(size, 2 * size).map((level) => (255 * level) / (grey - 1));
+    const mean = pixels.subarray(2 * size);
+    paint(this.bits, bits, shape);
+    paint(this.mean, mean, shape);
+    paint(this.gap, this.difference(bits, mean), [3, shape[1], shape[2]]);
+    redrawn(this.mean);
+    const kl = numbers.subarray(2 + 2 * latents);
+    const most = Math.max(1, ...kl);
+    order.forEach((index, i) => {
+      this.heights[i].style.height = `${(100 * kl[index]) / most}%`;
+    });
+    const total = kl.reduce((sum, value) => sum + value, 0);
+    this.told.hidden = false;
+    this.numbers.textContent = `ELBO ${nats(numbers[0] - total)} = ${nats(numbers[0])} − ${nats(total)} nats, ± ${nats(numbers[1])}`;
+  }
+
+  // x less x̂ as colours on black: x's where the model misses ink, x̂'s where it adds ink
+  difference(x, mean) {
+    const style = getComputedStyle(this.gap); // the picture is dark on every page
+    const [missed, added] = ["--x", "--xhat"].map((name) => rgbOf(style.getPropertyValue(name)));
+    const [channels, ...sides] = this.data.shape;
+    const plane = sides[0] * sides[1];
+    const colours = new Uint8Array(3 * plane);
+    for (let i = 0; i < plane; i++) {
+      let gap = 0;
+      for (let c = 0; c < channels; c++) gap += (x[c * plane + i] - mean[c * plane + i]) / (255 * channels);
+      const colour = gap > 0 ? missed : added;
+      for (let c = 0; c < 3; c++) colours[c * plane + i] = Math.abs(gap) * colour[c];
+    }
+    return colours;
+  }
+
+  // what was read of a drawing that is gone
+  nothing() {
+    for (const canvas of [this.bits, this.mean, this.gap])
+      paint(canvas, new Uint8Array(this.data.pixels), this.data.shape);
+    for (const bar of this.heights) bar.style.height = "0";
+    this.told.hidden = true;
+    this.numbers.textContent = "";
+  }
+
+  // The picture first, the ledger after it: Python computes for a while.
+  commit() {
+    this.ask(() => this.send());
+  }
+
+  send() {
+    const grey = this.grey();
+    const empty = grey.every((value) => value === 0);
+    this.component.setStateValue("drawing", empty ? "" : toBase64(grey));
+  }
+}
+
+export default await mounted((parent) => new Pad(parent));

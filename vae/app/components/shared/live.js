@@ -1,0 +1,281 @@
+// The browser's end of vae/app/live/sockets.py: its messages, and a connection that asks only for the newest. Where the socket is
+// away, Python's script answers the same messages: slower, one at a time.
+
+import { fromBase64, toBase64 } from "./base64.js";
+import { element, say } from "./dom.js";
+
+export const Kind = {
+  HELLO: 0,
+  INPUT: 1,
+  PLACE: 2,
+  PICTURES: 3,
+  DRAWING: 4,
+  SENTENCE: 5,
+  EXAMPLE: 6,
+  NEAR: 7,
+  ANCESTRY: 8,
+  DECODING: 9,
+  POSTERIOR: 10,
+  REFINE: 11,
+  PASSING: 12,
+};
+export const HEADER = 8;
+// what no new connection could mend, in words
+const OVER = {
+  4400: "This page and its server are of different versions: reload it",
+  4401: "This page's session is over: reload it",
+  4403: "The server does not know this address: its owner can add it to server.corsAllowedOrigins",
+  4404: "This model is no longer on the server: reload the page",
+};
+const UNKNOWN = 4401; // the server does not know the token: after a long cut the script may have that of a new session
+const SPOILT = [4413, 4422]; // the request was at fault: asked again, it would close the next socket too
+const DEAD = 10000; // ms without an answer: the line is dead, though nobody said so
+const HAND_RESTS = 120; // ms after which a hand rests
+const PACE = 6; // ms between requests of a kind: a fast hand must not use up what a session may ask for
+
+// Streamlit's own connection: without it, what its script is asked is lost.
+const connected = () =>
+  /** @type {HTMLElement | null} */ (document.querySelector("[data-testid=stApp]"))?.dataset.testConnectionState ===
+  "CONNECTED";
+
+function message(kind, model, sequence, body) {
+  const bytes = new Uint8Array(HEADER + body.byteLength);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, 1);
+  view.setUint8(1, kind);
+  view.setUint16(2, model, true);
+  view.setUint32(4, sequence, true);
+  bytes.set(new Uint8Array(body.buffer ?? body, body.byteOffset ?? 0, body.byteLength), HEADER);
+  return bytes;
+}
+
+// numbers and pictures of an answer, which begins with 8 bytes of header, so that the floats are aligned
+/**
+ * @param {ArrayBuffer} buffer
+ * @param {number} numbers
+ */
+export function parts(buffer, numbers) {
+  return {
+    numbers: new Float32Array(buffer, HEADER, numbers),
+    pixels: new Uint8Array(buffer, HEADER + 4 * numbers),
+  };
+}
+
+export class Live {
+  // `status` is for the component to show: it says when the socket is away; onReady() is called when it is there again
+  constructor(onReady = () => {}) {
+    this.onReady = onReady;
+    this.status = element("div", { class: "status", role: "status" });
+    this.token = null;
+    this.socket = null;
+    this.ready = false;
+    this.closed = false;
+    this.over = ""; // why no connection is tried any more
+    this.run = null; // which of its runs the script spoke of last
+    this.refused = false; // the server does not know the token, and the script has not said that it has no other
+    this.attempts = 0;
+    /** @type {Component<{ live: LiveData }> | null} */
+    this.component = null;
+    this.sequence = 0;
+    this.flying = new Map(); // kind -> {sequence, request, watch}
+    this.resting = new Set(); // kinds of which one was sent just now
+    this.waiting = new Map(); // kind -> {model, body, done}
+    this.inputs = new Map(); // model -> bytes
+    this.asking = null; // what Python is asked, {n, kind, request}
+  }
+
+  /**
+   * The component that this belongs to, at each of its updates: the way to Python.
+   * @param {Component<{ live: LiveData }>} component
+   */
+  through(component) {
+    this.component = component;
+    const { path, token, heard, run } = component.data.live;
+    const anew = run !== this.run;
+    this.run = run;
+    this.connect(path, token);
+    if (this.refused && anew) this.giveUp();
+    if (!this.asking || heard?.n !== this.asking.n) return;
+    const { request } = this.asking;
+    this.asking = null;
+    if (heard.message) {
+      const { buffer } = fromBase64(heard.message);
+      request.done(buffer, new DataView(buffer).getUint8(1));
+    }
+    this.askPython();
+  }
+
+  askPython() {
+    if (!this.component || this.ready || this.asking || !this.attempts || this.closed || !connected()) return;
+    const [kind, request] = this.waiting.entries().next().value ?? [];
+    if (!request) return;
+    this.waiting.delete(kind);
+    const n = `${performance.timeOrigin + performance.now()}`;
+    this.asking = { n, kind, request };
+    const input = message(Kind.INPUT, request.model, 0, this.inputs.get(request.model) ?? new Uint8Array());
+    const question = message(kind, request.model, 0, request.body);
+    this.component.setStateValue("question", { n, input: toBase64(input), message: toBase64(question) });
+  }
+
+  // Where the route is, is for the page to say: a proxy may have put a prefix before the server's own paths. Streamlit's
+  // page asks for its scripts relative to its own address too, so wherever there is a page at all this leads to its server.
+  connect(path, token) {
+    if (token === this.token && this.socket) return;
+    this.address = new URL(path, document.baseURI);
+    this.address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    this.token = token;
+    this.refused = false;
+    this.attempts = 0;
+    this.open();
+  }
+
+  open() {
+    clearTimeout(this.retry);
+    if (this.closed) return;
+    this.over = "";
+    const old = this.socket;
+    const socket = (this.socket = new WebSocket(this.address));
+    if (old) old.close();
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => socket.send(message(Kind.HELLO, 0, 0, new TextEncoder().encode(this.token)));
+    socket.onmessage = (event) => socket === this.socket && this.receive(event.data);
+    socket.onclose = (event) => socket === this.socket && this.lost(event.code);
+  }
+
+  lost(code) {
+    this.refused = code === UNKNOWN;
+    this.over = this.refused ? "" : (OVER[code] ?? "");
+    if (this.asking && !connected()) this.takeBack();
+    for (const [kind, { request, watch }] of this.flying) {
+      clearTimeout(watch);
+      if (!SPOILT.includes(code) && !this.waiting.has(kind)) this.waiting.set(kind, request);
+    }
+    this.flying.clear();
+    const pause = Math.min(8000, 300 * 2 ** this.attempts++);
+    this.setReady(false);
+    this.askPython();
+    clearTimeout(this.retry);
+    if (this.closed) return;
+    if (this.refused && connected()) document.vaeLab.runAgain(); // else the page sees to it once it is connected
+    if (!this.refused && !this.over) this.retry = setTimeout(() => this.open(), pause);
+  }
+
+  giveUp() {
+    this.refused = false;
+    this.over = OVER[UNKNOWN];
+    this.setReady(false);
+  }
+
+  // What Python has not answered waits again, unless there is something newer.
+  takeBack() {
+    const { kind, request } = this.asking;
+    if (!this.waiting.has(kind)) this.waiting.set(kind, request);
+    this.asking = null;
+  }
+
+  // what to tell the visitor
+  why() {
+    const said = this.over || "reconnecting";
+    return connected() ? `${said}; until then each move takes a moment` : said;
+  }
+
+  close() {
+    this.closed = true;
+    this.ready = false; // what is due a moment later is not sent
+    clearTimeout(this.retry);
+    clearTimeout(this.silent);
+    clearTimeout(this.restingHand);
+    for (const { watch } of this.flying.values()) clearTimeout(watch);
+    this.socket?.close();
+  }
+
+  setReady(ready) {
+    this.ready = ready;
+    clearTimeout(this.silent);
+    if (!ready) this.silent = setTimeout(() => say(this.status, this.why()), 600); // a short break is not worth a word
+    else {
+      say(this.status, "");
+      this.onReady();
+    }
+  }
+
+  receive(buffer) {
+    const view = new DataView(buffer);
+    const kind = view.getUint8(1);
+    if (kind === Kind.HELLO) {
+      this.attempts = 0;
+      for (const [model, bytes] of this.inputs) this.socket.send(message(Kind.INPUT, model, 0, bytes));
+      this.setReady(true);
+      if (this.asking) {
+        this.takeBack(); // what Python would answer late must not overtake what is answered here
+        this.component.setStateValue("question", null);
+      }
+      for (const waiting of this.waiting.keys()) this.next(waiting);
+      return;
+    }
+    const asked = kind === Kind.SENTENCE ? Kind.DRAWING : kind;
+    const flight = this.flying.get(asked);
+    if (!flight || flight.sequence !== view.getUint32(4, true)) return;
+    clearTimeout(flight.watch);
+    this.flying.delete(asked);
+    this.next(asked);
+    flight.request.done(buffer, kind);
+  }
+
+  /**
+   * The x of the places that follow; empty for none.
+   * @param {number} model
+   * @param {Uint8Array} bytes
+   */
+  input(model, bytes) {
+    this.inputs.set(model, bytes);
+    if (this.ready) this.socket.send(message(Kind.INPUT, model, 0, bytes));
+  }
+
+  /**
+   * done(answer, kind) is called for the newest request of its kind; those it overtook are forgotten.
+   * @param {number} kind
+   * @param {number} model
+   * @param {ArrayBufferLike | ArrayBufferView} body
+   * @param {(answer: ArrayBuffer, kind: number) => void} done
+   */
+  ask(kind, model, body, done) {
+    this.waiting.set(kind, { model, body, done });
+    this.next(kind);
+  }
+
+  /**
+   * A place under the hand. Where the decoder corrects q that takes long, so what passes is answered without, and the
+   * place where the hand rests once more.
+   * @param {number} model
+   * @param {Place} z
+   * @param {(answer: ArrayBuffer, kind: number) => void} done
+   */
+  place(model, z, done) {
+    clearTimeout(this.restingHand);
+    const body = new Float32Array(z);
+    if (!this.ready || !this.component.data.live.corrected.includes(model))
+      return this.ask(Kind.PLACE, model, body, done);
+    this.waiting.delete(Kind.PLACE);
+    const turn = (this.turn = {});
+    const newest = (answer, kind) => turn === this.turn && done(answer, kind);
+    this.ask(Kind.PASSING, model, body, done);
+    this.restingHand = setTimeout(() => this.ask(Kind.PLACE, model, body, newest), HAND_RESTS);
+  }
+
+  next(kind) {
+    const request = this.waiting.get(kind);
+    if (!this.ready) return this.askPython();
+    if (!request || this.flying.has(kind)) return;
+    if (this.resting.has(kind)) return;
+    this.resting.add(kind);
+    setTimeout(() => {
+      this.resting.delete(kind);
+      this.next(kind);
+    }, PACE);
+    this.waiting.delete(kind);
+    const sequence = (this.sequence = (this.sequence + 1) >>> 0);
+    this.flying.set(kind, { sequence, request, watch: setTimeout(() => this.lost(), DEAD) });
+    this.socket.send(message(kind, request.model, sequence, request.body));
+  }
+}

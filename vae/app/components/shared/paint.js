@@ -1,0 +1,80 @@
+// Pictures on canvases: bytes as they come from a decoder, and the colours of the page.
+
+/**
+ * Draw c x h x w bytes, pixel by pixel; CSS makes them large.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Pixels} pixels
+ * @param {Shape} shape
+ */
+export function paint(canvas, pixels, [channels, height, width]) {
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
+  }
+  const image = new ImageData(width, height);
+  const plane = width * height;
+  for (let i = 0; i < plane; i++) {
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = pixels[i + (channels === 3 ? c * plane : 0)];
+    image.data[4 * i + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+/**
+ * The i-th of pictures that lie one after the other.
+ * @param {Uint8Array} pixels
+ * @param {Shape} shape
+ * @param {number} i
+ */
+export function nth(pixels, shape, i) {
+  const size = shape.reduce((product, side) => product * side, 1);
+  return pixels.subarray(i * size, (i + 1) * size);
+}
+
+/**
+ * Counts on the canvas itself how often it was painted, for those who wait for it.
+ * @param {HTMLCanvasElement} canvas
+ */
+export function redrawn(canvas) {
+  canvas.dataset.drawn = String(Number(canvas.dataset.drawn ?? 0) + 1);
+}
+
+/**
+ * Tiles of a square, row by row, on one sheet; `looks` may say how strongly the i-th is seen, or 0.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Uint8Array} pixels
+ * @param {Shape} shape
+ * @param {number} side
+ * @param {(i: number) => number} looks
+ */
+export function paintTiles(canvas, pixels, shape, side, looks = () => 1) {
+  const [channels, height, width] = shape;
+  canvas.width = side * width;
+  canvas.height = side * height;
+  const pen = canvas.getContext("2d");
+  const tile = document.createElement("canvas");
+  for (let i = 0; i < side * side; i++) {
+    pen.globalAlpha = looks(i);
+    if (pen.globalAlpha === 0) continue;
+    paint(tile, pixels.subarray(i * channels * height * width), shape);
+    pen.drawImage(tile, (i % side) * width, Math.floor(i / side) * height);
+  }
+  return canvas;
+}
+
+// Registered as colours, they reach a canvas as "rgb(...)", resolved for the light or dark page that it is on.
+for (const symbol of ["x", "xhat", "z", "mu", "sigma", "eps"]) {
+  try {
+    CSS.registerProperty({ name: `--${symbol}`, syntax: "<color>", inherits: true, initialValue: "gray" });
+  } catch (error) {
+    // another version of this module was first
+    if (/** @type {DOMException} */ (error).name !== "InvalidModificationError") throw error;
+  }
+}
+
+// red, green and blue of such a colour
+export const rgbOf = (colour) =>
+  colour
+    .match(/[\d.]+/g)
+    .slice(0, 3)
+    .map(Number);

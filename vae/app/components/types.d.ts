@@ -1,0 +1,195 @@
+/** What the browser side is told, and what it tells: for `tsc`, which reads it with the scripts. */
+
+export {};
+
+declare global {
+  interface Window {
+    /** load.js */
+    componentOf: (version: string, file: string) => (component: Component) => Promise<(() => void) | void>;
+    /** mounted.js */
+    instruments: WeakMap<Node, any>;
+    Plotly: any;
+  }
+
+  interface Document {
+    /** page.js: what the page is about, and how its script is run again */
+    vaeLab?: { model?: string; own?: string | null; runAgain?: () => void };
+  }
+
+  /** What Streamlit hands a component's module at each update. */
+  interface Component<Data = any> {
+    name: string;
+    key: string;
+    data: Data;
+    parentElement: HTMLElement | ShadowRoot;
+    setStateValue(name: string, value: unknown): void;
+    setTriggerValue(name: string, value: unknown): void;
+  }
+
+  /** One on the page: `update` at each run of the script, `end` when the page is left. */
+  interface Instrument<Data = any> {
+    root: HTMLElement;
+    update(component: Component<Data>): void | Promise<void>;
+    end(): void;
+  }
+
+  /** channels, height, width */
+  type Shape = [number, number, number];
+  type Pixels = Uint8Array | Uint8ClampedArray;
+  type Place = number[];
+  type Pair = [number, number];
+  /** bytes, float32 or uint32 values in base64 */
+  type Base64 = string;
+
+  /** vae/app/live/wire.py */
+  interface LiveData {
+    path: string;
+    token: string;
+    heard: { n: string; message: Base64 } | null;
+    run: number | null;
+    corrected: number[];
+  }
+
+  interface Encoded {
+    mu: Place;
+    sigma: Place;
+  }
+
+  interface Preset extends Encoded {
+    id: string;
+    label: string;
+    name: string;
+    own?: boolean;
+  }
+
+  interface ExploreData {
+    live: LiveData;
+    rev: string;
+    model: number;
+    latents: number;
+    shape: Shape;
+    pixels: number;
+    grey: number;
+    z: Place;
+    given: string;
+    sampled: boolean;
+    kl: number[];
+    order: number[];
+    active: number;
+    shown: number;
+    reach: number[];
+    components: { directions: Place[]; reach: number };
+    presets: Preset[];
+    levels: Base64;
+    answer: Base64;
+  }
+
+  interface MapData {
+    live: LiveData;
+    rev: string;
+    turn: string;
+    model: number;
+    latents: number;
+    shape: Shape;
+    z: Place;
+    given: string;
+    levels: Base64;
+    xy: Base64;
+    labels: Base64;
+    rows: Base64;
+    values: Record<"elbo" | "kl" | "reconstruction", Base64>;
+    rank: Base64;
+    side: number;
+    middle: Pair;
+    far: number;
+    farthest: number;
+    along: Place[] | null;
+    titles: [string, string];
+    classes: string[];
+    colours: string[];
+    typical: number[];
+    groups: Record<string, Base64>;
+    marks: ({ label: string } & Encoded)[];
+    direction: { name: string; vector: Place } | null;
+    kept: number | null;
+    plotly: string;
+  }
+
+  interface Judged {
+    length: number;
+    largest_step: number;
+    lowest_density: number;
+    shell: number[];
+  }
+
+  interface Way {
+    strip: Base64;
+    z: Base64;
+    series: Record<string, Base64>;
+    judged: Judged;
+  }
+
+  interface End {
+    letter: string;
+    name: string;
+    poor: string;
+    pixels: Base64;
+    mu: Place;
+  }
+
+  interface JourneyData {
+    live: LiveData;
+    rev: string;
+    model: number;
+    latents: number;
+    shape: Shape;
+    lengths: "bits" | "levels";
+    mode: "two" | "four" | "sum";
+    ends: End[];
+    ways: Record<string, Way>;
+    square: { side: number; strip: Base64 } | null;
+    most: number;
+    steps: number;
+    speed: number;
+    chosen: string;
+    at: number[];
+  }
+
+  /** What `playButton` plays. */
+  interface Film {
+    next(): void;
+    show(): void;
+  }
+
+  interface PadData {
+    live: LiveData;
+    rev: string;
+    model: number;
+    latents: number;
+    shape: Shape;
+    pixels: number;
+    grey: number;
+    order: number[];
+    canvas: Base64 | null;
+  }
+
+  interface Gaussian {
+    weight: number;
+    mean: number;
+    sigma: number;
+  }
+
+  type Density = Gaussian[];
+
+  interface DivergenceData {
+    rev: string;
+    p: number[];
+    q: number[];
+    about: string;
+    pixels: Base64;
+    shape: Shape;
+    latents: [number, number, number][];
+    count: number;
+    total: number;
+  }
+}

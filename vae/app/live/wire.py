@@ -1,0 +1,69 @@
+"""What pages tell their live components: where the socket is, and who they are to it."""
+
+import base64
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import plotly
+import streamlit as st
+
+from vae.app import look
+from vae.app.live import exchange, messages, routes, sessions
+from vae.serve.engine import engine
+from vae.serve.turns import charge
+
+
+def plotly_path() -> str:
+    """Where the map loads Plotly from: the file of the installed package, on this page's server."""
+    return f"{routes.PLOTLY}?v={plotly.__version__}"
+
+
+def live_token() -> str:
+    """What this session's sockets say who they are by; worth nothing once the session is over.
+
+    It lies in the session's state, which lives as long as the session. A cache of the session would not do: Streamlit
+    empties it whenever the connection is cut, and runs no script when that is back.
+    """
+    if "ticket" not in st.session_state:
+        st.session_state["ticket"] = sessions.Ticket()
+    return st.session_state["ticket"].token
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """A page's script runs inside: once something may be computed for its visitor, to whom its own time is charged."""
+    live_token()  # from here on the engine knows whose script this is
+    callers = engine().callers
+    callers.hold_on()
+    start = time.thread_time()
+    try:
+        yield
+    finally:
+        charge(callers.visitor(), time.thread_time() - start)
+
+
+def wire(key: str) -> dict:
+    """What the live component with a key needs to ask: its socket, and what the script was asked where that is away.
+
+    `corrected` are the models whose PLACEs take so long that a hand asks for PASSING until it rests. `run` says
+    which run the page asked for last: its connection had been cut, or its token was refused.
+    """
+    corrected = [number for number, model in enumerate(engine().models.values()) if model.config.corrected]
+    heard = st.session_state.get(f"{key}.heard")
+    run = (st.session_state.get("page") or {}).get("run")
+    return {"path": routes.SOCKET, "token": live_token(), "heard": heard, "run": run, "corrected": corrected}
+
+
+def answer(key: str) -> None:
+    """The callback of a live component without its socket: its question is answered as the socket would have."""
+    question = st.session_state[key].get("question")
+    if not isinstance(question, dict):
+        st.session_state.pop(f"{key}.heard", None)
+        return
+    try:
+        message, given = (base64.b64decode(str(question.get(part)), validate=True) for part in ("message", "input"))
+        found = exchange.answer_here(live_token(), message, given)
+    except (ValueError, messages.Refused):
+        found = b""
+    st.session_state[f"{key}.heard"] = {"n": str(question.get("n")), "message": look.as_text(found)}

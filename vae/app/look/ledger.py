@@ -1,0 +1,74 @@
+"""The ledger of a picture: Reconstruction - KL = ELBO <= IWAE <= log p(x), in nats, and whether every claim holds."""
+
+import streamlit as st
+from torch import Tensor
+
+from vae.app import look
+from vae.inference.ledger import SIGMAS, Check, checks
+from vae.inference.record import IW_SAMPLES, SAMPLES, Frame
+from vae.serve.engine import engine
+
+
+def show(record: Frame) -> None:
+    """The sum, what it is measured in, and below it the checks."""
+    x, z = look.symbol("x"), look.symbol("z")
+    rebuilt = look.label("reconstruction", f"E<sub>q</sub> log p({x}|{z})")
+    parts = [
+        ("", look.nats(record.reconstruction.value), rebuilt),
+        ("−", look.nats(record.kl), look.label("what z tells", "KL(q || p)")),
+        ("=", look.nats(record.elbo), look.label("lower bound", "ELBO")),
+        (
+            look.at_most(record.elbo, record.iwae),
+            look.nats(record.iwae),
+            look.label("closer bound", f"IWAE, k = {IW_SAMPLES}"),
+        ),
+    ]
+    if record.log_evidence is not None:
+        exact = record.log_evidence.value
+        parts.append((look.at_most(record.iwae, exact), look.nats(exact), look.label("evidence, exact", f"log p({x})")))
+    st.html(look.equation(parts))
+    error = record.reconstruction.error
+    gap = "" if record.gap is None else f" q is {record.gap:.1f} ± {error:.1f} nats from the true posterior."
+    said = (
+        f"In nats per picture; the ELBO is {record.bits_per_dimension:.3f} bits per pixel. The reconstruction is the "
+        f"mean of {SAMPLES} draws of z, spread evenly over q (± {error:.2f}).{gap}"
+    )
+    st.html(look.note(said))
+    show_checks(checks(record))
+
+
+def below(name: str, given: dict[str, Tensor]) -> None:
+    """The ledger of one of the named x (1, c, h, w), for pages about something else: computed while it is open."""
+    title = f"The ledger of {' or '.join(given)}"
+    box = st.expander(title, icon=":material/balance:", key="ledger", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        options = {"label_visibility": "collapsed", "required": True}
+        first = next(iter(given))
+        chosen = first if len(given) == 1 else st.segmented_control("Of", list(given), default=first, **options)
+        numbers = st.empty()
+        numbers.html(look.computing("the numbers"))
+        found = record(name, given[chosen])
+        with numbers.container():
+            show(found)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Tensor: lambda x: x.numpy().tobytes()})
+def record(name: str, x: Tensor) -> Frame:
+    """Everything about one picture, once: these pages run again at each move."""
+    return engine().frame(name, x)
+
+
+def show_checks(found: list[Check]) -> None:
+    """One line where everything holds; where something does not, that is what is seen first."""
+    wrong = [check for check in found if not check.holds]
+    label = f"{len(wrong)} of {len(found)} checks fail" if wrong else f"{len(found)} checks hold"
+    icon = ":material/error:" if wrong else ":material/check_circle:"
+    with st.expander(label, expanded=bool(wrong), icon=icon, key="checks"):
+        st.html(look.lamps(found))
+        st.caption(
+            "The two sides of a line are computed in different ways: by another formula, from other draws, or by "
+            f"quadrature; ± is {SIGMAS:.0f} standard errors, and rounding. A mistake that both sides share, as one in "
+            "the decoder, does not show."
+        )

@@ -1,0 +1,38 @@
+"""How it works: the theory in chapters, each with one picture to play with and the model's own numbers."""
+
+import streamlit as st
+
+from vae.app.chapters import CHAPTERS
+from vae.app.session import inputs, link, verdict
+
+
+def chosen() -> str:
+    """The chapter that the visitor turned to; at first what the link says, else the first."""
+    if "chapter" not in st.session_state:
+        asked = link.asked("chapter")
+        st.session_state["chapter"] = asked if asked in CHAPTERS else next(iter(CHAPTERS))
+        if asked and asked not in CHAPTERS:
+            link.lost("a chapter that there is not; this is the first")
+    options = {"label_visibility": "collapsed", "required": True, "wrap": True, "persist_state": "session"}
+    words = {key: f"{number} {chapter.WORD}" for number, (key, chapter) in enumerate(CHAPTERS.items(), 1)}
+    return st.pills("Chapter", list(CHAPTERS), key="chapter", format_func=words.get, **options)
+
+
+def turn(key: str) -> None:
+    """The callback of the button that leads on."""
+    st.session_state["chapter"] = key
+
+
+def page(name: str) -> None:
+    """A chapter, and the way to the next."""
+    key = chosen()
+    st.subheader(CHAPTERS[key].TITLE, anchor=False)
+    if key != "model":  # which is about no picture
+        verdict.show(name, inputs.current(name))
+    link.write({"model": name, "chapter": key} | (CHAPTERS[key].show(name) or {}))
+    later = list(CHAPTERS)[list(CHAPTERS).index(key) + 1 :]
+    if later:
+        st.button(f"Next: {CHAPTERS[later[0]].TITLE}", icon=":material/arrow_forward:", on_click=turn, args=later[:1])
+
+
+page(st.session_state["model"])

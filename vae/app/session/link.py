@@ -1,0 +1,74 @@
+"""The URL is the save file: read once, and again after Back and Forward; written as one, so that Back goes one step."""
+
+import re
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+# What in the session a key of the URL decides; a name that ends in a dot stands for all that begin with it.
+DECIDES = {
+    "model": ["model"],
+    "x": ["own", "input."],
+    "z": ["z.", "sampled."],
+    "seed": ["seed"],
+    "chapter": ["chapter"],
+    "pair": ["twins.pair"],
+    "p": ["densities"],
+    "q": ["densities"],
+    "ends": ["ends."],
+    "mode": ["journey.mode"],
+    "path": ["journey.path"],
+    "steps": ["journey.steps"],
+    "at": ["journey.at."],
+}
+
+
+def read() -> None:
+    """Take what the URL says into the session: at its first run, and where the visitor went back or forward."""
+    if "link" in st.session_state and not get_script_run_ctx().is_history_navigation:
+        return
+    st.session_state["link"] = said = st.query_params.to_dict()
+    st.session_state["link.turn"] = turn() + 1
+    st.session_state.pop("link.lost", None)
+    decided = [name for key in said for name in DECIDES.get(key, [])]
+    families = tuple(name for name in decided if name.endswith("."))
+    for name in [name for name in st.session_state if name in decided or name.startswith(families)]:
+        del st.session_state[name]
+
+
+def turn() -> int:
+    """How often the URL was read: a component that is told another number takes what Python says."""
+    return st.session_state.get("link.turn", 0)
+
+
+def asked(key: str, model: str | None = None) -> str:
+    """What the link says of a key, "" for nothing; where it is about a model, only of that one."""
+    said = st.session_state["link"]
+    return said.get(key, "") if model is None or said.get("model", model) == model else ""
+
+
+def lost(what: str) -> None:
+    """The link asks for something that cannot be had; the page says so, until the URL is read again."""
+    st.session_state.setdefault("link.lost", {})[what] = None
+
+
+def say_lost() -> None:
+    """What of the link could not be had, in one sentence each."""
+    for what in st.session_state.get("link.lost", {}):
+        st.warning(f"The link asks for {what}.", icon=":material/link_off:")
+
+
+def plain(text: str) -> str:
+    """What anybody may have written into a URL, as a few letters that mean nothing to Markdown."""
+    return re.sub(r"[^\w. -]", "", text)[:40].strip() or "?"
+
+
+def forget(key: str) -> None:
+    """What the link says of a key is out of date."""
+    st.session_state["link"].pop(key, None)
+
+
+def write(values: dict[str, str]) -> None:
+    """Make this the URL."""
+    if st.query_params.to_dict() != values:
+        st.query_params.from_dict(values)

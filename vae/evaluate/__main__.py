@@ -1,0 +1,52 @@
+"""`python -m vae.evaluate NAME`: held-out numbers of a trained model, written to its card.
+
+python -m vae.evaluate mnist                     measure pretrained/mnist again
+python -m vae.evaluate mnist --run runs/mnist    take the weights from a training run first
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from vae.evaluate.bounds import CHAPTER_PICTURES, PICTURES
+from vae.evaluate.card import ships_in, take, write_card
+from vae.models import pretrained
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; gives the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m vae.evaluate",
+        description="Measures a model on the whole test set and writes pretrained/NAME/card.json.",
+        epilog="example: python -m vae.evaluate mnist --run runs/mnist",
+    )
+    parser.add_argument("name", help="the model's folder in pretrained/")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="first take the weights of this training run")
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        metavar="N",
+        help="random test pictures for the IWAE bound and for log p(x), all other numbers take the whole set "
+        f"(default: {PICTURES}, of a chapter's model {CHAPTER_PICTURES})",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        folder = take(options.run, options.name) if options.run else ships_in(options.name)
+        usual = PICTURES if folder.parent == pretrained.PRETRAINED else CHAPTER_PICTURES
+        numbers = write_card(folder, usual if options.pictures is None else options.pictures)["numbers"]
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped; the card is as it was.", file=sys.stderr)
+        return 130
+    for key, value in numbers.items():
+        if isinstance(value, dict) and "value" in value:
+            print(f"{key:24} {value['value']:9.3f} nats  +- {value['error']:.4f}  ({value['pictures']} pictures)")
+        else:
+            print(f"{key:24} {value}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

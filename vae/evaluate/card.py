@@ -1,0 +1,107 @@
+"""The card of a model: what is measured of it, once, and the only place its numbers come from.
+
+Everything is measured on the test set that ships with the project, under its one fixed binarisation, so the same
+command prints the same card on a fresh clone.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from vae import data
+from vae.distributions import standard_normal
+from vae.evaluate.bounds import PICTURES, SEED
+from vae.evaluate.measures import measure
+from vae.models import VAE, Model, checkpoint, pretrained
+from vae.models.files import save_tensors, whole
+from vae.train.recipes import CHAPTER_RECIPES
+
+
+def limits(model: Model, numbers: dict, dataset: data.Dataset) -> list[str]:
+    """What a user should know before trusting the model, from its own numbers."""
+    sentences = [f"It knows {dataset.title} only: any other picture comes back as the nearest thing it knows."]
+    silent = model.latents - numbers.get("active_units", model.latents)
+    if silent:
+        they = ("is", "it") if silent == 1 else ("are", "them")
+        sentences.append(f"{silent} of its {model.latents} latents {they[0]} silent: moving {they[1]} changes nothing.")
+    if "gap" in numbers:
+        who = "encoder, corrected by its decoder," if model.config.corrected else "encoder"
+        sentences.append(f"Its {who} misses the true posterior by {numbers['gap']['value']} nats on average.")
+    return sentences
+
+
+def thumbnails(model: VAE, side: int = 10) -> Image.Image:
+    """A sheet of side x side decoded pictures: the plane by quantiles of the prior for two latents, else samples."""
+    if model.latents == 2:
+        quantiles = standard_normal(1).base_dist.icdf(torch.linspace(0.5, side - 0.5, side)[:, None] / side)[:, 0]
+        z = torch.cartesian_prod(-quantiles, quantiles).flip(1)
+    else:
+        z = torch.randn(side**2, model.latents, generator=torch.Generator().manual_seed(SEED))
+    with torch.inference_mode():
+        pictures = model.decode(z).mean.cpu()
+    channels, height, width = model.input_spec.shape
+    tiled = (
+        pictures.view(side, side, channels, height, width)
+        .permute(0, 3, 1, 4, 2)
+        .reshape(side * height, side * width, -1)
+    )
+    return Image.fromarray(tiled.mul(255).round().byte().numpy().squeeze())
+
+
+def examples(name: str, each: int = 3) -> list[int]:
+    """Indices of test pictures to show, `each` of every class, drawn at random once."""
+    labels = data.load(name, "test").labels
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SEED))
+    return [int(i) for label in labels.unique() for i in order[labels[order] == label][:each]]
+
+
+def write_card(folder: Path, pictures: int = PICTURES) -> dict:
+    """Measure the model in a folder and write its card there; a page's model gets encodings and thumbnails too."""
+    weights = folder / checkpoint.WEIGHTS
+    model, training = checkpoint.load(weights), checkpoint.training_facts(weights)
+    if "recipe" not in training:
+        raise ValueError(f"{weights} does not say what it was trained on; vae.train writes weights that do")
+    dataset = data.DATASETS[training["recipe"]["dataset"]]
+    numbers, parts = measure(model, dataset.name, pictures)
+    card = {
+        "name": folder.name,
+        "data": {"name": dataset.name, "title": dataset.title, "licence": dataset.licence, "credit": dataset.credit},
+        "latents": model.latents,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "test": {"pictures": len(parts.mu), "binarisation_seed": data.BINARISATION_SEED, "unit": "nats per picture"},
+        "numbers": numbers,
+        "limits": limits(model, numbers, dataset),
+        "training": training,
+        "command": f"python -m vae.evaluate {folder.name}",
+    }
+    if folder.parent == pretrained.PRETRAINED:
+        card["examples"] = examples(dataset.name)
+        encodings = {
+            "mu": parts.mu.half(),
+            "sigma": parts.sigma.half(),
+            "reconstruction": parts.log_likelihood.mean(0).float(),
+        }
+        save_tensors(encodings, folder / pretrained.ENCODINGS)
+        with whole(folder / pretrained.THUMBNAILS) as draft:
+            thumbnails(model).save(draft, optimize=True)
+    with whole(folder / pretrained.CARD) as draft:
+        draft.write_text(json.dumps(card, indent=1) + "\n")
+    return card
+
+
+def take(run: Path, name: str) -> Path:
+    """Copy a training run's weights to where they ship, smaller than they were trained; the folder there."""
+    weights = run / checkpoint.WEIGHTS
+    trained, facts = checkpoint.load(weights, "cpu"), checkpoint.training_facts(weights)
+    folder = ships_in(name)
+    dtype = torch.float16 if folder.parent == pretrained.PRETRAINED else torch.int8
+    checkpoint.save(trained, folder / checkpoint.WEIGHTS, facts, dtype)
+    return folder
+
+
+def ships_in(name: str) -> Path:
+    """The folder of a model, whether it is there yet or not."""
+    chapter = name in {recipe.name for recipe in CHAPTER_RECIPES}
+    return pretrained.PRETRAINED / pretrained.CHAPTERS / name if chapter else pretrained.PRETRAINED / name

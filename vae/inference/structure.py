@@ -1,0 +1,87 @@
+"""The structure of a model, read from the model itself: its layers in order, and what each of them gives for a picture.
+
+Layers are run one by one instead of with forward hooks: a served model is shared by threads, and a hook on it would see
+the pictures of others.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Independent
+
+from vae.distributions import reparameterised
+from vae.models import VAE
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer's kind, the number of its parameters, and the tensor that it gives for one picture."""
+
+    kind: str
+    parameters: int
+    output: Float[Tensor, "..."]
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """All that happens to x on its way to x-hat = E[x|z], z = mu + sigma eps; on the CPU."""
+
+    x: Float[Tensor, "c h w"]
+    encoder: list[Layer]
+    mu: Float[Tensor, " d"]
+    sigma: Float[Tensor, " d"]
+    eps: Float[Tensor, " d"]
+    z: Float[Tensor, " d"]
+    decoder: list[Layer]
+    mean: Float[Tensor, "c h w"]
+
+
+@torch.inference_mode()
+def structure(model: VAE, x: Float[Tensor, "1 c h w"], eps: Float[Tensor, "1 d"]) -> Structure:
+    """The layers of the model with their outputs for x and for z = mu + sigma eps (Kingma and Welling 2014, 2.4)."""
+    device = model.device
+    x, eps = x.to(device), eps.to(device)
+    q = model.encode(x)
+    z = reparameterised(q, eps)
+    return Structure(
+        x=x[0].cpu(),
+        encoder=_layers(model.encoder, x) + _correction(model, q),
+        mu=q.mean[0].cpu(),
+        sigma=q.stddev[0].cpu(),
+        eps=eps[0].cpu(),
+        z=z[0].cpu(),
+        decoder=_layers(model.decoder, z),
+        mean=model.decode(z).mean[0].cpu(),
+    )
+
+
+def _correction(model: VAE, q: Independent) -> list[Layer]:
+    """Where the decoder corrects the encoder: one more step, which has no parameters of its own."""
+    if not model.config.corrected:
+        return []
+    return [Layer("Correction", 0, torch.cat([q.mean, q.stddev.log()], 1)[0].cpu())]
+
+
+@torch.inference_mode()
+def decoding(model: VAE, z: Float[Tensor, "b d"]) -> Float[Tensor, "b values"]:
+    """The outputs of the decoder's layers and the mean picture of each z, one after the other; on the CPU."""
+    z = z.to(model.device)
+    outputs = [*_run(model.decoder, z), model.decode(z).mean]
+    return torch.cat([output.flatten(1) for output in outputs], 1).cpu()
+
+
+def _run(network: nn.Sequential, value: Float[Tensor, "b ..."]) -> list[Float[Tensor, "b ..."]]:
+    outputs = []
+    for layer in network:
+        value = layer(value)
+        outputs.append(value)
+    return outputs
+
+
+def _layers(network: nn.Sequential, value: Float[Tensor, "1 ..."]) -> list[Layer]:
+    return [
+        Layer(type(layer).__name__, sum(p.numel() for p in layer.parameters()), output[0].float().cpu())
+        for layer, output in zip(network, _run(network, value), strict=True)
+    ]

@@ -1,0 +1,95 @@
+"""Directions of the latent space: principal ones, and what sets two groups of pictures apart."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from vae.latent.encodings import Company
+from vae.models import VAE
+
+
+class Attribute(NamedTuple):
+    """A direction from group b to group a, found on one half of each, and what the other halves say of it.
+
+    `effect` is Cohen's d of the held-out projections onto the direction, `error` its standard error, `per_dimension`
+    Cohen's d of each latent between the held-out halves.
+    """
+
+    direction: Float[Tensor, " d"]
+    effect: float
+    error: float
+    per_dimension: Float[Tensor, " d"]
+
+
+def principal_directions(mu: Float[Tensor, "n d"]) -> Float[Tensor, "2 d"]:
+    """The means' first two principal directions, orthonormal, the larger first."""
+    spread = torch.cov(mu.T).cpu()  # MPS has no eigh
+    return torch.linalg.eigh(spread).eigenvectors[:, -2:].flip(1).T.contiguous().to(mu.device)
+
+
+def attribute(mu: Float[Tensor, "n d"], a: Int64[Tensor, " na"], b: Int64[Tensor, " nb"], seed: int = 0) -> Attribute:
+    """The direction from the mean of group b to the mean of group a, and its effect on pictures it was not made from.
+
+    `a` and `b` index `mu`; who is in both groups belongs to neither, and who is named twice counts once. Random halves
+    of each group, drawn by `seed`, give the direction; the others the effect. The standard error of Cohen's d is
+    Hedges and Olkin, Statistical Methods for Meta-Analysis (1985), p. 86. ValueError where a group has fewer than 4
+    pictures, or the means coincide.
+    """
+    a, b = a.unique(), b.unique()
+    a, b = a[~torch.isin(a, b)], b[~torch.isin(b, a)]
+    if min(len(a), len(b)) < 4:
+        raise ValueError(f"each group needs 4 pictures that are not in the other; these have {len(a)} and {len(b)}")
+    generator = torch.Generator().manual_seed(seed)
+    halves = [mu[group[torch.randperm(len(group), generator=generator)]].double().tensor_split(2) for group in (a, b)]
+    (held_a, made_a), (held_b, made_b) = halves  # the larger half, of an odd number, is held out
+    direction = made_a.mean(0) - made_b.mean(0)
+    if direction.norm() <= 1e-9 * (made_a.norm() + made_b.norm()):
+        raise ValueError("the two groups have the same mean, so that no direction leads from one to the other")
+    effect = _cohen(held_a @ direction, held_b @ direction).item()
+    n, m = len(held_a), len(held_b)
+    error = math.sqrt((n + m) / (n * m) + effect**2 / (2 * (n + m)))
+    return Attribute(direction.to(mu.dtype), effect, error, _cohen(held_a, held_b).to(mu.dtype))
+
+
+def _cohen(a: Float[Tensor, " n *d"], b: Float[Tensor, " m *d"]) -> Float[Tensor, " *d"]:
+    """Cohen's d: the difference of the means in pooled standard deviations."""
+    spread = (len(a) - 1) * a.var(0) + (len(b) - 1) * b.var(0)
+    return (a.mean(0) - b.mean(0)) / (spread / (len(a) + len(b) - 2)).sqrt().clamp(min=1e-12)
+
+
+def properties(pictures: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, " n"]]:
+    """What can be said of any picture: ink (its mean), height and width (standard deviations, pixels), and slant.
+
+    Slant is how many pixels the ink moves to the right for each pixel upwards.
+    """
+    ink = pictures.mean(1)
+    total = ink.sum((1, 2)).clamp(min=1e-6)
+    rows, columns = torch.arange(ink.shape[1]).to(ink), torch.arange(ink.shape[2]).to(ink)
+    row, column = ink.sum(2) @ rows / total, ink.sum(1) @ columns / total
+    down, right = rows[:, None] - row[:, None, None], columns - column[:, None, None]
+
+    def moment(values: Tensor) -> Tensor:
+        return (ink * values).sum((1, 2)) / total
+
+    height, width = moment(down.square()), moment(right.square())
+    slant = -moment(down * right) / height.clamp(min=1e-6)
+    return {"ink": ink.mean((1, 2)), "height": height.sqrt(), "width": width.sqrt(), "slant": slant}
+
+
+@torch.inference_mode()
+def moves(
+    model: VAE, company: Company, direction: Float[Tensor, " d"], count: int = 256, seed: int = 0
+) -> dict[str, float]:
+    """What else changes along a direction: the mean change of each property of the decoded picture from mu - direction
+    / 2 to mu + direction / 2 over `count` random pictures, in standard deviations of the property over those pictures.
+    """
+    some = torch.randperm(len(company), generator=torch.Generator().manual_seed(seed))[:count]
+    mu = company.mu[some]
+    device = model.device
+    before, at, after = (
+        properties(model.decode((mu + share * direction).to(device)).mean.cpu()) for share in (-0.5, 0.0, 0.5)
+    )
+    return {name: float((after[name] - before[name]).mean() / at[name].std().clamp(min=1e-6)) for name in at}

@@ -1,0 +1,156 @@
+"""Weights on disk: safetensors files that carry the configuration of the model they belong to.
+
+A matrix may be kept in 8 bits: each row as whole numbers from -127 to 127 and one scale.
+"""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from vae.models import FAMILIES, Config, Model, build
+from vae.models.device import choose_device
+from vae.models.files import save_tensors
+from vae.models.spaces import InputSpec
+
+WEIGHTS, SCALE = "model.safetensors", "|scale"
+UNUSED = {"octaves": 0, "classes": 0, "layers": [], "corrected": False, "bounded": False}
+
+
+def save(model: Model, path: Path | str, training: dict | None = None, dtype: torch.dtype | None = None) -> None:
+    """Write weights (as they are, or rounded to `dtype`), configuration and facts of the training to one file.
+
+    `dtype` torch.int8 gives each row of a matrix a scale of its own; vectors become float16. OSError where it cannot be
+    written; a file that was there stays then.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if dtype == torch.int8:
+        tensors = {key: part for name, tensor in tensors.items() for key, part in _in_bytes(name, tensor).items()}
+    elif dtype is not None:
+        tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+    told = {"config": config_to_json(model.config), "training": json.dumps(training or {})}
+    save_tensors(tensors, Path(path), told)
+
+
+def load(path: Path | str, device: str = "auto") -> Model:
+    """The model in a file that `save` wrote: float32, frozen, in eval mode.
+
+    ValueError where the file is missing, is not safetensors, or does not fit its own configuration.
+    """
+    metadata, tensors = read(Path(path))
+    if "config" not in metadata:
+        raise ValueError(f"{path} carries no model configuration")
+    config = config_from_json(metadata["config"])
+    if misfit := _misfit(config, tensors):
+        raise ValueError(f"the weights in {path} do not fit their configuration: {misfit}")
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"the weights in {path} are not all numbers: {name[:80]} has infinities or NaN")
+    model = build(config)
+    model.load_state_dict(tensors)
+    return model.requires_grad_(False).eval().to(choose_device(device), memory_format=torch.channels_last)
+
+
+def training_facts(path: Path | str) -> dict:
+    """What `save` was told of the training: recipe, seconds, device, versions; {} where nothing. ValueError where that
+    is no JSON."""
+    return as_facts(read(Path(path))[0].get("training", "{}"), f"the training in {path}")
+
+
+def as_facts(text: str, what: str) -> dict:
+    """The JSON object in a text that anybody may have written; ValueError says of `what` that it is none."""
+    try:
+        facts = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{what} is not JSON: {str(error)[:200]}") from error
+    if not isinstance(facts, dict):
+        raise ValueError(f"{what} is not a JSON object")
+    return facts
+
+
+def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if not path.is_file():
+        raise ValueError(f"there is no weights file {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
+    scales = {name: tensors.pop(name).float() for name in list(tensors) if name.endswith(SCALE)}
+    tensors = {name: tensor.float() for name, tensor in tensors.items()}
+    for name, scale in scales.items():
+        whole = tensors.get(name.removesuffix(SCALE))
+        if whole is None or scale.shape != whole.shape[:1]:
+            raise ValueError(f"{path} holds {name[:80]} for no matrix of {scale.numel()} rows")
+        whole *= scale.view(-1, *[1] * (whole.ndim - 1))
+    return metadata, tensors
+
+
+def _in_bytes(name: str, tensor: Tensor) -> dict[str, Tensor]:
+    """A matrix as 8-bit rows and their scales; a vector as float16."""
+    if tensor.ndim < 2:
+        return {name: tensor.half()}
+    scale = (tensor.flatten(1).abs().amax(1).clamp(min=1e-4) / 127).half().float()  # as it will be read
+    rows = tensor / scale.view(-1, *[1] * (tensor.ndim - 1))
+    return {name: rows.round().clamp(-127, 127).to(torch.int8), name + SCALE: scale.half()}
+
+
+def _misfit(config: Config, tensors: dict[str, Tensor]) -> str | None:
+    """The first weight that the configuration has not or has in another shape; found without allocating the model."""
+    try:
+        with torch.device("meta"):
+            expected = {name: tuple(tensor.shape) for name, tensor in build(config).state_dict().items()}
+    except (RuntimeError, OverflowError, TypeError):
+        return "no model is that large"
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            return f"{name[:80]} should be {expected.get(name, 'absent')} and is {found.get(name, 'absent')}"
+    return None
+
+
+def config_to_json(config: Config) -> str:
+    """The JSON text that `config_from_json` reads."""
+    return json.dumps(asdict(config))
+
+
+def config_from_json(text: str) -> Config:
+    """The configuration in a checkpoint; ValueError where a key is unknown or missing, or a value is not allowed."""
+    try:
+        values = json.loads(text)
+        family = values.pop("family", "vae")
+        if family not in FAMILIES:
+            raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
+        kind, (half, quarter) = FAMILIES[family].Config, values["channels"]
+        own = {"spec": InputSpec(**typed(InputSpec, values["spec"])), "channels": (half, quarter)}
+        _drop_unused(values, family)
+        if "layers" in values:
+            own["layers"] = tuple(values["layers"])
+        if any(type(size) is not int for size in (half, quarter, *own.get("layers", ()))):
+            raise TypeError(
+                f"channels and layers are whole numbers, not {values['channels']!r}, {values.get('layers')!r}"
+            )
+        return kind(**typed(kind, values) | own)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"this is not a model configuration: {error}") from error
+
+
+def _drop_unused(values: dict, family: str) -> None:
+    """Take away what files of all families said before each had a configuration of its own; it must say nothing."""
+    known = {field.name for field in fields(FAMILIES[family].Config)}
+    for name in UNUSED.keys() & values.keys() - known:
+        if repr(values.pop(name)) != repr(UNUSED[name]):
+            raise ValueError(f"the family {family!r} has no {name}")
+
+
+def typed(kind: type, values: object) -> dict:
+    """The values, where those of a dataclass's numbers and names are of its types; JSON may hold anything."""
+    if not isinstance(values, dict):
+        raise TypeError(f"{values!r} is not a set of named values")
+    for field in fields(kind):
+        if field.type in (int, str, bool) and field.name in values and type(values[field.name]) is not field.type:
+            raise TypeError(f"{field.name} must be of type {field.type.__name__}, not {values[field.name]!r}")
+    return values

@@ -1,0 +1,94 @@
+"""The models that ship: weights, card, encodings and thumbnails of each.
+
+Those that the pages show lie in pretrained/NAME; those that only the theory's chapters compare in
+pretrained/chapters/NAME.
+"""
+
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from vae.models import Model
+from vae.models.checkpoint import WEIGHTS, as_facts, load, read
+
+PRETRAINED = Path(__file__).resolve().parent.parent.parent / "pretrained"
+CHAPTERS = "chapters"
+# What every card says, whatever its family measures.
+SAID = {
+    **dict.fromkeys(("data.name", "data.title", "data.credit", "data.licence"), str),
+    **dict.fromkeys(("training.device",), str),
+    **dict.fromkeys(("latents", "parameters", "training.epochs", "training.seconds"), int | float),
+    **dict.fromkeys(("numbers", "numbers.reconstruction", "training.recipe.model"), dict),
+    "limits": list,
+}
+ENCODINGS, CARD, THUMBNAILS = "encodings.safetensors", "card.json", "thumbnails.png"
+
+
+def list_pretrained(chapters: bool = False) -> list[str]:
+    """The names of the models that ship, weights and card, in alphabetical order: the pages' or the chapters'."""
+    shelf = PRETRAINED / CHAPTERS if chapters else PRETRAINED
+    return sorted(card.parent.name for card in shelf.glob(f"*/{CARD}") if (card.parent / WEIGHTS).is_file())
+
+
+def load_pretrained(name: str, device: str = "auto") -> Model:
+    """A frozen model in eval mode; ValueError names what there is if `name` is unknown."""
+    return load(_folder(name) / WEIGHTS, device)
+
+
+def load_card(name: str) -> dict:
+    """The generated card of a pretrained model: its held-out numbers, data, training and limits.
+
+    ValueError where it cannot be read, or lacks what every card says.
+    """
+    path = _folder(name) / CARD
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the card {path} cannot be read: {error}") from error
+    card = as_facts(text, f"the card {path}")
+    for place, kind in SAID.items():
+        value = card
+        for key in place.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, kind):
+            raise ValueError(f"the card {path} does not say {place}")
+    return card
+
+
+def load_encodings(name: str) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
+    """(mu, sigma) of q(z|x) for every test picture, in the test set's order."""
+    tensors = _encodings(name)
+    return tensors["mu"], tensors["sigma"]
+
+
+def load_reconstructions(name: str) -> Float[Tensor, " n"]:
+    """E_q[log p(x|z)] of every test picture, nats, in the test set's order: the card's estimate."""
+    return _encodings(name)["reconstruction"]
+
+
+def _encodings(name: str) -> dict[str, Tensor]:
+    """mu, sigma and reconstruction; ValueError where one is missing, of another length, or no number."""
+    path = _folder(name) / ENCODINGS
+    tensors = read(path)[1]
+    if missing := [key for key in ("mu", "sigma", "reconstruction") if key not in tensors]:
+        raise ValueError(f"the encodings {path} lack {missing[0]}")
+    mu, sigma, reconstruction = (tensors[key] for key in ("mu", "sigma", "reconstruction"))
+    if mu.ndim != 2 or mu.shape != sigma.shape or reconstruction.shape != mu.shape[:1]:
+        raise ValueError(f"the encodings {path} are not of the same pictures and latents")
+    if not all(tensor.isfinite().all() for tensor in (mu, sigma, reconstruction)) or not (sigma > 0).all():
+        raise ValueError(f"the encodings {path} are not all numbers")
+    return tensors
+
+
+def shown(error: ValueError) -> str:
+    """What a visitor is told of an error: not where on the server's disk the models lie."""
+    return str(error).replace(str(PRETRAINED), "pretrained")
+
+
+def _folder(name: str) -> Path:
+    if name in list_pretrained():
+        return PRETRAINED / name
+    if name in list_pretrained(chapters=True):
+        return PRETRAINED / CHAPTERS / name
+    raise ValueError(f"there is no pretrained model {name!r}; there are: {', '.join(list_pretrained())}")

@@ -1,0 +1,42 @@
+"""What a picture must be before a model can read it."""
+
+from dataclasses import dataclass
+
+PREPARATIONS = ("digit", "garment", "crop")
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The picture a model reads: its shape, its grey levels, and how an uploaded picture becomes one.
+
+    `levels` is 2 for models of binarised pixels and 256 for models of 8-bit pixels.
+    `preparation` says what `vae.pictures.prepare` does: "digit" (light ink on black, cropped, 20 x 20 box
+    centred by mass, as MNIST was made), "garment" (light on black, cropped, 28 x 28, as Fashion-MNIST was made) or
+    "crop" (the largest centred crop of the right shape, colours kept).
+    """
+
+    channels: int = 1
+    height: int = 28
+    width: int = 28
+    levels: int = 2
+    preparation: str = "digit"
+
+    def __post_init__(self):
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels must be 1 or 3, not {self.channels}")
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"a picture must have at least one pixel, not {self.height} x {self.width}")
+        if self.levels not in (2, 256):
+            raise ValueError(f"levels must be 2 or 256, not {self.levels}")
+        if self.preparation not in PREPARATIONS:
+            raise ValueError(f"preparation must be one of {', '.join(PREPARATIONS)}, not {self.preparation!r}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        return self.channels, self.height, self.width
+
+    @property
+    def pixels(self) -> int:
+        """The number of values in one picture: channels x height x width."""
+        return self.channels * self.height * self.width

@@ -1,0 +1,18 @@
+"""Pictures: files of any kind -> what a model reads, step by step; and decoded pictures -> files to take away."""
+
+from vae.pictures.prepare import PREPARATIONS, prepare, prepare_array
+from vae.pictures.read import FORMATS, MAX_BYTES, megapixels
+from vae.pictures.steps import Content, ImageError, Prepared, Step
+
+__all__ = [
+    "FORMATS",
+    "MAX_BYTES",
+    "PREPARATIONS",
+    "Content",
+    "ImageError",
+    "Prepared",
+    "Step",
+    "megapixels",
+    "prepare",
+    "prepare_array",
+]
