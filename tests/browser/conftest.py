@@ -28,6 +28,15 @@ ARGUMENTS = [
     "--disable-sync",
     "--disable-component-update",
 ]
+# A page says "notRunning" before its script begins as well, and for a moment between two runs.
+RESTS = """
+() => {
+  const state = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
+  const drawn = document.querySelector("[data-testid=stMain] [data-testid=stElementContainer]");
+  window.resting = state === "notRunning" && drawn ? (window.resting ?? performance.now()) : undefined;
+  return performance.now() - window.resting > 100;
+}
+"""
 
 
 def free_port() -> int:
@@ -162,7 +171,8 @@ class Visitor:
         self.page.wait_for_function(f"{DECODED}?.dataset.drawn > 1")
 
     def rests(self) -> None:
-        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        """Wait until the page is drawn and its script at rest."""
+        self.page.wait_for_function(RESTS)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":

@@ -413,8 +413,7 @@ import os, signal, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-sys.path.insert(0, "TESTS")
-from test_train_saved import TINY, digits_of_all
+from tests.train.test_saved import TINY, digits_of_all
 from vae import data
 from vae.train.recipes import RECIPES
 from vae.train import saved
@@ -439,16 +438,16 @@ def digits_of_all(load: Callable[[str, str], Split]) -> Split:
     return Split(load("mnist", "test").images[:200], torch.arange(200) % 10)
 
 
-def torchrun(folder: Path, script: str, *words: str) -> subprocess.CompletedProcess:
+def torchrun(folder: Path, script: str) -> subprocess.CompletedProcess:
     """Two processes that meet over the loopback, started again up to three times."""
-    (folder / "worker.py").write_text(script.replace("TESTS", str(ROOT / "tests")))
+    (folder / "worker.py").write_text(script)
     environment = os.environ | {
         "GLOO_SOCKET_IFNAME": "lo",
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(ROOT),
     }
     start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--max-restarts=3"]
-    meet = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1", *words]
+    meet = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
     command = [*start, *meet, "--monitor-interval=0.1", "worker.py"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
 
