@@ -139,7 +139,7 @@ try:
     found = kept(toy(), Path("{folder}"), shares.append)
     print(len(shares) > 0, int(found.log_odds.sum()))
 except OSError as error:
-    print(error.strerror)
+    print(error.strerror or repr(error))
 """
 
 
@@ -174,6 +174,7 @@ def may_mount() -> bool:
 def test_on_a_small_disk_no_process_dies(tmp_path, megabytes, said):
     """One toy's plane has 4.2 MB: two of them do not fit into 6, and not even one into 3."""
     found = two(tmp_path, f"mount -t tmpfs -o size={megabytes}m none {tmp_path}")
+    assert all(found), found
     assert {line if line.startswith("No") else line.split()[0] for line in found} == said
     assert len(found) == 2
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.pictures.archives import HOSTILE, archive, nameless, picture
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.pictures import ImageError, prepare
 from vae.pictures import files as shelf
 
@@ -13,7 +13,7 @@ def read(files: list[shelf.File]) -> tuple[list[str], list[str]]:
     found, refused = [], []
     for file in files:
         try:
-            prepare(file.read(), InputSpec())
+            prepare(file.read(), Pictures())
             found.append(file.name)
         except ImageError as error:
             refused.append(f"{file.name}: {error}")

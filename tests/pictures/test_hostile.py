@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.pictures.drawings import file, flag, noisy, ramp, step
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.pictures import FORMATS, MAX_BYTES, ImageError, prepare
 
-DIGIT = InputSpec()
-COLOUR = InputSpec(3, 24, 40, 256, "crop")
+DIGIT = Pictures()
+COLOUR = Pictures(3, 24, 40, 256, "crop")
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(100)
 
 
@@ -188,13 +188,13 @@ def test_bombs_do_not_fill_the_memory(tmp_path):
     script = """
 import contextlib, pathlib, sys
 from vae.pictures import ImageError, prepare
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 def peak():  # kB; getrusage would start from the peak of the process that forked this one
     return int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 before = peak()
 for path in pathlib.Path(sys.argv[1]).iterdir():
     with contextlib.suppress(ImageError):
-        prepare(path.read_bytes(), InputSpec(3, 24, 40, 256, "crop"))
+        prepare(path.read_bytes(), Pictures(3, 24, 40, 256, "crop"))
 print((peak() - before) / 1024)
 """
     done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)

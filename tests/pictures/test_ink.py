@@ -7,12 +7,12 @@ from scipy import ndimage
 
 from tests.pictures.drawings import LIGHTS, drawn, file, levels, line, painted, photographed
 from vae import data
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.pictures import ImageError, prepare, prepare_array
 from vae.pictures.prepare import MNIST
 
-DIGIT = InputSpec()
-GARMENT = InputSpec(preparation="garment")
+DIGIT = Pictures()
+GARMENT = Pictures(preparation="garment")
 
 
 def test_ink_looks_the_same_whatever_it_is_and_lies_on():

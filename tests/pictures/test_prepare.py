@@ -8,14 +8,14 @@ from PIL import Image, ImageFile
 
 from tests.pictures.drawings import drawn, file, flag, levels, painted, step
 from vae.models import spaces
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.pictures import PREPARATIONS, ImageError, prepare, prepare_array
 from vae.pictures.ground import ramp
 from vae.pictures.ink import Centre, Contrast, Cut, Fit, Ink, Invert
 
-DIGIT = InputSpec()
-GARMENT = InputSpec(preparation="garment")
-COLOUR = InputSpec(3, 24, 40, 256, "crop")
+DIGIT = Pictures()
+GARMENT = Pictures(preparation="garment")
+COLOUR = Pictures(3, 24, 40, 256, "crop")
 
 
 def test_every_preparation_that_a_model_may_name_is_there_and_no_other():
@@ -37,7 +37,7 @@ def test_a_new_preparation_is_a_row_of_steps(monkeypatch):
 @pytest.mark.parametrize("preparation", PREPARATIONS)
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 5), (1, 28, 28), (3, 64, 48), (1, 16, 90)])
 def test_every_shape_of_input_is_served(preparation, shape):
-    prepared = prepare(file(painted(drawn(4), (240,) * 3, (20, 20, 60))), InputSpec(*shape, 256, preparation))
+    prepared = prepare(file(painted(drawn(4), (240,) * 3, (20, 20, 60))), Pictures(*shape, 256, preparation))
     assert prepared.picture.shape == (1, *shape)
     assert prepared.picture.max() > 0
     last = prepared.steps[-1].image
@@ -48,7 +48,7 @@ def test_every_shape_of_input_is_served(preparation, shape):
 
 @pytest.mark.parametrize("preparation", PREPARATIONS)
 def test_each_switch_is_a_step_that_can_be_turned_off_and_on(preparation):
-    spec = InputSpec(1, 28, 28, 256, preparation)
+    spec = Pictures(1, 28, 28, 256, preparation)
     uploaded = file(painted(drawn(7, 200, 90, (0.3, 0.4))[:150], (220,) * 3, (60,) * 3))
     steps = {s.name: s for s in prepare(uploaded, spec).steps}
     assert {name for name, s in steps.items() if s.switchable} == set(PREPARATIONS[preparation].switches)

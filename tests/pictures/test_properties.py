@@ -9,11 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.pictures import ImageError, Prepared, prepare
 
-DIGIT = InputSpec()
-SPECS = (DIGIT, InputSpec(preparation="garment"), InputSpec(3, 24, 40, 256, "crop"), InputSpec(1, 9, 7, 256, "crop"))
+DIGIT = Pictures()
+SPECS = (DIGIT, Pictures(preparation="garment"), Pictures(3, 24, 40, 256, "crop"), Pictures(1, 9, 7, 256, "crop"))
 MODES = {
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
     "JPEG": ("L", "RGB", "CMYK"),
@@ -78,7 +78,7 @@ def damaged(draw) -> bytes:
     return bytes(content)
 
 
-def outcome(uploaded: bytes, spec: InputSpec) -> Prepared | str:
+def outcome(uploaded: bytes, spec: Pictures) -> Prepared | str:
     """What came back, after checking that it is as promised."""
     try:
         prepared = prepare(uploaded, spec)

@@ -5,12 +5,12 @@ import pytest
 from PIL import Image
 
 from tests.pictures.drawings import file, flag, levels, noisy, ramp, step
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.pictures import ImageError, prepare
 from vae.pictures.read import shrink
 
-COLOUR = InputSpec(3, 24, 40, 256, "crop")
-GREY = InputSpec(1, 24, 40, 256, "crop")
+COLOUR = Pictures(3, 24, 40, 256, "crop")
+GREY = Pictures(1, 24, 40, 256, "crop")
 
 
 def test_lossless_files_come_back_pixel_by_pixel():
