@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from vae import data
 from vae.evaluate.coverage import PICTURES, coverage, drawn_from_prior, missed, nearest_pictures, spaced
 from vae.models import VAE, build, pretrained
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -97,7 +97,7 @@ def test_a_vae_leaves_out_less_than_the_autoencoder_of_the_same_network(name):
     assert all(one["missed"] > one["missed_by_pictures"] for one in numbers)
 
 
-@pytest.mark.parametrize("spec", [InputSpec(), InputSpec(channels=3, height=6, width=5, levels=256)])
+@pytest.mark.parametrize("spec", [Pictures(), Pictures(channels=3, height=6, width=5, levels=256)])
 def test_samples_are_drawn_of_the_decoder_at_standard_normal_places(spec):
     model = build(VAE.Config(spec, 3, width=16), seeded()).eval()
     pictures = drawn_from_prior(model, 1200, seeded(5))

@@ -16,7 +16,7 @@ from vae.inference.evidence import Grid
 from vae.inference.posterior import gap
 from vae.latent import classes
 from vae.models import VAE, Autoencoder, Conditional, Ladder, Model, checkpoint, pretrained
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import elbo, importance_bound
 
 MODELS, CHAPTERS = pretrained.list_pretrained(), pretrained.list_pretrained(chapters=True)
@@ -250,7 +250,7 @@ def test_an_unknown_name_is_one_sentence_and_exit_status_1(capsys):
 
 def toy(family: type[Model], **more) -> Model:
     """A small model of 4 x 4 bits whose layers all do something."""
-    config = family.Config(InputSpec(height=4, width=4), 3, width=16, **more)
+    config = family.Config(Pictures(height=4, width=4), 3, width=16, **more)
     model = family(config, torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
@@ -263,6 +263,11 @@ X = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(1)).round()
 Y = torch.tensor([0, 3, 1, 1, 2, 0])
 
 
+def of_toy(model: Model, y: torch.Tensor | None, parts: bounds.Bound) -> dict:
+    """The bounds of a card, four pictures for the tighter ones."""
+    return measures.measured(measures.Subject(model, "", X, y, parts, 4), measures.BOUNDS)
+
+
 def test_the_bound_of_a_conditional_model_is_that_of_each_picture_with_its_class():
     model = toy(Conditional, classes=4)
     found = bounds.bound(model, X, Y, samples=4000)
@@ -270,7 +275,7 @@ def test_the_bound_of_a_conditional_model_is_that_of_each_picture_with_its_class
     error = found.log_likelihood.std(0) / 4000**0.5
     assert ((found.elbo - expected).abs() < 6 * error).all()
     assert torch.equal(found.mu, model.encode(X, Y).mean)
-    numbers = measures.bounds(model, X, Y, found, 0.0, 4)
+    numbers = of_toy(model, Y, found)
     some = torch.randperm(6, generator=torch.Generator().manual_seed(bounds.SEED))[:4]
     tightest = importance_bound(model.given(Y[some]), X[some], 20_000, torch.Generator().manual_seed(5))
     assert numbers["negative_iw"]["value"] == pytest.approx(
@@ -289,7 +294,7 @@ def test_the_bound_of_a_ladder_has_the_kl_of_each_layer_and_the_means_of_its_lay
     middle = q.along(torch.zeros(6, 3))
     torch.testing.assert_close(found.mu, middle)
     torch.testing.assert_close(found.sigma[:, 1:], q.conditionals(middle)[1][0].stddev)
-    numbers = measures.bounds(model, X, None, found, 0.0, 4)
+    numbers = of_toy(model, None, found)
     assert sum(numbers["kl_per_layer"]) == pytest.approx(numbers["kl"]["value"], abs=2e-3)
     assert "active_units" not in numbers
 
@@ -312,7 +317,7 @@ def test_ctrl_c_and_a_full_disk_are_one_sentence_and_leave_the_card(monkeypatch,
         (KeyboardInterrupt(), 130, "Stopped; the card is as it was."),
         (OSError("full"), 1, "full"),
     ):
-        monkeypatch.setattr(cards, "measure", lambda *_, raised=raised: (_ for _ in ()).throw(raised))
+        monkeypatch.setattr(cards, "subject", lambda *_, raised=raised: (_ for _ in ()).throw(raised))
         assert __main__.main(["mnist"]) == status
         assert capsys.readouterr().err == said + "\n"
 

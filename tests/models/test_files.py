@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,13 +20,13 @@ from vae.latent import projection
 from vae.latent.encodings import Company
 from vae.models import VAE, build, checkpoint, pretrained
 from vae.models.files import DRAFTS, save_tensors, tidy, whole
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.train import saved
 from vae.train.recipes import Recipe
 from vae.train.run import Run
 
-SMALL = InputSpec(height=4, width=4)
-TINY = Recipe("tiny", "mnist", VAE.Config(InputSpec(), 2, width=4), epochs=1, batch=20)
+SMALL = Pictures(height=4, width=4)
+TINY = Recipe("tiny", "mnist", VAE.Config(Pictures(), 2, width=4), epochs=1, batch=20)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -54,7 +55,8 @@ def test_every_file_that_is_written_has_the_mode_that_the_umask_gives(umask, tmp
     (tmp_path / "data").mkdir()
     download._store(tmp_path / "data", file, b"abc")
     monkeypatch.setattr(pretrained, "PRETRAINED", tmp_path)
-    monkeypatch.setattr(card, "measure", lambda *_: ({}, bounds.Bound(*torch.zeros(4, 2, 2))))
+    monkeypatch.setattr(card, "subject", lambda *_: SimpleNamespace(parts=bounds.Bound(*torch.zeros(4, 2, 2))))
+    monkeypatch.setattr(card, "measured", lambda of: {})
     monkeypatch.setattr(card, "thumbnails", lambda _: Image.new("L", (4, 4)))
     saved.write(Run(TINY, digits[:200]), tmp_path / "model")
     card.write_card(tmp_path / "model")

@@ -51,7 +51,7 @@ def bound(
     generator = torch.Generator(model.device).manual_seed(seed)
     x, found = upload(x, model.device), []
     for rows in torch.arange(len(x)).split(500):
-        part, told = x[rows], _told(model, y, rows)
+        part, told = x[rows], _with_classes(model, y, rows)
         q, likelihoods, kl = told.encode(part), [], 0.0
         for _ in range(samples):
             z = rsample(q, generator)
@@ -72,7 +72,7 @@ def _moments(q: Independent | Joint) -> tuple[Float[Tensor, "b d"], Float[Tensor
     return middle, torch.cat([layer.stddev for layer in layers], -1)
 
 
-def _told(model: Model, y: Int64[Tensor, " n"] | None, rows: Int64[Tensor, " b"]) -> Model | Given:
+def _with_classes(model: Model, y: Int64[Tensor, " n"] | None, rows: Int64[Tensor, " b"]) -> Model | Given:
     """The model for some rows of a data set: a conditional one given their classes."""
     return model if y is None else model.given(y[rows])
 
@@ -90,7 +90,9 @@ def iwae(model: Model, x: Float[Tensor, "n c h w"], y: Int64[Tensor, " n"] | Non
     generator = torch.Generator(model.device).manual_seed(SEED)
     x = upload(x, model.device)
     parts = tqdm(torch.arange(len(x)).split(8), desc="IWAE bound", disable=None)
-    return torch.cat([importance_bound(_told(model, y, rows), x[rows], IW_SAMPLES, generator).cpu() for rows in parts])
+    return torch.cat(
+        [importance_bound(_with_classes(model, y, rows), x[rows], IW_SAMPLES, generator).cpu() for rows in parts]
+    )
 
 
 def log_evidence(model: VAE, x: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, " n"], float]:

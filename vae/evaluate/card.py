@@ -13,7 +13,7 @@ from PIL import Image
 from vae import data
 from vae.distributions import standard_normal
 from vae.evaluate.bounds import PICTURES, SEED
-from vae.evaluate.measures import measure
+from vae.evaluate.measures import measured, subject
 from vae.models import VAE, Model, checkpoint, pretrained
 from vae.models.files import save_tensors, whole
 from vae.train.recipes import CHAPTER_RECIPES
@@ -64,7 +64,8 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
     if "recipe" not in training:
         raise ValueError(f"{weights} does not say what it was trained on; vae.train writes weights that do")
     dataset = data.DATASETS[training["recipe"]["dataset"]]
-    numbers, parts = measure(model, dataset.name, pictures)
+    of = subject(model, dataset.name, pictures)
+    numbers, parts = measured(of), of.parts
     card = {
         "name": folder.name,
         "data": {"name": dataset.name, "title": dataset.title, "licence": dataset.licence, "credit": dataset.credit},

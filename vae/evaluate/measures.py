@@ -1,4 +1,9 @@
-"""The numbers of a card."""
+"""The numbers of a card: a row each, in its order, with the models that it is measured for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -25,7 +30,55 @@ from vae.evaluate.coverage import coverage, drawn_from_prior
 from vae.evaluate.decomposition import decompose
 from vae.latent.classes import accuracy
 from vae.latent.encodings import Company
-from vae.models import VAE, Autoencoder, Conditional, Ladder, Model
+from vae.models import Config, Model
+from vae.models.spaces import Layers, Vector
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model with all that its numbers rest on; the tighter bounds are taken of so many random `pictures`."""
+
+    model: Model
+    dataset: str
+    x: Float[Tensor, "n c h w"]
+    y: Int64[Tensor, " n"] | None
+    parts: Bound
+    pictures: int
+
+    @property
+    def noise(self) -> float:
+        """How far the mean ELBO may be off because z was sampled."""
+        draws = self.parts.log_likelihood
+        return float(draws.var(0).mean() / (draws.shape[0] * draws.shape[1])) ** 0.5
+
+    @property
+    def some(self) -> Int64[Tensor, " k"]:
+        """The random pictures."""
+        return torch.randperm(len(self.x), generator=seeded())[: self.pictures]
+
+    @cached_property
+    def evidence(self) -> tuple[Float[Tensor, " k"], float]:
+        """log p(x) of some pictures by quadrature, and the largest error that it states."""
+        return log_evidence(self.model, self.x[self.some])
+
+    @cached_property
+    def features(self) -> dict[str, dict[str, float]]:
+        """What classifiers find in the latents."""
+        return features(self.parts.mu, self.parts.sigma, self.dataset)
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """One number: what the card calls it, which models have it, and what it is."""
+
+    name: str
+    has: Callable[[Config], bool]
+    value: Callable[[Subject], Any]
+
+
+def seeded() -> torch.Generator:
+    """The same random numbers for every model."""
+    return torch.Generator().manual_seed(SEED)
 
 
 def features(mu: Float[Tensor, "n d"], sigma: Float[Tensor, "n d"], name: str) -> dict[str, dict[str, float]]:
@@ -36,42 +89,12 @@ def features(mu: Float[Tensor, "n d"], sigma: Float[Tensor, "n d"], name: str) -
     """
     labels, x, halves = probe.halved(name)
     values = {"latents": mu.numpy(), "pca": probe.components(mu.shape[1], x, halves[0])}
-    found = {kind: probe.accuracy(rows, labels, *halves) for kind, rows in values.items()}
+    scores = {kind: probe.accuracy(rows, labels, *halves) for kind, rows in values.items()}
     fit = torch.from_numpy(halves[0])
     known = Company(mu[fit], sigma[fit], data.load(name, "test").images[fit])
     weighed = probe.neighbours((mu @ known.yardstick).numpy(), labels, *halves)
-    numbers = {key: {kind: found[kind][key] for kind in found} for key in found["pca"]}
+    numbers = {key: {kind: scores[kind][key] for kind in scores} for key in scores["pca"]}
     return numbers | {"weighed_neighbours": {"latents": weighed}}
-
-
-def measure(model: Model, name: str, pictures: int = PICTURES) -> tuple[dict, Bound]:
-    """The numbers of a card, and the bound they rest on."""
-    x = data.fixed_binarisation(name)
-    if not 2 <= pictures <= len(x):
-        raise ValueError(f"the number of pictures must be from 2 to {len(x)}, not {pictures}")
-    y = data.load(name, "test").labels if isinstance(model, Conditional) else None
-    parts = bound(model, x, y)
-    noise = float(parts.log_likelihood.var(0).mean() / (ELBO_SAMPLES * len(x))) ** 0.5
-    numbers = {"reconstruction": estimate(-parts.log_likelihood.mean(0), noise, ELBO_SAMPLES)}
-    if not isinstance(model, Autoencoder):
-        numbers = bounds(model, x, y, parts, noise, pictures) | numbers
-    return numbers | features(parts.mu, parts.sigma, name) | compared(model, name, parts), parts
-
-
-def compared(model: Model, name: str, parts: Bound) -> dict:
-    """What the theory's chapters compare models by, as far as a model's family has it."""
-    numbers = {}
-    if isinstance(model, VAE):
-        split = decompose(parts.mu, parts.sigma, torch.Generator().manual_seed(SEED))
-        numbers["decomposition"] = rounded(split._asdict())
-    if isinstance(model, VAE | Autoencoder):
-        samples = drawn_from_prior(model, COVERED, torch.Generator().manual_seed(SEED))
-        x, same = data.fixed_binarisation(name), torch.Generator().manual_seed(SEED)  # pictures for every model
-        numbers["coverage"] = rounded(coverage(samples, x, same)._asdict())
-    if isinstance(model, Conditional):
-        share = accuracy(model, data.fixed_binarisation(name).float(), data.load(name, "test").labels)
-        numbers["class_by_elbo"] = round(share, 4)
-    return numbers
 
 
 def rounded(numbers: dict[str, float]) -> dict[str, float]:
@@ -79,31 +102,116 @@ def rounded(numbers: dict[str, float]) -> dict[str, float]:
     return {key: round(value, 4) for key, value in numbers.items()}
 
 
-def bounds(
-    model: Model,
-    x: Float[Tensor, "n c h w"],
-    y: Int64[Tensor, " n"] | None,
-    parts: Bound,
-    noise: float,
-    pictures: int,
-) -> dict:
-    """What only a model with a prior has: ELBO, KL, and the tighter bounds of some random pictures."""
-    elbo, kl = parts.elbo, parts.kl.sum(1)
-    layered = isinstance(model, Ladder)
-    numbers = {
-        "negative_elbo": estimate(-elbo, noise, ELBO_SAMPLES),
-        "kl": estimate(kl, 0.0, ELBO_SAMPLES if layered else 0),
-        "bits_per_dimension": round(float(bits_per_dimension(-elbo.mean(), x[0].numel())), 4),
-        f"kl_per_{'layer' if layered else 'dimension'}": [round(value, 4) for value in parts.kl.mean(0).tolist()],
-    }
-    if not layered:
-        numbers["active_units"] = int((parts.mu.var(0) > ACTIVE).sum())
-    some = torch.randperm(len(x), generator=torch.Generator().manual_seed(SEED))[:pictures]
-    told = None if y is None else y[some]
-    numbers["negative_iw"] = above(elbo, noise, some, iwae(model, x[some], told), IW_SAMPLES)
-    if model.latents == 2 and isinstance(model, VAE):
-        evidence, error = log_evidence(model, x[some])
-        numbers["negative_log_evidence"] = above(elbo, noise, some, evidence, 0)
-        numbers["gap"] = estimate(evidence - elbo[some], numbers["negative_log_evidence"]["error"], ELBO_SAMPLES)
-        numbers["quadrature_error"] = round(error, 4)
-    return numbers
+# ---- which models have a number ----
+
+
+def every(config: Config) -> bool:
+    return True
+
+
+def has_prior(config: Config) -> bool:
+    return config.prior
+
+
+def is_layered(config: Config) -> bool:
+    return isinstance(config.space, Layers)
+
+
+def is_told_the_class(config: Config) -> bool:
+    return config.classes > 0
+
+
+def is_vector(config: Config) -> bool:
+    """One vector of latents, of x alone."""
+    return isinstance(config.space, Vector) and not is_told_the_class(config)
+
+
+def has_vector_and_prior(config: Config) -> bool:
+    return config.prior and isinstance(config.space, Vector)
+
+
+def is_vae(config: Config) -> bool:
+    return is_vector(config) and config.prior
+
+
+def is_planar(config: Config) -> bool:
+    return is_vae(config) and config.space == Vector(2)
+
+
+# ---- what they are ----
+
+
+def kl(of: Subject) -> dict:
+    """Of layers it was sampled with the ELBO; else it is in closed form."""
+    return estimate(of.parts.kl.sum(1), 0.0, ELBO_SAMPLES if is_layered(of.model.config) else 0)
+
+
+def kl_of_parts(of: Subject) -> list[float]:
+    return [round(value, 4) for value in of.parts.kl.mean(0).tolist()]
+
+
+def negative_iw(of: Subject) -> dict:
+    told = None if of.y is None else of.y[of.some]
+    return above(of.parts.elbo, of.noise, of.some, iwae(of.model, of.x[of.some], told), IW_SAMPLES)
+
+
+def negative_log_evidence(of: Subject) -> dict:
+    return above(of.parts.elbo, of.noise, of.some, of.evidence[0], 0)
+
+
+def gap(of: Subject) -> dict:
+    return estimate(of.evidence[0] - of.parts.elbo[of.some], negative_log_evidence(of)["error"], ELBO_SAMPLES)
+
+
+def decomposition(of: Subject) -> dict[str, float]:
+    return rounded(decompose(of.parts.mu, of.parts.sigma, seeded())._asdict())
+
+
+def covered(of: Subject) -> dict[str, float]:
+    return rounded(coverage(drawn_from_prior(of.model, COVERED, seeded()), of.x, seeded())._asdict())
+
+
+def class_by_elbo(of: Subject) -> float:
+    return round(accuracy(of.model, of.x.float(), of.y), 4)
+
+
+BOUNDS = (
+    Measure("negative_elbo", has_prior, lambda of: estimate(-of.parts.elbo, of.noise, ELBO_SAMPLES)),
+    Measure("kl", has_prior, kl),
+    Measure(
+        "bits_per_dimension",
+        has_prior,
+        lambda of: round(float(bits_per_dimension(-of.parts.elbo.mean(), of.x[0].numel())), 4),
+    ),
+    Measure("kl_per_layer", is_layered, kl_of_parts),
+    Measure("kl_per_dimension", has_vector_and_prior, kl_of_parts),
+    Measure("active_units", has_vector_and_prior, lambda of: int((of.parts.mu.var(0) > ACTIVE).sum())),
+    Measure("negative_iw", has_prior, negative_iw),
+    Measure("negative_log_evidence", is_planar, negative_log_evidence),
+    Measure("gap", is_planar, gap),
+    Measure("quadrature_error", is_planar, lambda of: round(of.evidence[1], 4)),
+)
+MEASURES = (
+    *BOUNDS,
+    Measure("reconstruction", every, lambda of: estimate(-of.parts.log_likelihood.mean(0), of.noise, ELBO_SAMPLES)),
+    Measure("linear_probe", every, lambda of: of.features["linear_probe"]),
+    Measure("nearest_neighbours", every, lambda of: of.features["nearest_neighbours"]),
+    Measure("weighed_neighbours", every, lambda of: of.features["weighed_neighbours"]),
+    Measure("decomposition", is_vae, decomposition),
+    Measure("coverage", is_vector, covered),
+    Measure("class_by_elbo", is_told_the_class, class_by_elbo),
+)
+
+
+def measured(of: Subject, measures: tuple[Measure, ...] = MEASURES) -> dict:
+    """The numbers that the model has."""
+    return {measure.name: measure.value(of) for measure in measures if measure.has(of.model.config)}
+
+
+def subject(model: Model, name: str, pictures: int = PICTURES) -> Subject:
+    """A model beside the test set of a data set; ValueError where there are not so many pictures."""
+    x = data.fixed_binarisation(name)
+    if not 2 <= pictures <= len(x):
+        raise ValueError(f"the number of pictures must be from 2 to {len(x)}, not {pictures}")
+    y = data.load(name, "test").labels if is_told_the_class(model.config) else None
+    return Subject(model, name, x, y, bound(model, x, y), pictures)

@@ -65,10 +65,10 @@ def components(k: int, pixels: Float[ndarray, "n p"], fit: ndarray) -> Float[nda
 def baselines(name: str, counts: tuple[int, ...] = COMPONENTS, raw: bool = True) -> dict:
     """Accuracies on k principal components, {"pca": {k: ...}}, and on the pixels, {"pixels": ...}, of a test set."""
     labels, pixels, halves = halved(name)
-    found: dict = {"pca": {str(k): accuracy(components(k, pixels, halves[0]), labels, *halves) for k in counts}}
+    scores: dict = {"pca": {str(k): accuracy(components(k, pixels, halves[0]), labels, *halves) for k in counts}}
     if raw:
-        found["pixels"] = accuracy(pixels, labels, *halves) | {"dimensions": pixels.shape[1]}
-    return found
+        scores["pixels"] = accuracy(pixels, labels, *halves) | {"dimensions": pixels.shape[1]}
+    return scores
 
 
 def file_of(name: str) -> Path:
@@ -91,10 +91,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("name", choices=list(data.DATASETS), help="the data set")
     name = parser.parse_args(arguments).name
-    found = baselines(name) | {"command": f"python -m vae.evaluate.probe {name}"}
+    scores = baselines(name) | {"command": f"python -m vae.evaluate.probe {name}"}
     with whole(file_of(name)) as draft:
-        draft.write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found))
+        draft.write_text(json.dumps(scores, indent=1) + "\n")
+    print(json.dumps(scores))
     return 0
 
 
