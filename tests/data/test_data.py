@@ -520,42 +520,12 @@ def test_a_package_with_other_content_is_refused(cache, tmp_path, clients, monke
     assert list(cache.iterdir()) == []
 
 
-# Any folder of IDX files
-
-
-def test_any_folder_loads_as_a_split_and_emnist_is_turned_upright(tmp_path):
-    pictures, labels = noise(7, 4, 6), noise(7) % 26
-    for prefix in ("", "emnist-letters-"):
-        (tmp_path / f"{prefix}test-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pictures)))
-        (tmp_path / f"{prefix}test-labels-idx1-ubyte").write_bytes(idx(labels))
-    with pytest.raises(DataError, match=r"several sets .* '', 'emnist-letters-' as"):
-        splits.load_folder(tmp_path, "test")
-    plain = splits.load_folder(tmp_path, "test", prefix="")
-    assert np.array_equal(plain.images[:, 0].numpy(), pictures)
-    assert plain.labels.tolist() == labels.tolist()
-    upright = splits.load_folder(tmp_path, "test", prefix="emnist-letters-")
-    assert np.array_equal(upright.images[:, 0].numpy(), pictures.transpose(0, 2, 1))
-    with pytest.raises(DataError, match="no IDX file of train images"):
-        splits.load_folder(tmp_path, "train")
-
-
 @pytest.mark.parametrize(
     ("pictures", "labels"), [(noise(7, 2, 2), noise(6)), (noise(7), noise(7)), (noise(7, 2, 2), noise(7, 2, 2))]
 )
-def test_a_folder_without_one_label_for_each_picture_is_refused(tmp_path, pictures, labels):
-    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(pictures))
-    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(labels))
+def test_a_set_without_one_label_for_each_picture_is_refused(pictures, labels):
     with pytest.raises(DataError, match="one label for each picture"):
-        splits.load_folder(tmp_path, "train")
-
-
-def test_a_bad_file_in_a_folder_is_named(tmp_path, monkeypatch):
-    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"hello")
-    with pytest.raises(DataError, match="train-images-idx3-ubyte cannot be used"):
-        splits.load_folder(tmp_path, "train")
-    monkeypatch.setattr(splits, "MAX_BYTES", 4)
-    with pytest.raises(DataError, match="larger than 4 bytes"):
-        splits.load_folder(tmp_path, "train")
+        splits._as_split(torch.from_numpy(pictures), torch.from_numpy(labels), "it")
 
 
 # Mistakes and the command line

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import platformdirs
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vae.data.catalogue import dataset_of
-from vae.data.idx import MAX_BYTES, DataError, expand, read_file, read_idx
+from vae.data.idx import DataError, expand, read_file, read_idx
 from vae.data.sets import IdxFile, Split
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent / "pretrained" / "data"
@@ -40,29 +41,10 @@ def load(name: str, split: str) -> Split:
     return _as_split(tensors["images"], tensors["labels"], dataset.title)
 
 
-def load_folder(folder: str | Path, split: str, prefix: str | None = None) -> Split:
-    """The "train" or "test" set in any folder of IDX files, gzipped or not, as KMNIST and EMNIST are handed around.
-
-    `prefix` picks one of several sets in a folder, such as "emnist-digits-". EMNIST's pictures are stored with rows
-    and columns swapped; they are turned upright. Raises DataError for a missing or bad file.
-    """
-    _check_split(split)
-    tensors = {}
-    for kind in ("images", "labels"):
-        found = {p: path for p, path in candidates(Path(folder), split, kind) if prefix in (None, p)}
-        if not found:
-            raise DataError(f"There is no IDX file of {split} {kind} in {folder}.")
-        if len(found) > 1:
-            names = ", ".join(repr(p) for p in sorted(found))
-            raise DataError(f"{folder} holds several sets of {split} {kind}: pass one of {names} as the prefix.")
-        ((found_prefix, path),) = found.items()
-        try:
-            tensors[kind] = read_idx(read_file(path, MAX_BYTES))
-        except DataError as error:
-            raise DataError(f"{path} cannot be used: {error}") from error
-        if kind == "images" and found_prefix.lower().startswith("emnist"):
-            tensors[kind] = tensors[kind].transpose(-1, -2).contiguous()
-    return _as_split(tensors["images"], tensors["labels"], str(folder))
+@cache
+def test_set(name: str) -> Split:
+    """The test set of DATASETS[name], read once and shared by all who ask: it is not for writing into."""
+    return load(name, "test")
 
 
 def hold_out(split: Split, count: int) -> tuple[Split, Split]:

@@ -40,6 +40,11 @@ class Grid:
     It holds 78,400 decoded pictures: 246 MB at 28 x 28 pixels. ValueError for any other model.
     """
 
+    @staticmethod
+    def bytes_of(model: VAE) -> int:
+        """How much memory the grid of a model takes."""
+        return 4 * round(2 * EXTENT / COARSEST) ** 2 * model.input_spec.pixels
+
     def __init__(self, model: VAE):
         if model.latents != 2 or model.input_spec.levels != 2:
             raise ValueError(
@@ -137,13 +142,13 @@ def _information(logits: Float[Tensor, "n pixels"]) -> Float[Tensor, " n"]:
     """
     side = round(2 * EXTENT / COARSEST)
     rows = logits.view(side, side, -1)
-    down = torch.stack([_told(one, other) for one, other in pairwise(rows)])
-    across = torch.stack([_told(row[:-1], row[1:]) for row in rows])
+    down = torch.stack([_information_of_step(one, other) for one, other in pairwise(rows)])
+    across = torch.stack([_information_of_step(row[:-1], row[1:]) for row in rows])
     trace = F.pad(down, (0, 0, 0, 1)) + F.pad(across, (0, 1))
     return F.max_pool2d(trace[None], 3, stride=1, padding=1).flatten()
 
 
-def _told(one: Float[Tensor, "n pixels"], other: Float[Tensor, "n pixels"]) -> Float[Tensor, " n"]:
+def _information_of_step(one: Float[Tensor, "n pixels"], other: Float[Tensor, "n pixels"]) -> Float[Tensor, " n"]:
     """The information in the step between neighbouring cells: p (1 - p) d^2 of bits whose log-odds differ by d."""
     p = ((one + other) / 2).sigmoid()
     return (p * (1 - p) * (other - one).square()).sum(1) / COARSEST**2

@@ -97,44 +97,19 @@ class Plane:
         joint = self.log_joint(x)
         best = float(joint.max())
         share = np.exp(joint - best).flatten()
-        weighty = np.flatnonzero(share > LIGHT)
-        weighty = weighty[np.argsort(-share[weighty])]
-        sums = np.cumsum(share[weighty], dtype=np.float64)
-        held = int(np.searchsorted(sums, (1 - TAIL) * sums[-1])) + 1
-        finer = min(FINER, max(2, math.isqrt(places // held)))
-        heavy = weighty[: min(held, places // finer**2)]
-        if 9 * len(heavy) * finer**2 <= places:
-            heavy = _with_neighbours(heavy)
-        light = weighty[~np.isin(weighty, heavy)]
+        heavy, light, finer = _divided(share, places)
         finest = self._finer(heavy, finer, x)
         mass, rest = np.exp(finest - best, dtype=np.float64) / finer**2, float(share[light].sum(dtype=np.float64))
-        chessboard = np.indices((finer, finer)).sum(0).flatten() % 2 == 0
-        evidence = best + math.log(mass.sum() + rest) + 2 * math.log(WIDTH)
-        half = math.log(mass[:, chessboard].sum() / chessboard.mean() + rest) - math.log(mass.sum() + rest)
+        evidence, error = _evidence(mass, rest, best)
         densities = np.concatenate([finest.flatten(), joint.flat[light]]) - evidence
-        masses = np.concatenate([mass.flatten(), share[light]])
-        falling = np.argsort(-densities)
-        inside = np.cumsum(masses[falling]) / masses.sum()
-        levels = densities[falling[np.searchsorted(inside, MASSES)]]
-        pooled = share.reshape(SIDE // POOLED, POOLED, SIDE // POOLED, POOLED).mean((1, 3))
-        whole = np.log(np.maximum(pooled, LIGHT)) + best
-        near, block = _around(heavy, SHOWN), _around(heavy, SHOWN_FINE // finer)
-        fine = F.interpolate(torch.from_numpy(joint[block])[None, None], scale_factor=finer, mode="bicubic")[0, 0]
-        fine = fine.numpy().reshape(block[0].stop - block[0].start, finer, -1, finer)
-        row, column = heavy // SIDE - block[0].start, heavy % SIDE - block[1].start
-        here = (row >= 0) & (row < fine.shape[0]) & (column >= 0) & (column < fine.shape[2])
-        fine[row[here], :, column[here]] = finest[here].reshape(-1, finer, finer)
-        fine = fine.reshape(fine.shape[0] * finer, -1)
-        return Posterior(
-            evidence,
-            abs(half),
-            tuple(levels.tolist()),
-            (
-                Raster(-EXTENT, -EXTENT, POOLED * WIDTH, whole - evidence),
-                Raster(*_corner(near), WIDTH, joint[near] - evidence),
-                Raster(*_corner(block), WIDTH / finer, fine - evidence),
-            ),
+        levels = _levels(densities, np.concatenate([mass.flatten(), share[light]]))
+        near = _around(heavy, SHOWN)
+        rasters = (
+            Raster(-EXTENT, -EXTENT, POOLED * WIDTH, _pooled(share) + best - evidence),
+            Raster(*_corner(near), WIDTH, joint[near] - evidence),
+            _fine(joint, heavy, finest, finer, evidence),
         )
+        return Posterior(evidence, error, levels, rasters)
 
     def _finer(self, cells: Int[np.ndarray, " n"], finer: int, x: Tensor) -> Float[np.ndarray, "n pieces"]:
         """log p(x, z) decoded at the middles of finer x finer pieces of each cell, rows upwards."""
@@ -142,6 +117,61 @@ class Plane:
         up, across = torch.meshgrid(steps, steps, indexing="ij")
         z = torch.from_numpy(middles(cells))[:, None] + torch.stack([across, up], -1).flatten(0, 1).float() * WIDTH
         return self.at(z.flatten(0, 1), x).numpy().reshape(len(cells), -1)
+
+
+def _divided(share: Float[np.ndarray, " cells"], places: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """The cells to decode again, the heaviest first, the others of any weight, and how many pieces a side the first are
+    cut into.
+    """
+    weighty = np.flatnonzero(share > LIGHT)
+    weighty = weighty[np.argsort(-share[weighty])]
+    sums = np.cumsum(share[weighty], dtype=np.float64)
+    held = int(np.searchsorted(sums, (1 - TAIL) * sums[-1])) + 1
+    finer = min(FINER, max(2, math.isqrt(places // held)))
+    heavy = weighty[: min(held, places // finer**2)]
+    if 9 * len(heavy) * finer**2 <= places:
+        heavy = _with_neighbours(heavy)
+    return heavy, weighty[~np.isin(weighty, heavy)], finer
+
+
+def _evidence(mass: Float[np.ndarray, "n pieces"], rest: float, best: float) -> tuple[float, float]:
+    """log p(x) of the masses of pieces and of the rest, relative to the best cell, and its error: how much half of the
+    pieces, as on a chessboard, would change it.
+    """
+    finer = math.isqrt(mass.shape[1])
+    chessboard = np.indices((finer, finer)).sum(0).flatten() % 2 == 0
+    half = math.log(mass[:, chessboard].sum() / chessboard.mean() + rest) - math.log(mass.sum() + rest)
+    return best + math.log(mass.sum() + rest) + 2 * math.log(WIDTH), abs(half)
+
+
+def _levels(densities: Float[np.ndarray, " n"], masses: Float[np.ndarray, " n"]) -> tuple[float, ...]:
+    """The log densities inside which MASSES of the whole lie."""
+    falling = np.argsort(-densities)
+    inside = np.cumsum(masses[falling]) / masses.sum()
+    return tuple(densities[falling[np.searchsorted(inside, MASSES)]].tolist())
+
+
+def _pooled(share: Float[np.ndarray, " cells"]) -> Float[np.ndarray, "rows columns"]:
+    """The logarithm of the whole plane's shares, a place for POOLED x POOLED cells."""
+    pooled = share.reshape(SIDE // POOLED, POOLED, SIDE // POOLED, POOLED).mean((1, 3))
+    return np.log(np.maximum(pooled, LIGHT))
+
+
+def _fine(
+    joint: Float[np.ndarray, "SIDE SIDE"],
+    heavy: Int[np.ndarray, " n"],
+    finest: Float[np.ndarray, "n pieces"],
+    finer: int,
+    evidence: float,
+) -> Raster:
+    """The raster of pieces around the heavy cells: theirs as they were decoded, the others' in between their cells."""
+    block = _around(heavy, SHOWN_FINE // finer)
+    fine = F.interpolate(torch.from_numpy(joint[block])[None, None], scale_factor=finer, mode="bicubic")[0, 0]
+    fine = fine.numpy().reshape(block[0].stop - block[0].start, finer, -1, finer)
+    row, column = heavy // SIDE - block[0].start, heavy % SIDE - block[1].start
+    here = (row >= 0) & (row < fine.shape[0]) & (column >= 0) & (column < fine.shape[2])
+    fine[row[here], :, column[here]] = finest[here].reshape(-1, finer, finer)
+    return Raster(*_corner(block), WIDTH / finer, fine.reshape(fine.shape[0] * finer, -1) - evidence)
 
 
 def _with_neighbours(cells: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:

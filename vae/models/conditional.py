@@ -50,19 +50,19 @@ class Conditional(Model):
     def encode(self, x: Float[Tensor, "b c h w"], y: Int64[Tensor, " b"]) -> Independent:
         """q(z|x, y), event = the latents; x in [0, 1], y from 0 to classes - 1."""
         x = x.to(self.device)
-        output = self.encoder(torch.cat([x.flatten(1), self._told(y, x)], 1))
+        output = self.encoder(torch.cat([x.flatten(1), self._one_hot(y, x)], 1))
         return posterior(output, self.config.bounded, self.training)
 
     def decode(self, z: Float[Tensor, "b d"], y: Int64[Tensor, " b"]) -> Independent:
         """p(x|z, y), event = the picture; its `.mean` is what is shown."""
         z = z.to(self.device)
-        return likelihood(self.decoder(torch.cat([z, self._told(y, z)], 1)), self.input_spec)
+        return likelihood(self.decoder(torch.cat([z, self._one_hot(y, z)], 1)), self.input_spec)
 
     def given(self, y: Int64[Tensor, " b"]) -> "Given":
         """The model for pictures of these classes, with the interface of a VAE."""
         return Given(self, y)
 
-    def _told(self, y: Tensor, like: Tensor) -> Float[Tensor, "b classes"]:
+    def _one_hot(self, y: Tensor, like: Tensor) -> Float[Tensor, "b classes"]:
         return F.one_hot(y.to(like.device), self.config.classes).to(like.dtype)
 
 
