@@ -1,7 +1,7 @@
 """VAE Lab. `streamlit run streamlit_app.py`
 
 One file, two roles: run as a script it is the page router; imported by the server it is the ASGI app, which loads the
-models before the first visitor comes.
+model that opens before the first visitor comes.
 """
 
 import asyncio
@@ -19,11 +19,15 @@ SWITCH = 0.001  # seconds for which a script may hold Python's lock while a hand
 
 @asynccontextmanager
 async def lifespan(app):
-    """Load and warm the models, then keep the collector away from them: it would stop every script run for 50 ms."""
+    """Load and warm the model that opens, then keep the collector away from all that is there: it would stop every
+    script run for 50 ms.
+    """
     from vae.app.door import collector
     from vae.serve.engine import engine
+    from vae.serve.library import library
 
     engine().callers = sessions.Visitors()
+    library().warm()
     sys.setswitchinterval(SWITCH)
     gc.collect()
     gc.freeze()
@@ -36,58 +40,71 @@ if __name__ == "__main__":
     from vae.app import components, look
     from vae.app.live import wire
     from vae.app.session import inputs, kept, link, picker
+    from vae.serve.capabilities import Can
 
-    # For each page its icon, and what one does there. Icons belong to the links, not to the pages: a page's icon
-    # becomes a favicon that the browser fetches from afar.
+    # For each page its icon, what one does there, and what it needs of a model. Icons belong to the links, not to the
+    # pages: a page's icon becomes a favicon that the browser fetches from afar.
+    needs = (Can.MOVE, Can.DRAW, Can.READ, Can.COMPANY)
     pages = {
         st.Page("vae/app/pages/explore.py", title="Explore", default=True): (
             ":material/tune:",
             "A variational autoencoder turns a picture into a few numbers, its latents, and draws it again from them: "
             "move the numbers, and watch the picture change.",
+            needs,
         ),
         st.Page("vae/app/pages/latent_map.py", title="Latent map"): (
             ":material/scatter_plot:",
             "Each point is a picture of the test set, where the model's latents put it: point anywhere to see what the "
             "model draws for that place.",
+            needs,
         ),
         st.Page("vae/app/pages/interpolate.py", title="Interpolate"): (
             ":material/animation:",
             "Travel from one picture to another, through pictures that the model makes up on the way.",
+            needs,
         ),
         st.Page("vae/app/pages/reconstruct.py", title="Reconstruct"): (
             ":material/image_search:",
             "Show the model a picture, an example, your own file or a drawing, and see what it makes of it from a few "
             "numbers alone.",
+            needs,
         ),
         st.Page("vae/app/pages/how_it_works.py", title="How it works"): (
             ":material/school:",
             "How a variational autoencoder works, in short chapters to play with on the trained models themselves.",
+            needs,
         ),
         st.Page("vae/app/pages/models.py", title="Models"): (
             ":material/category:",
             "The trained models of this lab: what each one draws by itself, and how well it does on pictures it has "
             "never seen.",
+            (),
         ),
     }
     link.read()
     page = st.navigation(list(pages), position="hidden")
     st.set_page_config(page_title=f"{page.title} · VAE Lab", page_icon=kept.icon(), layout="wide")
     with st.sidebar:
-        for each, (icon, _) in pages.items():
+        for each, (icon, _, _) in pages.items():
             st.page_link(each, icon=icon)
     with wire.turn():
-        name, notices = picker.choose_model(), st.container()
-        if name is not None:
+        entry, notices = picker.choose_model(), st.container()
+        if entry is not None:
+            reads = entry.lacks(*needs) is None
             with st.sidebar:
-                about = {"model": name, "own": inputs.own_address(name)}
+                about = {"model": entry.name, "own": inputs.own_address(entry) if reads else ""}
                 tab = components.page(key="page", data=about, on_lost_change=lambda: None, on_run_change=lambda: None)
-            st.html(look.head(page.title, pages[page][1], kept.title(name)))
-            if inputs.is_kept_by_link(name, tab.lost):
+            _, does, needed = pages[page]
+            st.html(look.head(page.title, does, entry.title))
+            if reads and inputs.is_kept_by_link(entry, tab.lost):
                 st.caption(
                     "Your picture itself is gone: files and drawings live as long as a connection, and that was cut, "
                     "or the page loaded anew. Shown is what the address keeps of it, the bits that the model reads."
                 )
-            page.run()
+            if lack := entry.lacks(*needed):
+                st.info(lack)
+            else:
+                page.run()
             with notices:
                 link.say_lost()
 else:
@@ -103,6 +120,7 @@ else:
     paths = [
         WebSocketRoute(routes.route(routes.SOCKET), sockets.live),
         Route(routes.route(routes.PLOTLY), routes.plotly_file),
+        Route(routes.route(f"{routes.TEST_PICTURES}/{{folder}}/{{number:int}}.png"), routes.sheet_file),
         Route(routes.route(f"{served.PATH}/{{version}}/{{file:path}}"), served.file),
     ]
     app = st.App(

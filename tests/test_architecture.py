@@ -1,6 +1,7 @@
 """The one-way order of the imports, and what the library never does, read from the source."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ ORDER = (
     *("distributions", "objective", "models", "pictures", "data", "latent", "inference", "train", "evaluate"),
     *("features", "serve", "app", "streamlit_app"),
 )
-APP = ("look", "components", "door", "live", "session", "chapters", "pages")
+APP = ("look", "live", "components", "door", "session", "chapters", "pages")
 MOST = 12  # entries of a folder, beside what makes it a package
 SOURCES = sorted([*(ROOT / "vae").rglob("*.py"), *ROOT.glob("streamlit_app.py")])
 EACH = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -104,3 +105,25 @@ def test_nothing_reads_pickles_or_runs_text_or_swallows_every_exception(path):
 def test_every_recipe_names_a_registered_data_set_whose_pictures_it_reads(name):
     assert RECIPES[name].name == name
     assert RECIPES[name].model.spec == DATASETS[RECIPES[name].dataset].spec
+
+
+ASKS = re.compile(
+    r"(latents|levels) *(==|!=|<|>|<=|>=) *\d|len\(kl\) *==|\.family *[=!]=|"
+    r"isinstance\([^)]*\b(VAE|Ladder|Conditional|Autoencoder)\b"
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in [*SOURCES, *sorted((ROOT / "vae" / "app" / "components").rglob("*.js"))]
+        if path.is_relative_to(ROOT / "vae" / "app") or path.is_relative_to(ROOT / "vae" / "serve")
+    ],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_no_page_message_or_cache_asks_what_kind_of_model_it_is(path):
+    """What can be done with a model is a row of `vae.serve.capabilities`."""
+    if path.name != "capabilities.py":
+        found = [line for line in path.read_text().splitlines() if ASKS.search(line)]
+        assert found == [], path

@@ -11,15 +11,16 @@ import torch
 from scipy.stats import logistic
 
 from vae.app.session import inputs
+from vae.app.session.ids import UPLOAD, parse
 from vae.distributions import draw
 from vae.inference.ledger import checks
 from vae.inference.record import frame, log_likelihood, sketch
 from vae.latent.places import places
 from vae.models import VAE
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import loss, terms
 
-SPEC = InputSpec(3, 8, 8, 256, "crop")
+SPEC = Pictures(3, 8, 8, 256, "crop")
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:
@@ -87,7 +88,7 @@ def test_every_number_of_the_record_is_finite_and_every_claim_holds():
 
 
 def given(x: torch.Tensor) -> inputs.Input:
-    return inputs.Input("upload", "", x, x)
+    return inputs.Input(UPLOAD, "", x, x)
 
 
 def test_pictures_with_the_same_dark_pixels_have_different_addresses_that_read_back():
@@ -95,7 +96,7 @@ def test_pictures_with_the_same_dark_pixels_have_different_addresses_that_read_b
     said = [inputs.address(given(x)) for x in (one, other)]
     assert said[0] != said[1]
     for x, text in zip((one, other), said, strict=True):
-        assert torch.equal(inputs._from_pixels(text, SPEC, "").x, x)
+        assert torch.equal(parse(text).picture(SPEC), x)
 
 
 def test_bits_are_said_as_they_always_were():
@@ -104,14 +105,14 @@ def test_bits_are_said_as_they_always_were():
     bits = np.packbits(x.numpy().astype(bool))
     expected = "b" + base64.urlsafe_b64encode(bits).decode().rstrip("=")
     assert inputs.address(given(x)) == expected
-    assert torch.equal(inputs._from_pixels(expected, InputSpec(), "").x, x)
+    assert torch.equal(parse(expected).picture(Pictures()), x)
 
 
 @pytest.mark.parametrize("said", ["g", "g!!", "gAAAA", "b", "g" + "A" * 300, "geNoDAAAAAAE"])
 def test_what_is_no_picture_is_none(said):
-    assert inputs._from_pixels(said, SPEC, "") is None
+    assert parse(said).picture(SPEC) is None
 
 
 def test_a_picture_that_packs_small_is_not_unpacked_further_than_it_may_be():
     bomb = "g" + base64.urlsafe_b64encode(zlib.compress(bytes(10_000_000))).decode()
-    assert inputs._from_pixels(bomb, SPEC, "") is None
+    assert parse(bomb).picture(SPEC) is None

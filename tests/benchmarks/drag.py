@@ -32,6 +32,7 @@ VIEW = {"width": 1400, "height": 900}
 HZ, SECONDS = 60, 3.0
 CLIENTS, EACH = 16, 3  # EACH: sockets of a session beside its page's own
 HEADER = struct.Struct("<BBHI")
+FIRST = 0  # the number of the model that a session looked at first
 HELLO, PLACE = 0, 2
 RAW = "pointerrawupdate"  # a move of the pointer when it comes, not when the next frame begins
 JOURNEY = "interpolate?model=mnist&steps=120&path=straight&at=0.5"
@@ -284,7 +285,7 @@ async def sessions(browser: Browser, url: str, count: int) -> tuple[list[bytes],
     return tokens, pages
 
 
-async def client(url: str, token: bytes, model: int, latents: int, places: int, hertz: float, found: list) -> float:
+async def client(url: str, token: bytes, latents: int, places: int, hertz: float, found: list) -> float:
     """One hand at `hertz`, one request in flight; ms to each reply go to `found`. The updates a second it got."""
     async with connect(url.replace("http", "ws") + "/live", origin=url, compression=None) as live:
         await live.send(HEADER.pack(1, HELLO, 0, 0) + token)
@@ -294,7 +295,7 @@ async def client(url: str, token: bytes, model: int, latents: int, places: int, 
         for number in range(places):
             z = struct.pack(f"<{latents}f", *(random.gauss(0, 1) for _ in range(latents)))
             moved = time.perf_counter()
-            await live.send(HEADER.pack(1, PLACE, model, number) + z)
+            await live.send(HEADER.pack(1, PLACE, FIRST, number) + z)
             await live.recv()
             found.append(1000 * (time.perf_counter() - moved))
             ticks = int((time.perf_counter() - start) * hertz) + 1
@@ -302,11 +303,11 @@ async def client(url: str, token: bytes, model: int, latents: int, places: int, 
         return places / (time.perf_counter() - start)
 
 
-async def crowd(browser: Browser, url: str, model: int, latents: int) -> list:
+async def crowd(browser: Browser, url: str, latents: int) -> list:
     tokens, pages = await sessions(browser, url, -(-CLIENTS // EACH))
     found: list = []
     keys = (tokens * EACH)[:CLIENTS]
-    rates = await asyncio.gather(*(client(url, key, model, latents, 300, HZ, found) for key in keys))
+    rates = await asyncio.gather(*(client(url, key, latents, 300, HZ, found) for key in keys))
     for page in pages:
         await page.context.close()
     note = f"updates/s of the slowest; {statistics.median(rates):.0f} the median"
@@ -318,7 +319,7 @@ def resident(pid: int) -> float:
     return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
 
 
-async def memory(browser: Browser, url: str, pid: int, model: int, latents: int) -> str:
+async def memory(browser: Browser, url: str, pid: int, latents: int) -> str:
     async def visits(count: int) -> None:
         for _ in range(count):
             page = await opened(browser, f"{url}/?model=mnist")
@@ -326,7 +327,7 @@ async def memory(browser: Browser, url: str, pid: int, model: int, latents: int)
 
     async def updates(count: int) -> None:
         tokens, pages = await sessions(browser, url, 4)
-        await asyncio.gather(*(client(url, key, model, latents, count // 8, 140, []) for key in tokens * 2))
+        await asyncio.gather(*(client(url, key, latents, count // 8, 140, []) for key in tokens * 2))
         for page in pages:
             await page.context.close()
 
@@ -349,7 +350,7 @@ async def main(quick: bool) -> None:
     sys.path.insert(0, str(ROOT))
     from vae.models import pretrained
 
-    model, latents = pretrained.list_pretrained().index("mnist"), pretrained.load_card("mnist")["latents"]
+    latents = pretrained.load_card("mnist")["latents"]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
         with serving("streamlit_app.py") as (url, pid):
@@ -360,7 +361,7 @@ async def main(quick: bool) -> None:
                 partial(press_keys, browser, url, "mnist"),
                 partial(press_keys, browser, url, "mnist-2d"),
                 partial(draw, browser, url),
-                partial(crowd, browser, url, model, latents),
+                partial(crowd, browser, url, latents),
                 partial(naive, browser),
             ]
             rows = []
@@ -371,7 +372,7 @@ async def main(quick: bool) -> None:
                 print(f"{name:28}{'' if rate is None else f'{rate:.0f}':>10}{half:9.1f}{most:9.1f}  {note}", flush=True)
             print(f"the naive twin's median is {rows[-1][2] / rows[0][2]:.0f} times the slider's")
             if not quick:
-                print(await memory(browser, url, pid, model, latents))
+                print(await memory(browser, url, pid, latents))
         await browser.close()
 
 

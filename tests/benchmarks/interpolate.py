@@ -17,9 +17,11 @@ import torch
 
 from vae import data
 from vae.latent.journey import PATHS, Way, journey
-from vae.models.pretrained import load_card
+from vae.models.pretrained import list_pretrained, load_card
 from vae.pictures import films
+from vae.serve.asked import SKETCH
 from vae.serve.engine import engine
+from vae.serve.library import library
 
 STEPS, WIDTH, SPEED = 60, 256, 20
 
@@ -33,16 +35,15 @@ def timed(seconds: list[float], function, *arguments):
 
 def compare(name: str, pairs: int) -> tuple[dict[str, list[float]], list[dict[str, Way]]]:
     """Seconds of each kind of work, and the ways, for some random pairs of a model's test set."""
-    models = engine()
-    model, around = models.model(name), models.company[name]
+    loaded = library().lease(library().find(name))
     x = data.fixed_binarisation(load_card(name)["data"]["name"])
     chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[: 2 * pairs].view(pairs, 2)
     seconds, found = defaultdict(list), []
     for a, b in chosen.tolist():
         ends = x[[a, b]].float()
         start = time.perf_counter()
-        mu = torch.cat([models.ask_sketch(name, end[None]).result().mu for end in ends])
-        found.append(models.compute(journey, model, mu[0], mu[1], ends[:1], ends[1:], around, STEPS))
+        mu = engine().answer(SKETCH, loaded, ends).mu
+        found.append(engine().compute(journey, loaded.model, mu[0], mu[1], ends[:1], ends[1:], loaded.company, STEPS))
         seconds["three paths"].append(time.perf_counter() - start)
         frames = films.as_frames(found[-1]["straight"].steps.mean)
         for kind, film in films.formats().items():
@@ -52,7 +53,7 @@ def compare(name: str, pairs: int) -> tuple[dict[str, list[float]], list[dict[st
 
 def main() -> None:
     pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    results = {name: compare(name, pairs) for name in engine().models}
+    results = {name: compare(name, pairs) for name in list_pretrained()}
     kinds = list(next(iter(results.values()))[0])
     print(f"{f'ms, {pairs} pairs':16}" + "".join(f"{kind:>20}" for kind in kinds))
     for name, (seconds, _) in results.items():

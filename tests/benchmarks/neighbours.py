@@ -28,7 +28,6 @@ from websockets.exceptions import ConnectionClosed
 ROOT = Path(__file__).resolve().parents[2]
 SOCKETS = 4  # of one session: as many as it may have
 PIXELS = 28 * 28
-NAMES = sorted(path.parent.name for path in (ROOT / "pretrained").glob("*/encodings.safetensors"))
 SIDE = 256  # pixels of the largest drawing
 ENDED = ForwardMsg.FINISHED_SUCCESSFULLY
 TOKEN = re.compile(rb'"token":\s*"([0-9a-f]{32})"')
@@ -66,6 +65,7 @@ ASKED: dict[str, tuple[int, str, Callable[[], bytes]]] = {
     "thorough": (10, "mnist-2d", lambda: b"\1" + bits()),
     "REFINE": (11, "mnist", bits),
 }
+FIRST = 0  # the number of the model that a session looked at first
 PAGES = ["reruns", "broken off"]
 BROKEN_OFF = 100  # visits, all before anything is measured
 LATENTS = {"mnist": 24, "fashion": 24, "mnist-2d": 2}
@@ -121,7 +121,7 @@ async def live(url: str, token: bytes) -> AsyncIterator[ClientConnection]:
 # ---- one visitor ----
 
 
-async def slide(url: str, token: bytes, model: int, over: asyncio.Event) -> list[float]:
+async def slide(url: str, token: bytes, over: asyncio.Event) -> list[float]:
     """ms from each of a slider's moves, 60 a second, to its answer."""
     found = []
     async with live(url, token) as socket:
@@ -130,7 +130,7 @@ async def slide(url: str, token: bytes, model: int, over: asyncio.Event) -> list
             if over.is_set():
                 return found
             moved = time.perf_counter()
-            await socket.send(HEADER.pack(1, PLACE, model, number) + floats(LATENTS["mnist"]))
+            await socket.send(HEADER.pack(1, PLACE, FIRST, number) + floats(LATENTS["mnist"]))
             await socket.recv()
             found.append(1000 * (time.perf_counter() - moved))
             ticks = int((time.perf_counter() - start) * HZ) + 1
@@ -138,14 +138,14 @@ async def slide(url: str, token: bytes, model: int, over: asyncio.Event) -> list
     return found
 
 
-async def measure(url: str, token: bytes, model: int, seconds: float) -> tuple[float, float]:
+async def measure(url: str, token: bytes, seconds: float) -> tuple[float, float]:
     """(p95 of the slider, ms; median of the visits, s), one after the other: they would take from each other."""
     visits, end = [], time.perf_counter() + seconds
     while len(visits) < 3 or time.perf_counter() < end:
         visits.append(await visit(url))
     over = asyncio.Event()
     asyncio.get_running_loop().call_later(seconds, over.set)
-    return percentile(await slide(url, token, model, over), 0.95), statistics.median(visits)
+    return percentile(await slide(url, token, over), 0.95), statistics.median(visits)
 
 
 # ---- the other one, in a process of its own ----
@@ -170,10 +170,10 @@ async def break_off(url: str) -> None:
 
 async def other(url: str, name: str) -> None:
     async with stream(url) as session:
-        token = await run(session, "", "model=mnist-2d")
+        kind, model, body = ASKED.get(name, (None, "mnist-2d", None))
+        token = await run(session, "", f"model={model}")
         if name in ASKED:
-            kind, model, body = ASKED[name]
-            sockets = (flood(url, token, kind, NAMES.index(model), body) for _ in range(SOCKETS))
+            sockets = (flood(url, token, kind, FIRST, body) for _ in range(SOCKETS))
             await asyncio.gather(*sockets)
         while name == "reruns":
             await run(session, "reconstruct", f"model=mnist-2d&x=i{random.randrange(10_000)}")
@@ -210,7 +210,7 @@ async def main(names: list[str], seconds: float) -> None:
     sys.path.insert(0, str(ROOT))
     with serving("streamlit_app.py") as (url, _):
         async with stream(url) as session:
-            token, model = await run(session, "", "model=mnist"), NAMES.index("mnist")
+            token = await run(session, "", "model=mnist")
             for _ in range(3):
                 await visit(url)
             async with stream(url) as first:  # the plane is built before anything is measured
@@ -218,16 +218,16 @@ async def main(names: list[str], seconds: float) -> None:
                 async with live(url, token_2d) as socket:
                     built = 0.0
                     while built != 1.0:
-                        await socket.send(HEADER.pack(1, 10, NAMES.index("mnist-2d"), 0) + b"\0" + bits())
+                        await socket.send(HEADER.pack(1, 10, FIRST, 0) + b"\0" + bits())
                         (built,) = struct.unpack_from("<f", await socket.recv(), HEADER.size)
                         await asyncio.sleep(0.2)
             print(f"{'':20}{'answers/s':>10}{'slider p95 ms: calm':>21}{'beside':>8}{'x':>6}", end="")
             print(f"{'Reconstruct s: calm':>21}{'beside':>8}{'limit':>8}")
             for name in names:
-                calm = await measure(url, token, model, seconds)
+                calm = await measure(url, token, seconds)
                 start = time.perf_counter()
                 async with beside(url, name) as answers:
-                    found = await measure(url, token, model, seconds)
+                    found = await measure(url, token, seconds)
                     rate = answers() / (time.perf_counter() - start)
                 limit = 2 * calm[1] + 0.5
                 row = f"{name:20}{rate:10.1f}{calm[0]:21.1f}{found[0]:8.1f}{found[0] / calm[0]:6.1f}"

@@ -2,7 +2,8 @@
 
 Starts `streamlit run streamlit_app.py` afresh, waits until it answers, opens each page in a headless Chromium that has
 never seen it, and waits for the decoded picture. Then it goes by the sidebar from Explore to the latent map, which must
-show its points and answer a pointer. Prints medians in seconds.
+show its points and answer a pointer. It does so with the models that ship and with MANY, most of them links to those,
+in turns. Prints medians in seconds.
 """
 
 import shutil
@@ -10,6 +11,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +20,15 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
+MANY = 40  # models
+# The server, with the models of another folder.
+SERVER = """
+from pathlib import Path
+from vae.models import pretrained
+pretrained.PRETRAINED = Path({!r})
+from streamlit.web.cli import main
+main()
+"""
 BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -36,11 +47,22 @@ def wait_until_up(address: str) -> None:
             time.sleep(0.02)
 
 
-def once(browser, pages: list[str]) -> dict[str, float]:
+def shelf(folder: Path, count: int) -> Path:
+    """A folder of so many models: those that ship, and links to them under other names."""
+    folder.mkdir()
+    ship = sorted(path.parent for path in (ROOT / "pretrained").glob("*/card.json"))
+    (folder / "chapters").symlink_to(ROOT / "pretrained" / "chapters")
+    for number in range(count):
+        copy = f"-{number}" if number >= len(ship) else ""
+        (folder / f"{ship[number % len(ship)].name}{copy}").symlink_to(ship[number % len(ship)])
+    return folder
+
+
+def once(browser, pages: list[str], models: Path) -> dict[str, float]:
     port = free_port()
     options = ["--server.headless", "true", "--server.address", "127.0.0.1", "--server.port", str(port)]
     start = time.perf_counter()
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", *options]
+    command = [sys.executable, "-c", SERVER.format(str(models)), "run", "streamlit_app.py", *options]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -84,14 +106,25 @@ def navigate(browser, address: str) -> float:
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
-        results = [once(browser, ["", "reconstruct"]) for _ in range(runs)]
+        ship = len(list((ROOT / "pretrained").glob("*/card.json")))
+        shelves = {count: shelf(Path(folder) / str(count), count) for count in (ship, MANY)}
+        results = {count: [] for count in shelves}
+        for _ in range(runs):
+            for count, models in shelves.items():
+                results[count].append(once(browser, ["", "reconstruct"], models))
         browser.close()
-    print(f"{'seconds, ' + str(runs) + ' runs':32} {'median':>7} {'worst':>7}")
-    for name in results[0]:
-        values = [result[name] for result in results]
-        print(f"{name:32} {statistics.median(values):7.2f} {max(values):7.2f}")
+    print(
+        f"{f'seconds, median (worst) of {runs}':36}"
+        + "".join(f"{f'{count} models':>16}" for count in results)
+        + "   ratio"
+    )
+    for name in results[ship][0]:
+        values = [[result[name] for result in results[count]] for count in results]
+        medians = [statistics.median(one) for one in values]
+        cells = (f"{median:.2f} ({max(one):.2f})" for median, one in zip(medians, values, strict=True))
+        print(f"{name:36}" + "".join(f"{cell:>16}" for cell in cells) + f"{medians[1] / medians[0]:8.2f}")
 
 
 if __name__ == "__main__":

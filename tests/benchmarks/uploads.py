@@ -22,12 +22,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.pictures import FORMATS, ImageError, prepare
 from vae.pictures.read import MEGAPIXELS
 
 SECONDS, MEGABYTES, PATIENCE = 2.0, 300.0, 60.0
-SPEC = InputSpec()
+SPEC = Pictures()
 SENTENCE = re.compile(r"[A-Z][^\n]*[^.\n]\.")
 ORIENTATION, RESOLUTION = 274, 282  # EXIF and TIFF tags
 Tag = tuple[int, int, int, int]  # number, type, count, value

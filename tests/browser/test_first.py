@@ -14,13 +14,13 @@ from tests.browser.seen import changes, seen
 HELD = """
 import time
 from pathlib import Path
-from vae.serve.engine import Engine
-frame = Engine._frame
+from vae.serve import planes
+frame = planes._frame
 def held(*arguments):
     while Path({!r}).exists():
         time.sleep(0.02)
     return frame(*arguments)
-Engine._frame = held
+planes._frame = held
 """
 
 

@@ -14,11 +14,11 @@ from vae.distributions import bernoulli
 from vae.inference.evidence import Evidence, Grid, log_evidence
 from vae.models import VAE
 from vae.models.pretrained import list_pretrained, load_pretrained
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import elbo, importance_bound
 from vae.train.recipes import RECIPES
 
-SPEC = InputSpec(height=6, width=6)
+SPEC = Pictures(height=6, width=6)
 FLAT = [name for name in list_pretrained() if name in RECIPES and RECIPES[name].model.latents == 2]
 
 
@@ -26,7 +26,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def random_model(gain: float, seed: int = 0, spec: InputSpec = SPEC) -> VAE:
+def random_model(gain: float, seed: int = 0, spec: Pictures = SPEC) -> VAE:
     """A small dense model whose decoder's weights are scaled up by `gain`: the larger, the narrower the posterior."""
     generator = seeded(seed)
     model = VAE(VAE.Config(spec, 2, width=16), generator)
@@ -94,7 +94,7 @@ def test_the_evidence_is_that_of_a_fine_grid_and_the_error_is_stated(gain):
 
 
 def test_a_posterior_far_narrower_than_the_coarsest_cell_is_found():
-    model = random_model(20.0, seed=4, spec=InputSpec(height=12, width=12))
+    model = random_model(20.0, seed=4, spec=Pictures(height=12, width=12))
     x = samples(model, 6)
     z, twin = plane(0.02, 4.0), in_float64(model)
     joint = torch.cat([log_joint(twin, x, part) for part in z.split(50_000)], 1)
@@ -138,14 +138,14 @@ def test_pictures_are_integrated_each_on_its_own_whatever_the_blocks():
 
 
 def test_the_evidence_of_every_picture_there_can_be_sums_to_one():
-    model = random_model(2.0, spec=InputSpec(height=2, width=2))
+    model = random_model(2.0, spec=Pictures(height=2, width=2))
     every = torch.tensor([[(code >> bit) & 1 for bit in range(4)] for code in range(16)]).float().view(16, 1, 2, 2)
     assert log_evidence(model, every).logsumexp(0).item() == pytest.approx(0, abs=1e-3)
 
 
 @pytest.mark.parametrize(("latents", "levels"), [(1, 2), (3, 2), (2, 256)])
 def test_other_models_are_refused(latents, levels):
-    model = VAE(VAE.Config(InputSpec(height=6, width=6, levels=levels), latents, width=8))
+    model = VAE(VAE.Config(Pictures(height=6, width=6, levels=levels), latents, width=8))
     with pytest.raises(ValueError, match=f"two latents and binary pixels.* {latents} latents and {levels} grey"):
         log_evidence(model, torch.zeros(1, 1, 6, 6))
 

@@ -10,10 +10,10 @@ from vae.inference.evidence import Grid
 from vae.inference.identity import QUICK, THOROUGH, sides
 from vae.inference.posterior import Plane
 from vae.models import VAE
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import elbo
 
-SMALL = InputSpec(height=4, width=4)
+SMALL = Pictures(height=4, width=4)
 
 
 def toy() -> VAE:

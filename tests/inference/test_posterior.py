@@ -10,10 +10,10 @@ from vae import data
 from vae.inference.evidence import Grid
 from vae.inference.posterior import EXTENT, MASSES, SIDE, THOROUGH, WIDTH, Plane, Raster, gap
 from vae.models import VAE, pretrained
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import elbo
 
-SMALL = InputSpec(height=4, width=4)
+SMALL = Pictures(height=4, width=4)
 
 
 def toy(seed: int = 0) -> VAE:
@@ -29,7 +29,7 @@ def plane(tmp_path_factory) -> Plane:
     return Plane(toy(), tmp_path_factory.mktemp("plane"))
 
 
-def bits(count: int, spec: InputSpec = SMALL) -> torch.Tensor:
+def bits(count: int, spec: Pictures = SMALL) -> torch.Tensor:
     return torch.rand(count, 1, *spec.shape, generator=torch.Generator().manual_seed(2)).round()
 
 
@@ -139,7 +139,7 @@ def test_the_regions_inside_the_levels_hold_their_shares_of_prior_samples_weighe
         np.testing.assert_allclose(shares, MASSES, atol=0.02)
 
 
-@pytest.mark.parametrize("config", [VAE.Config(SMALL, 3, width=8), VAE.Config(InputSpec(levels=256), 2, width=8)])
+@pytest.mark.parametrize("config", [VAE.Config(SMALL, 3, width=8), VAE.Config(Pictures(levels=256), 2, width=8)])
 def test_other_models_have_no_plane(config, tmp_path):
     with pytest.raises(ValueError, match="two latents and binary pixels"):
         Plane(VAE(config), tmp_path)

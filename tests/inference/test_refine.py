@@ -7,7 +7,7 @@ from vae import data
 from vae.distributions import normal
 from vae.inference.refine import refine
 from vae.models import pretrained
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import importance_bound
 
 MODELS = pretrained.list_pretrained()
@@ -17,7 +17,7 @@ def test_where_the_posterior_is_a_gaussian_refinement_closes_the_gap(linear_gaus
     class Model(torch.nn.Module):
         """The linear-Gaussian model in float32, with an encoder that misses."""
 
-        latents, input_spec, device = 2, InputSpec(height=2, width=3), torch.device("cpu")
+        latents, input_spec, device = 2, Pictures(height=2, width=3), torch.device("cpu")
 
         def __init__(self):
             super().__init__()

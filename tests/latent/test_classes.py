@@ -5,10 +5,10 @@ import torch
 
 from vae.latent.classes import accuracy, in_every_class, style, terms_by_class
 from vae.models import Conditional
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import importance_bound
 
-SPEC = InputSpec(channels=1, height=4, width=4, levels=2, preparation="digit")
+SPEC = Pictures(channels=1, height=4, width=4, levels=2, preparation="digit")
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import torch
 from vae.distributions import rsample
 from vae.latent.layers import by_layer, resample, variations
 from vae.models import Ladder
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import elbo
 
-SPEC = InputSpec(channels=1, height=4, width=4, levels=2, preparation="digit")
+SPEC = Pictures(channels=1, height=4, width=4, levels=2, preparation="digit")
 LAYERS = (2, 3, 4)
 EVERY_LAYER = pytest.mark.parametrize("layer", range(len(LAYERS)))
 

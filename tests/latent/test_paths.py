@@ -13,7 +13,7 @@ from vae.latent.aggregate import aggregate_log_density
 from vae.latent.paths import around, embed, follow, judge, lerp, slerp
 from vae.models import VAE
 from vae.models.pretrained import load_encodings, load_pretrained
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 
 PATHS = pytest.mark.parametrize("path", [lerp, slerp])
 coordinate = st.floats(-10, 10, width=32)
@@ -98,7 +98,7 @@ def test_where_there_is_no_unique_arc_the_path_is_straight(a, b):
 
 def decoding(decoder: nn.Module, latents: int, levels: int = 2) -> VAE:
     """A model of one pixel whose decoder is the given one."""
-    model = VAE(VAE.Config(InputSpec(1, 1, 1, levels=levels, preparation="crop"), latents, width=1))
+    model = VAE(VAE.Config(Pictures(1, 1, 1, levels=levels, preparation="crop"), latents, width=1))
     model.decoder = nn.Sequential(decoder, nn.Unflatten(1, (-1, 1, 1)))
     return model
 
@@ -233,7 +233,7 @@ def test_the_emptiest_place_of_a_followed_path_is_less_empty_of_24_latents_and_a
 def small() -> tuple:
     """A model of two latents that has not been trained, encodings, and two places."""
     generator = torch.Generator().manual_seed(0)
-    model = VAE(VAE.Config(InputSpec(1, 4, 4), 2, width=16), generator)
+    model = VAE(VAE.Config(Pictures(1, 4, 4), 2, width=16), generator)
     mu, sigma = torch.randn(50, 2, generator=generator), torch.rand(50, 2, generator=generator) + 0.01
     return model, torch.tensor([-1.0, 0.5]), torch.tensor([1.5, 0.2]), mu, sigma
 

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from vae.models import NETWORKS, VAE, checkpoint, files, pretrained
 from vae.models.checkpoint import config_to_json, load, save
 from vae.models.pretrained import list_pretrained, load_card, load_encodings, load_pretrained
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 
-CONFIG = VAE.Config(InputSpec(height=8, width=8), 2, width=8, channels=(4, 8))
+CONFIG = VAE.Config(Pictures(height=8, width=8), 2, width=8, channels=(4, 8))
 
 
 def model(network: str = "dense", octaves: int = 0) -> VAE:

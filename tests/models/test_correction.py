@@ -11,10 +11,10 @@ from vae.inference.evidence import Grid
 from vae.models import VAE, build
 from vae.models.checkpoint import config_from_json, config_to_json
 from vae.models.correction import corrected
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.train.recipes import DIGIT, GARMENT, RECIPES
 
-SPEC = InputSpec(1, 8, 8, 2)
+SPEC = Pictures(1, 8, 8, 2)
 CORRECTED = [name for name in vae.list_pretrained() if RECIPES[name].corrected]
 
 
@@ -103,7 +103,7 @@ def test_a_shipped_model_is_nearer_to_the_true_posterior_than_its_encoder(name):
     "other",
     [
         {"latents": 3},
-        {"spec": InputSpec(1, 8, 8, 256)},
+        {"spec": Pictures(1, 8, 8, 256)},
     ],
 )
 def test_only_a_vae_of_two_latents_and_binary_pixels_can_be_corrected(other):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,16 +22,17 @@ from vae.inference import plane as plane_file
 from vae.latent import ancestral, classes, journey, layers, places
 from vae.latent.encodings import Company
 from vae.models import VAE, Autoencoder, Conditional, Ladder, Model, build, checkpoint, device, pretrained
-from vae.models.spaces import InputSpec
-from vae.serve import batcher, engine, planes, turns
+from vae.models.spaces import Pictures
+from vae.serve import asked, batcher, engine, planes, turns
+from vae.serve.library import Library
 from vae.train import saved
 from vae.train.loop import train
 from vae.train.recipes import Recipe
 from vae.train.run import Run
 from vae.train.validation import validate
 
-SPEC = InputSpec(height=8, width=8)
-GREY = InputSpec(height=8, width=8, levels=256, preparation="crop")
+SPEC = Pictures(height=8, width=8)
+GREY = Pictures(height=8, width=8, levels=256, preparation="crop")
 CONFIGS = {
     "vae": VAE.Config(SPEC, 3, width=16),
     "plane": VAE.Config(SPEC, 2, width=16, octaves=2),
@@ -279,7 +281,7 @@ def test_the_pretended_device_refuses_to_mix_and_says_what_waits(cuda):
 
 @pytest.mark.parametrize("kind", [kind for kind in CONFIGS if kind != "corrected"])
 def test_a_step_of_training_waits_for_nothing_and_a_run_goes_on_from_what_it_saved(kind, cuda, tmp_path, digits):
-    spec = InputSpec() if CONFIGS[kind].spec == SPEC else InputSpec(levels=256, preparation="crop")
+    spec = Pictures() if CONFIGS[kind].spec == SPEC else Pictures(levels=256, preparation="crop")
     model = replace(CONFIGS[kind], spec=spec)
     recipe = Recipe("toy", "mnist", model, 2, 20, warp=0.5, ema=0.9, warmup=5, full_precision=True)
     labels = torch.arange(100) % 10
@@ -332,34 +334,41 @@ def test_the_engine_serves_from_the_device_what_it_serves_from_the_cpu(cuda, coa
         checkpoint.save(model_of(kind), shelf / kind / checkpoint.WEIGHTS)
         (shelf / kind / pretrained.CARD).write_text(json.dumps(card | {"latents": model_of(kind).latents}))
     monkeypatch.setattr(pretrained, "PRETRAINED", shelf)
-    monkeypatch.setattr(pretrained, "load_encodings", z_and_sigma)
-    monkeypatch.setattr(data, "load", lambda name, split: data.Split(company("vae").pictures, torch.zeros(40).long()))
+
+    def read_encodings(folder: Path) -> dict[str, Tensor]:
+        mu, sigma = z_and_sigma(folder.name)
+        return {"mu": mu, "sigma": sigma, "reconstruction": torch.zeros(len(mu))}
+
+    monkeypatch.setattr(pretrained, "read_encodings", read_encodings)
+    monkeypatch.setattr(data, "test_set", lambda name: data.Split(company("vae").pictures, torch.zeros(40).long()))
     monkeypatch.setattr(data, "cache_folder", lambda name: tmp_path / name)
     for module in (batcher, turns):
         monkeypatch.setattr(module, "step_back", lambda: None)  # nobody else is to go first
         monkeypatch.setattr(module, "Thread", CudaThread)
     answers = []
     for where in ("cpu", "cuda"):
-        serving = engine.Engine(where)
-        serving._decoders = dict(serving.models)  # in float32, whichever precision was the faster
-        assert serving.model("vae").device.type == where
+        serving = engine.Engine()
+        models = Library(serving, where)
         found = []
         for name in ("vae", "plane"):
+            loaded = models.lease(models.find(name))
+            assert loaded.model.device.type == where
+            loaded.decoder = loaded.model  # in float32, whichever precision was the faster
             x, z = pictures(name), z_of(name)
             found += [
-                serving.frame(name, x[:1]),
-                serving.places(name, z, x),
-                serving.ask_sketch(name, x).result(),
-                serving.ask_ancestry(name, z, torch.arange(5)).result(),
-                serving.ask_decoding(name, z).result(),
-                serving.ask_near(name, z).result(),
-                serving.pictures(name, z),
-                leaves(serving.ask_refined(name, x[:1]).result()),
+                planes.record(serving, loaded, x[:1]),
+                serving.answer(asked.PLACES, loaded, z, x),
+                serving.answer(asked.SKETCH, loaded, x),
+                serving.answer(asked.ANCESTRY, loaded, z, torch.arange(5)),
+                serving.answer(asked.DECODING, loaded, z),
+                serving.answer(asked.NEAR, loaded, z),
+                serving.answer(asked.PICTURES, loaded, z),
+                leaves(planes.ask_refined(serving, loaded, x[:1]).result()),
             ]
-        serving.ask_comparison("plane", pictures("plane", 1)).result()
-        serving._build.submit(lambda: None).result()
+        planes.ask_comparison(serving, loaded, pictures("plane", 1)).result()
+        serving.build.submit(lambda: None).result()
         for thorough in (False, True):
-            found.append(serving.ask_comparison("plane", pictures("plane", 1), thorough).result())
+            found.append(planes.ask_comparison(serving, loaded, pictures("plane", 1), thorough).result())
         answers.append(found)
     agree(*answers)
 
@@ -376,7 +385,7 @@ def test_no_float32_is_rounded_where_float32_is_meant(name, cuda):
 
 
 def test_pictures_and_orders_are_brought_there_from_pinned_memory_once(cuda, digits):
-    run = Run(Recipe("toy", "mnist", VAE.Config(InputSpec(), 2, width=8), 2, 20), digits[:100], torch.device("cuda"))
+    run = Run(Recipe("toy", "mnist", VAE.Config(Pictures(), 2, width=8), 2, 20), digits[:100], torch.device("cuda"))
     for _ in range(10):
         run.advance()
     assert cuda.pinned == [(100, 1, 28, 28), (100,), (100,)]  # the pictures, and the order of each epoch

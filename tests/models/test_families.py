@@ -13,10 +13,10 @@ from vae.models import FAMILIES, VAE, Autoencoder, Conditional, Ladder, build
 from vae.models.checkpoint import config_from_json, config_to_json
 from vae.models.networks import Config
 from vae.models.pretrained import list_pretrained, load_card
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import elbo, importance_bound, loss, terms
 
-SMALL = InputSpec(height=4, width=4)
+SMALL = Pictures(height=4, width=4)
 CONFIGS = {
     "vae": VAE.Config(SMALL, 3, width=16),
     "autoencoder": Autoencoder.Config(SMALL, 3, width=16),
@@ -40,7 +40,7 @@ def stirred(config: Config, size: float = 0.3):
     return model.requires_grad_(False).eval()
 
 
-def bits(count: int = 5, spec: InputSpec = SMALL) -> torch.Tensor:
+def bits(count: int = 5, spec: Pictures = SMALL) -> torch.Tensor:
     return torch.rand(count, *spec.shape, generator=seeded(1)).round()
 
 

@@ -11,14 +11,14 @@ from jaxtyping import TypeCheckError
 from vae import data
 from vae.distributions import bernoulli
 from vae.models import NETWORKS, VAE, FourierFeatures
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import elbo, loss, terms
 
 SPECS = {
-    "grey": InputSpec(),
-    "grey, 256 levels": InputSpec(levels=256, preparation="crop"),
-    "colour": InputSpec(3, 8, 12, 256, "crop"),
-    "colour, bits": InputSpec(3, 8, 12, 2, "crop"),
+    "grey": Pictures(),
+    "grey, 256 levels": Pictures(levels=256, preparation="crop"),
+    "colour": Pictures(3, 8, 12, 256, "crop"),
+    "colour, bits": Pictures(3, 8, 12, 2, "crop"),
 }
 EACH = pytest.mark.parametrize(
     "config",
@@ -28,9 +28,7 @@ EACH = pytest.mark.parametrize(
         for name, spec in SPECS.items()
     ]
     + [
-        pytest.param(
-            VAE.Config(InputSpec(), 3, network, width=16, channels=(4, 8), octaves=4), id=f"{network}, octaves"
-        )
+        pytest.param(VAE.Config(Pictures(), 3, network, width=16, channels=(4, 8), octaves=4), id=f"{network}, octaves")
         for network in NETWORKS
     ],
 )
@@ -40,7 +38,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def pictures(spec: InputSpec, count: int = 5) -> torch.Tensor:
+def pictures(spec: Pictures, count: int = 5) -> torch.Tensor:
     """Random pictures of the levels that the likelihood knows."""
     return torch.randint(spec.levels, (count, *spec.shape), generator=seeded(1)) / (spec.levels - 1)
 
@@ -94,14 +92,14 @@ def test_pictures_are_encoded_and_decoded_each_on_its_own(config):
 
 
 def test_the_logits_of_a_binary_model_are_its_decoders_output():
-    model = VAE(VAE.Config(InputSpec(), 2, width=16), seeded())
+    model = VAE(VAE.Config(Pictures(), 2, width=16), seeded())
     z = torch.randn(3, 2, generator=seeded())
     x = pictures(model.input_spec, 3)
     assert torch.equal(model.decode(z).log_prob(x), bernoulli(model.decoder(z)).log_prob(x))
 
 
 def test_sigma_is_the_exponential_of_the_encoders_second_half_and_kept_between_exp_minus_9_and_exp_3():
-    model = VAE(VAE.Config(InputSpec(), 3, width=16), seeded())
+    model = VAE(VAE.Config(Pictures(), 3, width=16), seeded())
     last = model.encoder[-1]
     last.weight.data.zero_()
     last.bias.data = torch.tensor([0.5, -2.0, 40.0, -8.5, 2.5, 1.0])
@@ -115,7 +113,7 @@ def test_sigma_is_the_exponential_of_the_encoders_second_half_and_kept_between_e
 
 @pytest.mark.parametrize("size", [(26, 28), (28, 30), (27, 27)])
 def test_a_conv_model_refuses_sides_that_are_not_divisible_by_4_and_a_dense_one_takes_them(size):
-    spec = InputSpec(1, *size)
+    spec = Pictures(1, *size)
     with pytest.raises(ValueError, match="divisible by 4"):
         VAE.Config(spec, 2, "conv")
     model = VAE(VAE.Config(spec, 2, "dense", width=8), seeded())
@@ -124,9 +122,9 @@ def test_a_conv_model_refuses_sides_that_are_not_divisible_by_4_and_a_dense_one_
 
 def test_unknown_networks_and_models_without_latents_are_refused():
     with pytest.raises(ValueError, match="network must be one of dense, conv"):
-        VAE.Config(InputSpec(), 2, "transformer")
+        VAE.Config(Pictures(), 2, "transformer")
     with pytest.raises(ValueError, match="at least one latent"):
-        VAE.Config(InputSpec(), 0)
+        VAE.Config(Pictures(), 0)
 
 
 @pytest.mark.parametrize("octaves", range(6))
@@ -140,7 +138,7 @@ def test_fourier_features_are_z_and_its_sines_and_cosines_from_a_quarter_of_pi_o
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_octaves_change_nothing_but_what_the_decoders_first_layer_reads(network):
-    config = VAE.Config(InputSpec(), 3, network, width=16, channels=(4, 8))
+    config = VAE.Config(Pictures(), 3, network, width=16, channels=(4, 8))
     plain = {name: tuple(weight.shape) for name, weight in VAE(config).state_dict().items()}
     told = {name: tuple(weight.shape) for name, weight in VAE(replace(config, octaves=4)).state_dict().items()}
     assert plain["decoder.0.weight"] == (16, 3)
@@ -154,19 +152,19 @@ def test_the_weights_of_a_model_without_octaves_are_named_as_in_the_files_that_s
     names = [f"{end}.weight" for end in ("encoder.1", "encoder.2.body.0", "encoder.2.body.1", "encoder.2.body.3")]
     names += ["encoder.4.weight", "decoder.0.weight", "decoder.1.body.0.weight", "decoder.1.body.1.weight"]
     names += ["decoder.1.body.3.weight", "decoder.3.weight"]
-    state = VAE(VAE.Config(InputSpec(), 2, width=8)).state_dict()
+    state = VAE(VAE.Config(Pictures(), 2, width=8)).state_dict()
     assert set(state) == {*names, *(name.replace("weight", "bias") for name in names)}
 
 
 @pytest.mark.parametrize("octaves", [-1, 17, 10**6])
 def test_a_number_of_octaves_out_of_range_is_refused(octaves):
     with pytest.raises(ValueError, match=f"0 to 16 frequencies, not {octaves}"):
-        VAE.Config(InputSpec(), 2, octaves=octaves)
-    assert [VAE.Config(InputSpec(), 2, octaves=fine).octaves for fine in (0, 16)] == [0, 16]
+        VAE.Config(Pictures(), 2, octaves=octaves)
+    assert [VAE.Config(Pictures(), 2, octaves=fine).octaves for fine in (0, 16)] == [0, 16]
 
 
 def test_shapes_are_checked_while_the_tests_run():
-    model = VAE(VAE.Config(InputSpec(), 2, width=8), seeded())
+    model = VAE(VAE.Config(Pictures(), 2, width=8), seeded())
     with pytest.raises(TypeCheckError):
         model.encode(torch.zeros(28, 28))
     with pytest.raises(TypeCheckError):
@@ -182,7 +180,7 @@ def test_a_model_fitted_to_32_digits_is_far_better_than_the_best_decoder_that_ig
     x = data.binarise(data.grey(digits[:32]), seeded())
     ink = x.mean(0, keepdim=True).clamp(1e-6, 1 - 1e-6)
     ignoring = bernoulli(ink.logit().expand_as(x)).log_prob(x).mean()  # -193 nats: no constant picture does better
-    model = VAE(VAE.Config(InputSpec(), 8, network, width=64, channels=(4, 16)), seeded())
+    model = VAE(VAE.Config(Pictures(), 8, network, width=64, channels=(4, 16)), seeded())
     optimiser = torch.optim.Adam(model.parameters(), 0.01, fused=True)
     generator = seeded(2)
     for _ in range(160 if network == "dense" else 80):
@@ -194,7 +192,7 @@ def test_a_model_fitted_to_32_digits_is_far_better_than_the_best_decoder_that_ig
 
 
 def test_a_configuration_can_be_varied_but_not_changed():
-    config = VAE.Config(InputSpec(), 2)
+    config = VAE.Config(Pictures(), 2)
     assert replace(config, latents=3).latents == 3
     with pytest.raises(AttributeError):
         config.latents = 3

@@ -1,7 +1,9 @@
 """A damaged model costs that model: the others are served, and what is wrong is said in one sentence."""
 
+import contextlib
 import json
 import logging
+import re
 import shutil
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from vae.models import checkpoint, pretrained
 from vae.models.checkpoint import config_from_json
-from vae.serve import engine as module
-from vae.serve.engine import Engine
+from vae.serve import library as module
+from vae.serve.asked import PICTURES
+from vae.serve.engine import engine
+from vae.serve.library import Library
 
 GOOD, BAD = "mnist", "mnist-2d"
 
@@ -60,13 +64,18 @@ def without_numbers(path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"numbers": {"reconstruction": {}}}))
 
 
+def of_no_data(path: Path) -> None:
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps(card | {"data": card["data"] | {"name": "celeba"}}))
+
+
 def of_another(path: Path) -> None:
     shutil.copy(path.parent.parent / GOOD / path.name, path)
 
 
 DAMAGES = [
     *(("model.safetensors", how) for how in (truncated, garbage, empty, not_numbers, of_another)),
-    *(("card.json", how) for how in (truncated, garbage, empty, deep, without_numbers, of_another)),
+    *(("card.json", how) for how in (truncated, garbage, empty, deep, without_numbers, of_no_data, of_another)),
     *(("encodings.safetensors", how) for how in (truncated, garbage, empty, gone, not_numbers, of_another)),
 ]
 EACH = pytest.mark.parametrize(("file", "how"), DAMAGES, ids=[f"{file}, {how.__name__}" for file, how in DAMAGES])
@@ -76,21 +85,25 @@ EACH = pytest.mark.parametrize(("file", "how"), DAMAGES, ids=[f"{file}, {how.__n
 def test_a_damaged_model_is_one_line_of_the_log_and_the_others_are_served(shelf, caplog, file, how):
     how(shelf / BAD / file)
     with caplog.at_level(logging.WARNING):
-        engine = Engine()
-    assert list(engine.models) == [GOOD]
-    assert list(engine.broken) == [BAD]
-    (line,) = (record for record in caplog.records if record.name == "vae.serve.engine")
+        library = Library(engine())
+        for entry in library.visible():  # some damage shows when the model is loaded
+            with contextlib.suppress(ValueError):
+                library.lease(entry)
+    assert [entry.name for entry in library.visible()] == [GOOD]
+    assert list(library.broken) == [BAD]
+    (line,) = (record for record in caplog.records if record.name == "vae.serve.library")
     assert BAD in line.getMessage()
     assert "\n" not in line.getMessage()
     assert line.exc_info is None
-    assert engine.pictures(GOOD, torch.zeros(1, 24)).isfinite().all()
+    with pytest.raises(ValueError, match=re.escape(library.broken[BAD])):
+        library.find(BAD)
+    assert engine().answer(PICTURES, library.lease(library.find(GOOD)), torch.zeros(1, 24)).isfinite().all()
 
 
-def served(monkeypatch) -> Engine:
+def served(monkeypatch) -> None:
     """The models of the shelf, for the pages."""
-    engine = Engine()
-    monkeypatch.setattr(module, "_engine", lambda: engine)
-    return engine
+    library = Library(engine())
+    monkeypatch.setattr(module, "_library", lambda: library)
 
 
 PAGES = ["explore", "latent_map", "interpolate", "reconstruct", "how_it_works", "models"]
@@ -160,3 +173,12 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
     not_numbers(tmp_path / BAD / "model.safetensors")
     with pytest.raises(ValueError, match="not all numbers"):
         checkpoint.load(tmp_path / BAD / "model.safetensors")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_model_whose_damage_shows_when_it_is_loaded_makes_room_for_another(shelf, monkeypatch, pages, page):
+    not_numbers(shelf / BAD / "model.safetensors")
+    served(monkeypatch)
+    app = pages(page, model=BAD)
+    assert app.session_state["model"] == GOOD
+    assert any(BAD in one.value for one in app.warning) or page != "explore"

@@ -14,17 +14,21 @@ import torch
 from torch import Tensor
 
 import vae
+from tests.served import answer, ask, entry, loaded, record
 from vae import data
-from vae.inference import record as library
+from vae.inference import record as library_of_records
 from vae.inference.evidence import Grid
 from vae.latent import places
 from vae.latent.encodings import Company, Near, near
 from vae.models import VAE, pretrained
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.serve import engine as serve
-from vae.serve import precision
+from vae.serve import planes, precision
+from vae.serve.asked import ANCESTRY, ENCODED, NEAR, PASSING, PICTURES, PLACES, SKETCH
 from vae.serve.batcher import ROWS, Batcher
-from vae.serve.engine import SKETCHES, Engine, engine
+from vae.serve.capabilities import Can
+from vae.serve.engine import Engine, engine
+from vae.serve.library import Library, library
 from vae.serve.precision import WORTH
 from vae.serve.turns import Visitor
 
@@ -184,10 +188,10 @@ def test_what_is_slow_makes_small_batches(batcher):
 
 # what takes longer than a hand that moves may wait
 LARGE = {
-    "drawings": lambda serving, name: serving.ask_sketch(name, examples(name, 1)),
-    "pictures of the prior": lambda serving, name: serving.ask_ancestry(name, spots(name, 1), torch.zeros(1).long()),
-    "company": lambda serving, name: serving.ask_near(name, spots(name, 1)),
-    "a sheet": lambda serving, name: serving.ask_pictures(name, spots(name, 200))[-1],
+    "drawings": lambda name: ask(SKETCH, name, examples(name, 1)),
+    "pictures of the prior": lambda name: ask(ANCESTRY, name, spots(name, 1), torch.zeros(1).long()),
+    "company": lambda name: ask(NEAR, name, spots(name, 1)),
+    "a sheet": lambda name: engine().ask_all(PICTURES, loaded(name), spots(name, 200))[-1],
 }
 
 
@@ -196,13 +200,13 @@ def test_a_hand_waits_for_nothing_that_is_large(serving, name):
     """While the thread for what takes long stands still, hands that move get their answers."""
     x, z = examples(name, 1), spots(name, 1)
     with held(serving._large):
-        large = [ask(serving, name) for ask in LARGE.values()]
+        large = [ask_for(name) for ask_for in LARGE.values()]
         if vae.load_pretrained(name).config.corrected:
-            large += [serving.ask_places(name, z, x), serving.ask_encoded(name, x)]
+            large += [ask(PLACES, name, z, x), ask(ENCODED, name, x)]
         else:
-            serving.ask_places(name, z, x).result(PATIENCE)
-            serving.ask_encoded(name, x).result(PATIENCE)
-        serving.ask_passing(name, z).result(PATIENCE)
+            ask(PLACES, name, z, x).result(PATIENCE)
+            ask(ENCODED, name, x).result(PATIENCE)
+        ask(PASSING, name, z).result(PATIENCE)
         assert not any(future.done() for future in large)
     for future in large:
         future.result(PATIENCE)
@@ -316,24 +320,24 @@ def close(found: tuple, expected: tuple, but: tuple[str, ...] = ()) -> None:
         )
 
 
-def tolerance(serving: Engine, name: str) -> float:
+def tolerance(name: str) -> float:
     """How far pictures may be from those in float32."""
-    return 1e-5 if serving.precisions[name].name == "float32" else 0.1
+    return 1e-5 if loaded(name).precision.name == "float32" else 0.1
 
 
 DRAWN = ("drift", "round_trip_kl")  # of a drawn picture, in which rounding can turn a pixel over
 
 
-def test_it_serves_the_models_that_ship(serving):
-    assert list(serving.models) == NAMES
+def test_it_serves_the_models_that_ship():
+    assert sorted(one.name for one in library().visible()) == NAMES
 
 
 @EVERY_MODEL
-def test_a_record_is_that_of_a_direct_call(serving, name):
+def test_a_record_is_that_of_a_direct_call(name):
     model, x = vae.load_pretrained(name), examples(name, 1)
-    seen = serving.frame(name, x, seed=4)
+    seen = record(name, x, 4)
     grid = Grid(model) if model.latents == 2 else None
-    expected = library.frame(model, x, 4, grid)
+    expected = library_of_records.frame(model, x, 4, grid)
     for field in ("x", "mu", "sigma", "eps", "z", "mean", "kl_per_dimension"):
         torch.testing.assert_close(getattr(seen, field), getattr(expected, field), rtol=1e-5, atol=1e-5)
     numbers = ("kl", "elbo", "iwae", "bits_per_dimension")
@@ -345,36 +349,38 @@ def test_a_record_is_that_of_a_direct_call(serving, name):
 
 
 @EVERY_MODEL
-def test_places_and_sketches_are_those_of_direct_calls(serving, name):
+def test_places_and_sketches_are_those_of_direct_calls(name):
     model, z, x = vae.load_pretrained(name), spots(name, 5), examples(name, 5)
-    close(serving.places(name, z), places.places(model, z))
-    close(serving.ask_places(name, z, x).result(PATIENCE), places.places(model, z, x))
-    close(serving.ask_sketch(name, x).result(PATIENCE), library.sketch(model, x))
+    close(answer(PLACES, name, z), places.places(model, z))
+    close(ask(PLACES, name, z, x).result(PATIENCE), places.places(model, z, x))
+    close(ask(SKETCH, name, x).result(PATIENCE), library_of_records.sketch(model, x))
 
 
 @EVERY_MODEL
-def test_pictures_are_the_decoded_means_and_come_in_pieces(serving, name):
-    z = spots(name, 2 * ROWS + 7)
+def test_pictures_are_the_decoded_means_and_come_in_pieces(name):
+    rows = PICTURES.rows(loaded(name))
+    z = spots(name, 2 * rows + 1)
     expected = vae.load_pretrained(name).decode(z).mean.cpu()
-    torch.testing.assert_close(serving.pictures(name, z), expected, rtol=0, atol=tolerance(serving, name))
-    assert [len(piece.result(PATIENCE)) for piece in serving.ask_pictures(name, z)] == [ROWS, ROWS, 7]
+    torch.testing.assert_close(answer(PICTURES, name, z), expected, rtol=0, atol=tolerance(name))
+    assert [len(piece.result(PATIENCE)) for piece in engine().ask_all(PICTURES, loaded(name), z)] == [rows, rows, 1]
 
 
 @EVERY_MODEL
-def test_what_is_near_is_that_of_a_direct_call_whether_asked_alone_or_together(serving, name):
-    z, company = spots(name, 5), Company(*pretrained.load_encodings(name), serving.company[name].pictures)
+def test_what_is_near_is_that_of_a_direct_call_whether_asked_alone_or_together(name):
+    z, company = spots(name, 5), Company(*pretrained.load_encodings(name), loaded(name).company.pictures)
     expected = near(company, z)
-    close(serving.ask_near(name, z).result(PATIENCE), expected)
-    alone = [serving.ask_near(name, row[None]) for row in z]
+    close(ask(NEAR, name, z).result(PATIENCE), expected)
+    alone = [ask(NEAR, name, row[None]) for row in z]
     for row, future in enumerate(alone):
         close(future.result(PATIENCE), Near(*(field[row : row + 1] for field in expected)))
 
 
-def test_the_company_of_a_model_are_the_pictures_that_were_encoded(serving):
-    for name, company in serving.company.items():
+def test_the_company_of_a_model_are_the_pictures_that_were_encoded():
+    for name in NAMES:
+        company = loaded(name).company
         chosen = torch.tensor([0, 4321, 9999])
         x = data.fixed_binarisation(pretrained.load_card(name)["data"]["name"])[chosen].float()
-        found = library.sketch(serving.models[name], x)
+        found = library_of_records.sketch(loaded(name).model, x)
         torch.testing.assert_close(company.mu[chosen], found.mu, atol=2e-3, rtol=0)
         torch.testing.assert_close(company.sigma[chosen], found.sigma, atol=2e-3, rtol=0)
         assert torch.equal(company.pictures, data.load(pretrained.load_card(name)["data"]["name"], "test").images)
@@ -408,46 +414,46 @@ def test_a_hand_is_answered_while_something_longer_is_computed(serving):
     with ThreadPoolExecutor(1) as visitor:
         computed = visitor.submit(serving.compute, long)
         assert started.wait(PATIENCE)
-        assert serving.places(NAMES[0], z).mean.isfinite().all()
-        assert serving.pictures(NAMES[0], z).isfinite().all()
-        assert serving.ask_near(NAMES[0], z).result(PATIENCE).distances.isfinite().all()
+        assert answer(PLACES, NAMES[0], z).mean.isfinite().all()
+        assert answer(PICTURES, NAMES[0], z).isfinite().all()
+        assert ask(NEAR, NAMES[0], z).result(PATIENCE).distances.isfinite().all()
         assert not computed.done()
         go_on.set()
         assert computed.result(PATIENCE) == "done"
 
 
-def test_a_model_without_a_plane_is_compared_with_nothing(serving):
-    deep = next(name for name in NAMES if serving.models[name].latents > 2)
-    assert not serving.has_plane(deep)
-    with pytest.raises(ValueError, match="no plane"):
-        serving.ask_comparison(deep, examples(deep, 1))
+def test_a_model_without_a_plane_is_compared_with_nothing():
+    deep = next(name for name in NAMES if entry(name).latents > 2)
+    assert entry(deep).lacks(Can.EXACT)
+    with pytest.raises(ValueError, match="two latents"):
+        planes.ask_comparison(engine(), loaded(deep), examples(deep, 1))
 
 
-def test_many_threads_at_once_get_their_own_results(serving):
+def test_many_threads_at_once_get_their_own_results():
     jobs = [(name, *pair) for name in NAMES for pair in zip(spots(name, 24), examples(name, 24), strict=True)]
     start = threading.Barrier(8)
 
-    def ask(share: list) -> list:
+    def visit(share: list) -> list:
         start.wait(PATIENCE)
         return [
             (
-                serving.places(name, z[None]),
-                serving.places(name, z[None], x[None]),
-                serving.ask_sketch(name, x[None]).result(PATIENCE),
-                serving.pictures(name, z[None]),
+                answer(PLACES, name, z[None]),
+                answer(PLACES, name, z[None], x[None]),
+                ask(SKETCH, name, x[None]).result(PATIENCE),
+                answer(PICTURES, name, z[None]),
             )
             for name, z, x in share
         ]
 
     with ThreadPoolExecutor(8) as visitors:
-        answers = list(visitors.map(ask, [jobs[number::8] for number in range(8)]))
+        answers = list(visitors.map(visit, [jobs[number::8] for number in range(8)]))
     for number, share in enumerate(answers):
         for (name, z, x), (place, given, sketch, picture) in zip(jobs[number::8], share, strict=True):
-            model = serving.models[name]
+            model = loaded(name).model
             close(place, places.places(model, z[None]), but=DRAWN)
             close(given, places.places(model, z[None], x[None]), but=DRAWN)
-            close(sketch, library.sketch(model, x[None]))
-            torch.testing.assert_close(picture, place.mean, rtol=0, atol=tolerance(serving, name))
+            close(sketch, library_of_records.sketch(model, x[None]))
+            torch.testing.assert_close(picture, place.mean, rtol=0, atol=tolerance(name))
 
 
 @EVERY_MODEL
@@ -459,12 +465,13 @@ def test_64_who_draw_are_answered_a_few_at_once(serving, monkeypatch, name):
         return call(self, *tensors)
 
     x = examples(name, 1)
+    monkeypatch.setattr(type(loaded(name)), "share", 1.0)  # on a machine that decodes fast enough
     with held(serving._large):
         monkeypatch.setattr(serve._With, "__call__", counted)
-        drawn = [serving.ask_sketch(name, x) for _ in range(64)]
+        drawn = [ask(SKETCH, name, x) for _ in range(64)]
     for future in drawn:
         future.result(PATIENCE)
-    assert log == [("sketch", SKETCHES)] * (64 // SKETCHES)
+    assert log == [("sketch", SKETCH.most)] * (64 // SKETCH.most)
 
 
 def test_torch_runs_in_the_engines_threads_and_never_in_the_callers(serving, monkeypatch):
@@ -482,10 +489,10 @@ def test_torch_runs_in_the_engines_threads_and_never_in_the_callers(serving, mon
 
     def visit(name: str) -> threading.Thread:
         z, x = spots(name, 1), examples(name, 1)
-        serving.pictures(name, z)
-        serving.places(name, z, x)
-        serving.ask_sketch(name, x).result(PATIENCE)
-        serving.frame(name, x)
+        answer(PICTURES, name, z)
+        answer(PLACES, name, z, x)
+        ask(SKETCH, name, x).result(PATIENCE)
+        record(name, x)
         return threading.current_thread()
 
     with ThreadPoolExecutor(3) as pool:
@@ -496,17 +503,17 @@ def test_torch_runs_in_the_engines_threads_and_never_in_the_callers(serving, mon
     assert visitors.isdisjoint(thread for _, thread in threads)
 
 
-def test_an_exception_reaches_its_caller_and_the_next_one_is_served(serving, monkeypatch):
+def test_an_exception_reaches_its_caller_and_the_next_one_is_served(monkeypatch):
     z, x = spots(NAMES[0], 1), examples(NAMES[0], 1)
 
     def fail(self, z):
         raise ArithmeticError("of the decoder")
 
     calls = (
-        lambda: serving.places(NAMES[0], z, x).mean,
-        lambda: serving.ask_sketch(NAMES[0], x).result(PATIENCE).mean,
-        lambda: serving.pictures(NAMES[0], z),
-        lambda: serving.frame(NAMES[0], x).mean,
+        lambda: answer(PLACES, NAMES[0], z, x).mean,
+        lambda: ask(SKETCH, NAMES[0], x).result(PATIENCE).mean,
+        lambda: answer(PICTURES, NAMES[0], z),
+        lambda: record(NAMES[0], x).mean,
     )
     for call in calls:
         with monkeypatch.context() as broken:
@@ -516,23 +523,26 @@ def test_an_exception_reaches_its_caller_and_the_next_one_is_served(serving, mon
         assert call().isfinite().all()
 
 
-def test_an_unknown_model_is_named_in_the_error(serving):
-    z, x = spots(NAMES[0], 1), examples(NAMES[0], 1)
-    asked = (serving.ask_places, serving.places, serving.ask_pictures, serving.pictures, serving.ask_near)
-    calls = [(call, z) for call in asked]
-    for call, rows in [*calls, (serving.ask_sketch, x), (serving.frame, x)]:
-        with pytest.raises(ValueError, match="no model 'no-such-model'") as refusal:
-            call("no-such-model", rows)
-        assert str(refusal.value).endswith(f"there are: {', '.join(NAMES)}")
-    assert serving.places(NAMES[0], z).mean.isfinite().all()
+def test_an_unknown_model_is_named_in_the_error():
+    with pytest.raises(ValueError, match="no model 'no-such-model'") as refusal:
+        library().find("no-such-model")
+    assert all(name in str(refusal.value) for name in NAMES)
 
 
-def test_each_model_states_the_precision_of_its_pictures_and_their_time(serving):
-    assert list(serving.precisions) == NAMES
-    for stated in serving.precisions.values():
+def test_each_model_states_the_precision_of_its_pictures_and_their_time():
+    for stated in (loaded(name).precision for name in NAMES):
         assert stated.name in ("float32", "bfloat16")
         assert stated.one > 0
         assert stated.batch > 0
+
+
+def test_a_batch_of_a_slow_model_has_fewer_rows(monkeypatch):
+    slow = precision.Precision("float32", 10.0, 80.0)
+    monkeypatch.setattr(loaded(NAMES[0]), "precision", slow)
+    assert PLACES.rows(loaded(NAMES[0])) == 6  # in 8 ms, where 64 take 80
+    assert SKETCH.rows(loaded(NAMES[0])) == 1
+    pieces = engine().ask_all(PICTURES, loaded(NAMES[0]), spots(NAMES[0], 20))
+    assert [len(piece.result(PATIENCE)) for piece in pieces] == [6, 6, 6, 2]
 
 
 BARELY = 10 / WORTH  # milliseconds that are just worth it against 10
@@ -548,7 +558,7 @@ BARELY = 10 / WORTH  # milliseconds that are just worth it against 10
     ],
 )
 def test_bfloat16_serves_only_where_a_batch_is_decoded_that_much_faster(monkeypatch, full, half, chosen):
-    model = VAE(VAE.Config(InputSpec(), 2, width=8))
+    model = VAE(VAE.Config(Pictures(), 2, width=8))
     times = {torch.float32: full, torch.bfloat16: half}
     monkeypatch.setattr(
         precision, "_milliseconds", lambda model, rows: times[next(model.parameters()).dtype][rows == ROWS]
@@ -570,7 +580,7 @@ def test_the_time_of_a_call_is_its_median_without_the_first_ones(monkeypatch):
 
     monkeypatch.setattr(precision, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(precision, "decoded", decode)
-    assert precision._milliseconds(VAE(VAE.Config(InputSpec(), 3, width=8)), 7) == pytest.approx(3)
+    assert precision._milliseconds(VAE(VAE.Config(Pictures(), 3, width=8)), 7) == pytest.approx(3)
     assert set(calls) == {(7, 3)}
 
 
@@ -579,17 +589,18 @@ def test_where_bfloat16_is_faster_it_decodes_pictures_and_nothing_that_has_numbe
         return 1.0 if next(model.parameters()).dtype == torch.bfloat16 else 2.0
 
     monkeypatch.setattr(precision, "_milliseconds", quick_in_bfloat16)
-    quick = Engine("cpu")
+    quick = Library(engine(), "cpu")
     for name in NAMES:
+        one = quick.lease(quick.find(name))
         model, z, x = vae.load_pretrained(name, "cpu"), spots(name, 100), examples(name, 3)
-        assert quick.precisions[name] == precision.Precision("bfloat16", 1.0, 1.0)
-        levels = 255 * (quick.pictures(name, z) - model.decode(z).mean).abs()
+        assert one.precision == precision.Precision("bfloat16", 1.0, 1.0)
+        levels = 255 * (engine().answer(PICTURES, one, z) - model.decode(z).mean).abs()
         assert levels.max() > 0.01  # it is not float32
         assert levels.flatten().quantile(0.99) < 2
         assert levels.mean((1, 2, 3)).max() < 2
-        close(quick.places(name, z[:3], x), places.places(model, z[:3], x), but=DRAWN)
-        close(quick.ask_sketch(name, x).result(PATIENCE), library.sketch(model, x))
-        assert {weight.dtype for weight in quick.models[name].parameters()} == {torch.float32}  # of records too
+        close(engine().answer(PLACES, one, z[:3], x), places.places(model, z[:3], x), but=DRAWN)
+        close(engine().answer(SKETCH, one, x), library_of_records.sketch(model, x))
+        assert {weight.dtype for weight in one.model.parameters()} == {torch.float32}  # of records too
 
 
 def test_visitors_who_come_at_once_build_one_engine(monkeypatch):

@@ -8,19 +8,19 @@ import torch
 
 from vae.models import NETWORKS, VAE, Autoencoder, Conditional, Ladder, build
 from vae.models.checkpoint import config_from_json, config_to_json
-from vae.models.spaces import PREPARATIONS, InputSpec
+from vae.models.spaces import PREPARATIONS, Pictures
 from vae.objective import terms
 from vae.train.recipes import RECIPES
 
 EACH = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 CONFIGS = [
-    VAE.Config(InputSpec(3, 8, 12, 256, preparation), 5, network, width=7, dense_blocks=2, channels=(4, 6), octaves=3)
+    VAE.Config(Pictures(3, 8, 12, 256, preparation), 5, network, width=7, dense_blocks=2, channels=(4, 6), octaves=3)
     for network in NETWORKS
     for preparation in PREPARATIONS
 ] + [
-    Autoencoder.Config(InputSpec(), 3),
-    Conditional.Config(InputSpec(), 3, classes=10),
-    Ladder.Config(InputSpec(), 6, layers=(1, 2, 3)),
+    Autoencoder.Config(Pictures(), 3),
+    Conditional.Config(Pictures(), 3, classes=10),
+    Ladder.Config(Pictures(), 6, layers=(1, 2, 3)),
 ]
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from vae import data
 from vae.data import Split
 from vae.models import VAE, Autoencoder, Conditional, checkpoint
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.train import saved
 from vae.train.command import main
 from vae.train.loop import HOPELESS, Diverged, train
@@ -28,7 +28,7 @@ from vae.train.saved import LOG, STATE, Keeper
 from vae.train.validation import validate
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = VAE.Config(InputSpec(), 2, width=16)
+MODEL = VAE.Config(Pictures(), 2, width=16)
 TINY = Recipe("tiny", "mnist", MODEL, 12, 20, learning_rate=3e-3, warmup=5, kl_warmup=2.0, ema=0.9, full_precision=True)
 WEIGHTS = checkpoint.WEIGHTS
 
@@ -79,7 +79,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
         ({"learning_rate": 1e-2}, (), "learning_rate was 0.003 and is 0.01"),
         ({"beta": 4.0, "seed": 1}, (), "beta was 1.0 and is 4.0, seed was 0 and is 1"),
         ({"name": "other"}, ("--out", "runs/tiny"), "name was 'tiny' and is 'other'"),
-        ({"model": Autoencoder.Config(InputSpec(), 2, width=16)}, (), "family was 'vae' and is 'autoencoder'"),
+        ({"model": Autoencoder.Config(Pictures(), 2, width=16)}, (), "family was 'vae' and is 'autoencoder'"),
         ({"dataset": "fashion-mnist"}, (), "dataset was 'mnist' and is 'fashion-mnist'"),
         ({}, ("--validate", "20"), "held_out was 0 and is 20"),
     ],
@@ -342,7 +342,7 @@ def test_the_loop_reports_before_it_gives_up(monkeypatch, digits):
 
 @pytest.mark.parametrize(
     "model",
-    [MODEL, Autoencoder.Config(InputSpec(), 2, width=16), Conditional.Config(InputSpec(), 2, width=16, classes=10)],
+    [MODEL, Autoencoder.Config(Pictures(), 2, width=16), Conditional.Config(Pictures(), 2, width=16, classes=10)],
     ids=["vae", "autoencoder", "conditional"],
 )
 def test_held_out_pictures_are_never_trained_on_and_their_elbo_is_printed(

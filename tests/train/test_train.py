@@ -19,7 +19,7 @@ from torch import Tensor
 from vae import data
 from vae.data import Split
 from vae.models import NETWORKS, VAE, Autoencoder, Conditional, Ladder, checkpoint
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.objective import terms
 from vae.train.command import main
 from vae.train.loop import train
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = Recipe(
     "tiny",
     "mnist",
-    VAE.Config(InputSpec(), 2, width=16, channels=(4, 8)),
+    VAE.Config(Pictures(), 2, width=16, channels=(4, 8)),
     epochs=12,
     batch=20,
     learning_rate=3e-3,
@@ -44,9 +44,9 @@ TINY = Recipe(
 
 SIZES = {"width": 16, "channels": (4, 8)}
 KINDS = {network: replace(TINY.model, network=network) for network in NETWORKS} | {
-    "autoencoder": Autoencoder.Config(InputSpec(), 2, **SIZES),
-    "conditional": Conditional.Config(InputSpec(), 2, **SIZES, classes=10),
-    "ladder": Ladder.Config(InputSpec(), 2, **SIZES, layers=(1, 1)),
+    "autoencoder": Autoencoder.Config(Pictures(), 2, **SIZES),
+    "conditional": Conditional.Config(Pictures(), 2, **SIZES, classes=10),
+    "ladder": Ladder.Config(Pictures(), 2, **SIZES, layers=(1, 1)),
 }
 LABELS = torch.arange(200) % 10
 
@@ -107,7 +107,7 @@ from safetensors.torch import load_file, save_file
 from vae.train.recipes import Recipe
 from vae.models.ladder import LadderConfig
 from vae.models.vae import AutoencoderConfig, VAEConfig
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.train.loop import train
 from vae.train.run import Replica, Run
 torch.set_num_threads(1)
@@ -168,7 +168,7 @@ def test_batches_that_cannot_be_formed_are_refused(digits):
 
 
 def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own():
-    spec = InputSpec(levels=256, preparation="crop")
+    spec = Pictures(levels=256, preparation="crop")
     recipe = replace(TINY, model=replace(TINY.model, spec=spec))
     pictures = torch.arange(200, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28).contiguous()
     run, epochs = Run(recipe, pictures), []

@@ -5,7 +5,7 @@ from vae.data.catalogue import DATASETS
 from vae.data.download import fetch
 from vae.data.idx import DataError
 from vae.data.sets import Dataset, Split
-from vae.data.splits import cache_folder, hold_out, load
+from vae.data.splits import cache_folder, hold_out, load, test_set
 
 __all__ = [
     "BINARISATION_SEED",
@@ -21,4 +21,5 @@ __all__ = [
     "grey",
     "hold_out",
     "load",
+    "test_set",
 ]

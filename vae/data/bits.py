@@ -5,7 +5,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vae.data.splits import load
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 
 BINARISATION_SEED = 2015  # any constant will do, but changing it changes every published test number
 
@@ -23,7 +23,7 @@ def binarise(x: Float[Tensor, "*b c h w"], generator: torch.Generator | None) ->
     return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).lt_(x)
 
 
-def as_read(picture: Float[Tensor, "1 c h w"], spec: InputSpec) -> Float[Tensor, "1 c h w"]:
+def as_read(picture: Float[Tensor, "1 c h w"], spec: Pictures) -> Float[Tensor, "1 c h w"]:
     """The x that a model reads of a prepared picture: bits, always drawn with the same noise, where it wants bits."""
     if spec.levels != 2:
         return picture

@@ -1,7 +1,7 @@
 """The data sets there are, and where they come from, with checksums: a row each."""
 
 from vae.data.sets import Dataset, IdxFile, Package
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 
 MNIST = Dataset(
     name="mnist",
@@ -9,7 +9,7 @@ MNIST = Dataset(
     licence="CC BY-SA 3.0",
     credit="Yann LeCun and Corinna Cortes",
     class_names=tuple("0123456789"),
-    spec=InputSpec(preparation="digit"),
+    spec=Pictures(preparation="digit"),
     files=(
         IdxFile("test", "images", 7840016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
         IdxFile("test", "labels", 10008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
@@ -35,7 +35,7 @@ FASHION_MNIST = Dataset(
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
-    spec=InputSpec(preparation="garment"),
+    spec=Pictures(preparation="garment"),
     files=(
         IdxFile("test", "images", 7840016, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
         IdxFile("test", "labels", 10008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),

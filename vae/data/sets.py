@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,20 @@ class Dataset:
     licence: str
     credit: str
     class_names: tuple[str, ...]
-    spec: InputSpec
+    spec: Pictures
     files: tuple[IdxFile, ...]
     mirrors: tuple[str, ...]
     package: Package
+
+    def count(self, split: str) -> int:
+        """How many pictures the "train" or "test" set has: a byte of the labels' file for each, after 8 of its head."""
+        (labels,) = (file for file in self.files if file.split == split and file.kind == "labels")
+        return labels.size - 8
+
+    def version(self, split: str) -> str:
+        """Of the pictures of a set: a name for what is in their file."""
+        (images,) = (file for file in self.files if file.split == split and file.kind == "images")
+        return images.sha256[:8]
 
 
 @dataclass(frozen=True, eq=False)

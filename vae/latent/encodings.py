@@ -26,6 +26,11 @@ class Company:
     def __len__(self) -> int:
         return len(self.mu)
 
+    @property
+    def bytes(self) -> int:
+        """How much memory it takes."""
+        return self.mu.nbytes + self.sigma.nbytes + self.pictures.nbytes
+
     @cached_property
     def metric(self) -> Float[Tensor, "d d"]:
         """G, by which a step dz is sqrt(dz' G dz) long: latents count by how much they change pictures.

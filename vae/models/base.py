@@ -8,7 +8,7 @@ from torch import nn
 from torch.distributions import Distribution
 
 from vae.models.networks import NETWORKS, Config, initialise
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 
 
 class Model(nn.Module, ABC):
@@ -24,7 +24,7 @@ class Model(nn.Module, ABC):
         self.config = config
 
     @property
-    def input_spec(self) -> InputSpec:
+    def input_spec(self) -> Pictures:
         """What a picture must become before `encode`."""
         return self.config.spec
 

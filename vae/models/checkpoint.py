@@ -4,6 +4,7 @@ A matrix may be kept in 8 bits: each row as whole numbers from -127 to 127 and o
 """
 
 import json
+import math
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from vae.models import FAMILIES, Config, Model, build
 from vae.models.device import choose_device
 from vae.models.files import save_tensors
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 
 WEIGHTS, SCALE = "model.safetensors", "|scale"
 UNUSED = {"octaves": 0, "classes": 0, "layers": [], "corrected": False, "bounded": False}
@@ -41,9 +42,7 @@ def load(path: Path | str, device: str = "auto") -> Model:
     ValueError where the file is missing, is not safetensors, or does not fit its own configuration.
     """
     metadata, tensors = read(Path(path))
-    if "config" not in metadata:
-        raise ValueError(f"{path} carries no model configuration")
-    config = config_from_json(metadata["config"])
+    config = _config(metadata, path)
     if misfit := _misfit(config, tensors):
         raise ValueError(f"the weights in {path} do not fit their configuration: {misfit}")
     for name, tensor in tensors.items():
@@ -52,6 +51,23 @@ def load(path: Path | str, device: str = "auto") -> Model:
     model = build(config)
     model.load_state_dict(tensors)
     return model.requires_grad_(False).eval().to(choose_device(device), memory_format=torch.channels_last)
+
+
+def head(path: Path) -> tuple[Config, int]:
+    """The configuration in a file and how many weights it has, without reading them; ValueError where it has none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if not name.endswith(SCALE)]  # noqa: SIM118
+            count = sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+            return _config(file.metadata() or {}, path), count
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
+
+
+def _config(metadata: dict[str, str], path: Path | str) -> Config:
+    if "config" not in metadata:
+        raise ValueError(f"{path} carries no model configuration")
+    return config_from_json(metadata["config"])
 
 
 def training_facts(path: Path | str) -> dict:
@@ -125,7 +141,7 @@ def config_from_json(text: str) -> Config:
         if family not in FAMILIES:
             raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
         kind, (half, quarter) = FAMILIES[family].Config, values["channels"]
-        own = {"spec": InputSpec(**typed(InputSpec, values["spec"])), "channels": (half, quarter)}
+        own = {"spec": Pictures(**typed(Pictures, values["spec"])), "channels": (half, quarter)}
         _drop_unused(values, family)
         if "layers" in values:
             own["layers"] = tuple(values["layers"])

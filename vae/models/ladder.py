@@ -21,6 +21,7 @@ from torch.distributions import Independent
 from vae.distributions import Joint, normal
 from vae.models.base import Model
 from vae.models.networks import RUNGS, Config, initialise
+from vae.models.spaces import Layers
 from vae.models.vae import gaussian, likelihood
 
 BEND = 5.0  # corrections stay below it, in standard deviations of the prior; a few far ones upset the optimiser
@@ -32,6 +33,11 @@ class LadderConfig(Config):
 
     layers: tuple[int, ...] = ()
     family: str = field(default="ladder", init=False, repr=False)
+
+    @property
+    def space(self) -> Layers:
+        """What z is."""
+        return Layers(self.layers)
 
     def __post_init__(self):
         super().__post_init__()

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Latents, Pictures, Vector
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Config:
     decoder's correction (`vae.models.correction`).
     """
 
-    spec: InputSpec
+    spec: Pictures
     latents: int
     network: str = "dense"
     width: int = 512
@@ -41,6 +41,12 @@ class Config:
     octaves: ClassVar[int] = 0
     classes: ClassVar[int] = 0
     corrected: ClassVar[bool] = False
+    prior: ClassVar[bool] = True  # whether z has a distribution
+
+    @property
+    def space(self) -> Latents:
+        """What z is."""
+        return Vector(self.latents)
 
     def __post_init__(self):
         if self.network not in NETWORKS:

@@ -27,8 +27,13 @@ ENCODINGS, CARD, THUMBNAILS = "encodings.safetensors", "card.json", "thumbnails.
 
 def list_pretrained(chapters: bool = False) -> list[str]:
     """The names of the models that ship, weights and card, in alphabetical order: the pages' or the chapters'."""
+    return [folder.name for folder in folders(chapters)]
+
+
+def folders(chapters: bool = False) -> list[Path]:
+    """Their folders, in the order of their names."""
     shelf = PRETRAINED / CHAPTERS if chapters else PRETRAINED
-    return sorted(card.parent.name for card in shelf.glob(f"*/{CARD}") if (card.parent / WEIGHTS).is_file())
+    return sorted(card.parent for card in shelf.glob(f"*/{CARD}") if (card.parent / WEIGHTS).is_file())
 
 
 def load_pretrained(name: str, device: str = "auto") -> Model:
@@ -41,7 +46,12 @@ def load_card(name: str) -> dict:
 
     ValueError where it cannot be read, or lacks what every card says.
     """
-    path = _folder(name) / CARD
+    return read_card(_folder(name))
+
+
+def read_card(folder: Path) -> dict:
+    """The same of the model in a folder."""
+    path = folder / CARD
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -58,18 +68,18 @@ def load_card(name: str) -> dict:
 
 def load_encodings(name: str) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
     """(mu, sigma) of q(z|x) for every test picture, in the test set's order."""
-    tensors = _encodings(name)
+    tensors = read_encodings(_folder(name))
     return tensors["mu"], tensors["sigma"]
 
 
 def load_reconstructions(name: str) -> Float[Tensor, " n"]:
     """E_q[log p(x|z)] of every test picture, nats, in the test set's order: the card's estimate."""
-    return _encodings(name)["reconstruction"]
+    return read_encodings(_folder(name))["reconstruction"]
 
 
-def _encodings(name: str) -> dict[str, Tensor]:
+def read_encodings(folder: Path) -> dict[str, Tensor]:
     """mu, sigma and reconstruction; ValueError where one is missing, of another length, or no number."""
-    path = _folder(name) / ENCODINGS
+    path = folder / ENCODINGS
     tensors = read(path)[1]
     if missing := [key for key in ("mu", "sigma", "reconstruction") if key not in tensors]:
         raise ValueError(f"the encodings {path} lack {missing[0]}")

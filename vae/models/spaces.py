@@ -1,4 +1,4 @@
-"""What a picture must be before a model can read it."""
+"""What x is and what z is: a picture before a model can read it, and the space of its latents."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ PREPARATIONS = ("digit", "garment", "crop")
 
 
 @dataclass(frozen=True)
-class InputSpec:
+class Pictures:
     """The picture a model reads: its shape, its grey levels, and how an uploaded picture becomes one.
 
     `levels` is 2 for models of binarised pixels and 256 for models of 8-bit pixels.
@@ -40,3 +40,33 @@ class InputSpec:
     def pixels(self) -> int:
         """The number of values in one picture: channels x height x width."""
         return self.channels * self.height * self.width
+
+
+@dataclass(frozen=True)
+class Vector:
+    """z is one vector of `size` latents."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Layers:
+    """z has several layers of latents, from the top; what a place in one of them means, those above it decide."""
+
+    sizes: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """The latents of all layers."""
+        return sum(self.sizes)
+
+
+@dataclass(frozen=True)
+class Map:
+    """z is a picture itself: `channels` numbers for each `step` x `step` pixels of x, whatever the size of x."""
+
+    channels: int
+    step: int
+
+
+Latents = Vector | Layers | Map

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -13,14 +14,14 @@ from vae.distributions import bernoulli, discretized_logistic, normal, standard_
 from vae.models.base import Model
 from vae.models.correction import corrected
 from vae.models.networks import Config
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 
 # How far from 0 an encoder may put a picture, and how wide its q may be, for each latent. The test sets lie within 6.1
 # and 1.1; what a model knows nothing of may come out at thousands, where nothing can be decoded, shown or compared.
 FARTHEST, WIDEST = 12.0, 3.0
 
 
-def likelihood(output: Float[Tensor, "b values h w"], spec: InputSpec) -> Independent:
+def likelihood(output: Float[Tensor, "b values h w"], spec: Pictures) -> Independent:
     """p(x|z) of a decoder's output: Bernoulli of logits for bits, else a discretised logistic."""
     if spec.levels == 2:
         return bernoulli(output.float())
@@ -119,6 +120,7 @@ class AutoencoderConfig(Config):
     """That of a VAE whose q is a point."""
 
     octaves: int = 0
+    prior: ClassVar[bool] = False
     family: str = field(default="autoencoder", init=False, repr=False)
 
 

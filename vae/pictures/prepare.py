@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32, Shaped, UInt8
 from torch import Tensor
 
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 from vae.pictures.crop import Crop
 from vae.pictures.ground import ramp, span
 from vae.pictures.ink import Background, Centre, Contrast, Cut, Fit, Ink, Invert, Layout, Specks, Stroke
@@ -37,7 +37,7 @@ PREPARATIONS: dict[str, Preparation] = {
 }
 
 
-def prepare(data: bytes, spec: InputSpec, switches: Mapping[str, bool] = MappingProxyType({})) -> Prepared:
+def prepare(data: bytes, spec: Pictures, switches: Mapping[str, bool] = MappingProxyType({})) -> Prepared:
     """The picture (1, c, h, w) in the bytes of a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file, as `spec` wants it.
 
     `switches` overrides automatic decisions by step name. Raises ImageError for a picture that cannot be used and
@@ -48,7 +48,7 @@ def prepare(data: bytes, spec: InputSpec, switches: Mapping[str, bool] = Mapping
 
 
 def prepare_array(
-    array: Shaped[np.ndarray, "..."], spec: InputSpec, switches: Mapping[str, bool] = MappingProxyType({})
+    array: Shaped[np.ndarray, "..."], spec: Pictures, switches: Mapping[str, bool] = MappingProxyType({})
 ) -> Prepared:
     """The same from a decoded uint8 picture (h, w), (h, w, 3) or (h, w, 4), as a drawing pad has it; ValueError for an
     array of another kind."""
@@ -56,7 +56,7 @@ def prepare_array(
     return _prepared(read_array(array, trail), spec, trail)
 
 
-def _trail(spec: InputSpec, switches: Mapping[str, bool]) -> Trail:
+def _trail(spec: Pictures, switches: Mapping[str, bool]) -> Trail:
     allowed = PREPARATIONS[spec.preparation].switches
     for name in switches:
         if name not in allowed:
@@ -64,7 +64,7 @@ def _trail(spec: InputSpec, switches: Mapping[str, bool]) -> Trail:
     return Trail(allowed, switches)
 
 
-def _prepared(picture: UInt8[np.ndarray, "h w *c"], spec: InputSpec, trail: Trail) -> Prepared:
+def _prepared(picture: UInt8[np.ndarray, "h w *c"], spec: Pictures, trail: Trail) -> Prepared:
     values = PREPARATIONS[spec.preparation](picture, spec.shape, trail)
     return Prepared(_as_read(to_uint8(values), spec.channels), tuple(trail.steps), trail.content)
 

@@ -71,6 +71,22 @@ class Callers:
             self.look_up()
 
 
+def apart(future: Future) -> Future:
+    """One more future with the same result: to cancel it leaves the other, for which others may wait."""
+    own: Future = Future()
+
+    def pass_on(done: Future) -> None:
+        if not own.set_running_or_notify_cancel():
+            return
+        if error := done.exception():
+            own.set_exception(error)
+        else:
+            own.set_result(done.result())
+
+    future.add_done_callback(pass_on)
+    return own
+
+
 @dataclass(frozen=True, eq=False)
 class _Job:
     function: Callable

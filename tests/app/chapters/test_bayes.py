@@ -8,8 +8,10 @@ import torch
 
 import vae
 from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
+from tests.served import entry
 from vae import data
 from vae.app.chapters import bayes
+from vae.app.live import sessions
 from vae.app.session import inputs
 from vae.models import pretrained
 
@@ -25,10 +27,12 @@ def data_of(name: str) -> str:
 def test_the_plane_is_that_of_the_same_data_with_two_latents_and_q_is_refined_for_the_chosen_model(name):
     app = opened(name, HOW_IT_WORKS, chapter="bayes", x="i7")
     found = explorer(app)
-    shown = NAMES[found["model"]]
+    session = sessions.by_token[found["live"]["token"]]
+    shown, refined = (session.entry(model["number"]).name for model in found["live"]["models"])
     assert pretrained.load_card(shown)["latents"] == 2
     assert data_of(shown) == data_of(name)
-    assert NAMES[found["refined"]["model"]] == name
+    assert refined == name
+    assert found["refined"]["here"] == (shown == name)
     assert found["refined"]["latents"] == pretrained.load_card(name)["latents"]
     assert any("Shown is" in text.value for text in app.caption) == (shown != name)
     x = data.fixed_binarisation(data_of(name))[7]
@@ -48,13 +52,13 @@ def test_the_examples_are_test_pictures_of_the_classes_in_order():
 
 
 def test_a_picture_from_the_component_is_the_current_one_and_anything_else_changes_nothing(monkeypatch):
-    name = NAMES[0]
+    one = entry(NAMES[0])
     monkeypatch.setattr("vae.app.session.inputs.st.session_state", {"link": {}})
     x = torch.zeros(1, 1, 28, 28)
     x[..., 5:20, 14] = 1
     bits = "b" + base64.urlsafe_b64encode(np.packbits(x.numpy().astype(bool))).decode().rstrip("=")
-    bayes.keep(name, bits)
-    assert torch.equal(inputs.current(name).x, x)
+    bayes.keep(one, bits)
+    assert torch.equal(inputs.current(one).x, x)
     for value in (None, 7, "", "i3", "b", "b!", bits[:-2], ["b"]):
-        bayes.keep(name, value)
-        assert torch.equal(inputs.current(name).x, x)
+        bayes.keep(one, value)
+        assert torch.equal(inputs.current(one).x, x)

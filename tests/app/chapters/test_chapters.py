@@ -7,6 +7,8 @@ import pytest
 from tests.app.pages.test_pages import HOW_IT_WORKS, opened
 from vae.app.chapters import CHAPTERS
 from vae.models import pretrained
+from vae.serve.engine import engine
+from vae.serve.library import Library
 
 NEEDS = {
     "autoencoder": "mnist-ae",
@@ -26,8 +28,10 @@ def test_a_chapter_is_three_sentences_and_one_picture(key):
 
 @pytest.mark.parametrize("key", CHAPTERS)
 def test_a_chapter_whose_model_is_not_there_says_so_in_one_sentence_and_the_others_do_without(key, monkeypatch):
-    everything = pretrained.list_pretrained
-    monkeypatch.setattr(pretrained, "list_pretrained", lambda chapters=False: [] if chapters else everything())
+    everything = pretrained.folders
+    monkeypatch.setattr(pretrained, "folders", lambda chapters=False: [] if chapters else everything())
+    without = Library(engine())
+    monkeypatch.setattr("vae.serve.library._library", lambda: without)
     app = opened("mnist", HOW_IT_WORKS, chapter=key)
     if key in NEEDS:
         assert not app.main.get("bidi_component")

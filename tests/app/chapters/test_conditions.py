@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 import vae
 from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, turned
 from vae import data
+from vae.app.session.ids import Example
 from vae.latent.classes import in_every_class
 from vae.latent.layers import by_layer
 from vae.models import pretrained
@@ -26,7 +27,7 @@ def opened(key: str, model: str = "mnist") -> AppTest:
     app.run()
     app.session_state["chapter"] = key
     app.session_state["own"] = None
-    app.session_state["input.mnist"] = f"i{PICTURE}"
+    app.session_state["input.mnist"] = Example(PICTURE)
     return turned(app, HOW_IT_WORKS)
 
 

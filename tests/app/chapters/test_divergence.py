@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
+from tests.served import entry
+from tests.served import record as record_of
 from vae.app.chapters.divergence import START, as_density
 from vae.app.session import inputs
-from vae.serve.engine import engine
+from vae.app.session.ids import Example
 
 
 def told(name: str = "mnist", **query: str) -> dict:
@@ -34,7 +36,7 @@ def test_a_link_shows_its_densities_and_a_broken_one_the_first():
 @pytest.mark.parametrize("name", ["mnist", "fashion-2d"])
 def test_the_latents_are_the_strongest_and_their_sum_is_the_records_kl(name):
     shown = told(name, x="i7")
-    record = engine().frame(name, inputs.find(name, "i7").x)
+    record = record_of(name, inputs.find(entry(name), Example(7)).x)
     prior = torch.distributions.Normal(0.0, 1.0)
     kl = [
         float(torch.distributions.kl_divergence(torch.distributions.Normal(mu, sigma), prior))

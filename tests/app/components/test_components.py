@@ -124,7 +124,7 @@ def test_the_loader_can_stand_inside_a_page():
 
 
 def test_words_and_colours_are_part_of_what_is_served():
-    assert all(word in served.words() for word in glossary.WORDS)
+    assert all(word in served.told() for word in glossary.WORDS)
     assert all(f"--{name}:" in served.colours() for name in served.NAMES.values())
 
 

@@ -18,6 +18,7 @@ from tests.app.live.test_sockets import (
     example_bits,
     message,
     model,
+    opened,
     random_places,
 )
 from vae.app.live import exchange, sessions, wire
@@ -26,7 +27,7 @@ from vae.app.live.messages import Close, Kind, Refused
 
 @pytest.fixture
 def token():
-    token = sessions.open_session()
+    token = opened()
     yield token
     sessions.end_session(token)
 

@@ -12,9 +12,12 @@ from streamlit.testing.v1 import AppTest
 from torch.distributions import Normal, kl_divergence
 
 import vae
+from tests.served import entry
 from vae import data, latent
+from vae.app.live import sessions
 from vae.app.pages import latent_map
-from vae.app.session import inputs
+from vae.app.session import inputs, kept
+from vae.app.session.ids import DRAWING, UPLOAD, Example, parse
 from vae.latent import projection
 from vae.models import pretrained
 from vae.pictures import prepare, prepare_array
@@ -158,13 +161,13 @@ def test_upload_and_drawing_are_both_marked_with_their_posteriors(name):
     spec = vae.load_pretrained(name).input_spec
     uploaded = posterior(name, prepare(png(), spec).picture)
     drawn = posterior(name, prepare_array(canvas(), spec).picture)
-    app = opened(name, upload=("file", png()), drawing=canvas().tobytes(), own="drawing")
+    app = opened(name, upload=("file", png()), drawing=canvas().tobytes(), own=DRAWING)
     found = told(app)["marks"]
     assert [mark["label"] for mark in found] == ["x, your drawing", "your picture"]
     for mark, (mu, sigma) in zip(found, (drawn, uploaded), strict=True):
         assert mark["mu"] == pytest.approx(mu.tolist(), abs=1e-4)
         assert mark["sigma"] == pytest.approx(sigma.tolist(), abs=1e-4)
-    app.session_state["own"] = "upload"
+    app.session_state["own"] = UPLOAD
     assert [mark["label"] for mark in told(checked(app.run()))["marks"]] == ["x, your picture", "your drawing"]
 
 
@@ -172,11 +175,11 @@ def test_pictures_brought_to_other_pages_are_marked_once_each_and_the_input_says
     spec = vae.load_pretrained(DEEP).input_spec
     drawn, uploaded = prepare_array(canvas(), spec).picture, prepare(png(), spec).picture
     links = [
-        inputs.address(inputs.Input("own", "", picture, data.as_read(picture, spec))) for picture in (drawn, uploaded)
+        inputs.address(inputs.Input(UPLOAD, "", picture, data.as_read(picture, spec))) for picture in (drawn, uploaded)
     ]
     brought = {f"brought.{dataset(DEEP).name}": dict(zip(links, ["your drawing", "your picture 2"], strict=True))}
     own = {"upload": ("file", png()), "own": None}  # the same picture as one that was brought
-    app = opened(DEEP, **brought, **own, **{f"input.{dataset(DEEP).name}": links[0]})
+    app = opened(DEEP, **brought, **own, **{f"input.{dataset(DEEP).name}": parse(links[0])})
     first, second = told(app)["marks"]
     assert (first["label"], second["label"]) == ("x, your drawing", "your picture")
     for mark, picture in ((first, drawn), (second, uploaded)):
@@ -186,7 +189,7 @@ def test_pictures_brought_to_other_pages_are_marked_once_each_and_the_input_says
 
 
 def test_without_a_picture_of_ones_own_only_the_example_is_marked():
-    found = told(opened(FLAT, own=None, **{f"input.{dataset(FLAT).name}": "i7"}))
+    found = told(opened(FLAT, own=None, **{f"input.{dataset(FLAT).name}": Example(7)}))
     (mark,) = found["marks"]
     assert (mark["label"], found["given"]) == ("x", "i7")
     assert mark["mu"] == pytest.approx(pretrained.load_encodings(FLAT)[0][7].tolist(), abs=2e-3)
@@ -279,7 +282,7 @@ def test_groups_of_one_data_set_do_not_follow_to_a_model_of_another():
 
 @EVERY_MODEL
 def test_the_table_holds_every_encoding_exactly(name):
-    head, *lines = latent_map.as_csv(name).decode().splitlines()
+    head, *lines = latent_map.as_csv(entry(name)).decode().splitlines()
     table = np.array([line.split(",") for line in lines], dtype=np.float64)
     mu, sigma = pretrained.load_encodings(name)
     d = CARDS[name]["latents"]
@@ -289,18 +292,18 @@ def test_the_table_holds_every_encoding_exactly(name):
     assert np.array_equal(table[:, 1], labels(name))
     assert np.array_equal(table[:, 5 : 5 + d].astype(np.float32), mu)
     assert np.array_equal(table[:, 5 + d :].astype(np.float32), sigma)
-    assert np.array_equal(table[:, 2].astype(np.float32), latent_map.values_of(name)["elbo"])
+    assert np.array_equal(table[:, 2].astype(np.float32), kept.values(entry(name))["elbo"])
 
 
 @EVERY_MODEL
 def test_the_arrays_hold_every_encoding_exactly(name):
-    found = np.load(io.BytesIO(latent_map.as_npz(name)), allow_pickle=False)
+    found = np.load(io.BytesIO(latent_map.as_npz(entry(name))), allow_pickle=False)
     mu, sigma = pretrained.load_encodings(name)
     assert set(found) == {"mu", "sigma", "label", "elbo", "kl", "reconstruction"}
     assert np.array_equal(found["mu"], mu)
     assert np.array_equal(found["sigma"], sigma)
     assert np.array_equal(found["label"], labels(name))
-    assert np.array_equal(found["kl"], latent_map.values_of(name)["kl"])
+    assert np.array_equal(found["kl"], kept.values(entry(name))["kl"])
 
 
 # ---- what the component says ----
@@ -316,7 +319,7 @@ def said_by(monkeypatch):
 
     def call(name: str, callback: str, value: object) -> tuple[dict, dict]:
         key = {"moved": "place", "grouped": "kept"}.get(callback, callback)
-        state = {"model": name, "map": {key: value}}
+        state = {"model": name, "map": {key: value}, "ticket": sessions.Ticket()}
         before = dict(state)
         with monkeypatch.context() as patched:
             patched.setattr("vae.app.pages.latent_map.st.session_state", state)
@@ -329,7 +332,7 @@ def said_by(monkeypatch):
 @EVERY_MODEL
 def test_a_picked_picture_becomes_the_input_and_its_encoding_the_place(said_by, name):
     _, state = said_by(name, "picked", {"index": 7, "turn": 0.5})
-    assert state[f"input.{dataset(name).name}"] == "i7"
+    assert state[f"input.{dataset(name).name}"] == Example(7)
     assert state["own"] is None
     mu = pretrained.load_encodings(name)[0][7]
     assert state[f"z.{name}"] == pytest.approx(mu.tolist(), abs=0.00051)

@@ -1,5 +1,7 @@
 """The Models page without a browser: its draws are the prior's, its numbers the cards' and the engine's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,12 @@ from streamlit.testing.v1 import AppTest
 
 import vae
 from tests.app.pages.test_pages import checked, opened, pictures
+from tests.served import entry, loaded
 from vae.app import look
 from vae.app.pages import models
 from vae.models import pretrained
 from vae.pictures import films
-from vae.serve.engine import engine
+from vae.serve.library import library
 
 NAMES = vae.list_pretrained()
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
@@ -29,7 +32,7 @@ def test_the_draws_are_what_the_library_decodes_of_the_prior(app, name):
     frames = films.as_frames(model.decode(z).mean.detach())
     height, width = model.input_spec.height, model.input_spec.width
     shown = dict(pictures(app))[f"draws-{name}"].astype(int)
-    within = 1 if engine().precisions[name].name == "float32" else 16
+    within = 1 if loaded(name).precision.name == "float32" else 16
     for place, frame in enumerate(frames):
         row, column = divmod(place, columns)
         part = shown[height * row : height * (row + 1), width * column : width * (column + 1)]
@@ -39,14 +42,14 @@ def test_the_draws_are_what_the_library_decodes_of_the_prior(app, name):
 @EVERY_MODEL
 def test_the_numbers_are_the_cards_and_the_precision_is_the_engines(app, name):
     body = [one.proto.body for one in app.get("html") if 'data-testid="facts"' in one.proto.body]
-    shown, found = body[models.kept.names().index(name)], pretrained.load_card(name)["numbers"]
+    shown, found = body[[one.name for one in library().visible()].index(name)], pretrained.load_card(name)["numbers"]
     exact = found.get("negative_log_evidence", found["negative_iw"])
     for number in (found["negative_elbo"]["value"], exact["value"]):
         assert look.nats(-number) in shown
     assert f"{look.nats(found['kl']['value'])}<" in shown
     assert f"{found['active_units']} of {pretrained.load_card(name)['latents']} latents" in shown
     assert ("by quadrature" in shown) == ("negative_log_evidence" in found)
-    served = engine().precisions[name]
+    served = loaded(name).precision
     assert f">{served.name}<" in shown
     assert f"{served.one:.1f} ms a picture" in shown
 
@@ -70,12 +73,11 @@ def test_the_models_of_the_chapters_are_all_there_with_their_cards_numbers(app):
         assert latents == card["latents"]
 
 
-def test_a_training_that_moved_names_every_device_it_was_on(monkeypatch):
+def test_a_training_that_moved_names_every_device_it_was_on():
     card = pretrained.load_card("mnist")
     training = card["training"] | {
         "legs": [{"device": "cpu, 2 threads"}, {"device": "H100"}, {"device": "cpu, 8 threads"}]
     }
-    monkeypatch.setattr(models.kept, "card", lambda name: card | {"training": training})
-    assert " h on cpu and H100. " in models.made("mnist")
-    monkeypatch.setattr(models.kept, "card", lambda name: card)
-    assert " h on cpu. " in models.made("mnist")
+    moved = replace(entry("mnist"), card=card | {"training": training})
+    assert " h on cpu and H100. " in models.made(moved)
+    assert " h on cpu. " in models.made(entry("mnist"))

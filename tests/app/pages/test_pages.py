@@ -17,16 +17,19 @@ from streamlit.runtime import caching
 from streamlit.testing.v1 import AppTest
 
 import vae
+from tests.served import entry
 from vae import data
 from vae.app import look
 from vae.app.live import messages, sessions
-from vae.app.pages import latent_map
 from vae.app.session import inputs, kept
+from vae.app.session import places as places_of
+from vae.app.session.ids import DRAWING, Example, parse
 from vae.inference.evidence import Grid
 from vae.inference.record import Frame, frame
 from vae.latent.places import Places, places
-from vae.models import pretrained
+from vae.models import FARTHEST, pretrained
 from vae.serve.engine import engine
+from vae.serve.library import Library
 
 NAMES = vae.list_pretrained()
 TWO_LATENTS = [name for name in NAMES if pretrained.load_card(name)["latents"] == 2]
@@ -90,7 +93,7 @@ def moved(app: AppTest, name: str, z: list[float], given: str | None = None) -> 
     """As after a hand let go; that the component says so is tested in a browser."""
     app.session_state[f"z.{name}"] = z
     if given is not None:
-        app.session_state[f"input.{pretrained.load_card(name)['data']['name']}"] = given
+        app.session_state[f"input.{pretrained.load_card(name)['data']['name']}"] = parse(given)
     return checked(app.run())
 
 
@@ -211,23 +214,25 @@ def test_every_shipped_model_can_be_chosen_in_the_sidebar():
         checked(app.sidebar.selectbox(key="model").set_value(name).run())
         assert app.query_params["model"] == name
         assert explorer(app)["rev"].startswith(f"{name}.")
-        assert list(engine().models)[explorer(app)["model"]] == name
+        told = explorer(app)
+        assert told["model"] == name
+        (about,) = told["live"]["models"]
+        assert sessions.by_token[told["live"]["token"]].entry(about["number"]) == entry(name)
 
 
 def test_a_model_chosen_in_the_sidebar_starts_at_its_own_preset_not_at_the_other_models_z(monkeypatch, tmp_path):
     """With a twin under another name, so that the z in the URL would fit."""
     name = NAMES[0]
-    engine()
     for known in NAMES:
         (tmp_path / known).symlink_to(pretrained.PRETRAINED / known)
     (tmp_path / "twin").symlink_to(pretrained.PRETRAINED / name)
     monkeypatch.setattr(pretrained, "PRETRAINED", tmp_path)
-    for of_all in (engine().models, engine().precisions):
-        monkeypatch.setitem(of_all, "twin", of_all[name])
+    opened_library = Library(engine())
+    monkeypatch.setattr("vae.serve.library._library", lambda: opened_library)
     app = opened(name, z=",".join(["0.5"] * latents(name)))
     assert position(app, name) == [0.5] * latents(name)
     checked(app.sidebar.selectbox(key="model").set_value("twin").run())
-    mu = pretrained.load_encodings("twin")[0][kept.typical("twin")[2]]
+    mu = pretrained.load_encodings("twin")[0][kept.typical(entry("twin"))[2]]
     assert position(app, "twin") == pytest.approx(mu.tolist(), abs=0.00051)
     assert app.query_params["z"] != ",".join(["0.5"] * latents(name))
 
@@ -246,10 +251,12 @@ def test_what_pages_compute_of_a_models_encodings_runs_in_an_engines_thread(monk
 
     for where, what in ((torch, "cdist"), (torch, "quantile"), (torch.linalg, "eigh"), (data, "fixed_binarisation")):
         watched(where, what)
-    cached = (kept.test_set, kept.typical, kept.components, kept.reach)
-    for function in (*cached, latent_map.typical, latent_map.values_of):
-        function.clear()
-        function(inputs.dataset_of(name).name if function is kept.test_set else name)
+    kept.test_set.clear()
+    kept.test_set(entry(name).dataset.name)
+    fresh = Library(engine())
+    monkeypatch.setattr("vae.serve.library._library", lambda: fresh)
+    for function in (kept.typical, kept.components, kept.reach, kept.crowding, kept.values):
+        function(entry(name))
     assert set(threads) == {"cdist", "quantile", "eigh", "fixed_binarisation"}
     assert set.union(*threads.values()) <= {"vae-records_0", "vae-records_1"}
 
@@ -313,8 +320,8 @@ def test_what_a_component_should_not_say_moves_nothing(value, monkeypatch):
     for name in NAMES:
         if isinstance(value, dict) and value.get("z"):
             value = value | {"z": [value["z"][0]] * latents(name), "given": "i0"}
-        inputs.keep_place(name, value)
-        inputs.keep_place(name, {"z": [0.0] * latents(name), "given": "no such input"})
+        places_of.keep(entry(name), value)
+        places_of.keep(entry(name), {"z": [0.0] * latents(name), "given": "no such input"})
     assert state == {}
 
 
@@ -322,9 +329,9 @@ def test_what_a_component_should_not_say_moves_nothing(value, monkeypatch):
 def test_a_place_that_the_component_says_is_kept_to_a_thousandth_and_within_bounds(name, monkeypatch):
     state = {}
     monkeypatch.setattr("vae.app.session.inputs.st.session_state", state)
-    inputs.keep_place(name, {"z": [0.12345] * (latents(name) - 1) + [99], "given": "i7"})
-    assert state[f"z.{name}"] == [0.123] * (latents(name) - 1) + [inputs.FARTHEST]
-    assert state[f"input.{pretrained.load_card(name)['data']['name']}"] == "i7"
+    places_of.keep(entry(name), {"z": [0.12345] * (latents(name) - 1) + [99], "given": "i7"})
+    assert state[f"z.{name}"] == [0.123] * (latents(name) - 1) + [FARTHEST]
+    assert state[f"input.{pretrained.load_card(name)['data']['name']}"] == Example(7)
 
 
 def button(app: AppTest, label: str):
@@ -411,13 +418,13 @@ def test_a_z_in_the_url_of_another_length_is_ignored(name, wrong):
 @EVERY_MODEL
 def test_a_far_z_in_the_url_is_kept_within_bounds_and_the_sliders_reach_it(name):
     app = opened(name, z=",".join(["500"] * latents(name)))
-    assert position(app, name) == explorer(app)["reach"] == [inputs.FARTHEST] * latents(name)
+    assert position(app, name) == explorer(app)["reach"] == [FARTHEST] * latents(name)
 
 
 @EVERY_MODEL
 def test_the_picture_that_is_encoded_farthest_out_is_where_it_is_encoded_and_the_sliders_reach_it(name):
     mu, _ = pretrained.load_encodings(name)
-    assert mu.abs().max() < inputs.FARTHEST
+    assert mu.abs().max() < FARTHEST
     for index in {int(mu.abs().amax(1).argmax()), int(mu.norm(dim=1).argmax())}:
         app = opened(name, x=f"i{index}")
         assert position(app, name) == pytest.approx(mu[index].tolist(), abs=6e-3)  # encodings ship in half precision
@@ -466,7 +473,7 @@ def test_explore_goes_on_from_the_picture_of_reconstruct(name):
     record = direct(app, name, 0)
     checked(button(app, "Move its latents").click().run())
     assert explorer(app)["given"] == "upload"
-    assert position(app, name) == inputs.as_place(name, record.mu.tolist())
+    assert position(app, name) == places_of.as_place(entry(name), record.mu.tolist())
     own = explorer(app)["presets"][-1]
     assert own["id"] == "upload"
     assert own["mu"] == pytest.approx(record.mu.tolist(), abs=1e-4)
@@ -476,7 +483,7 @@ def test_explore_goes_on_from_the_picture_of_reconstruct(name):
 def test_the_example_survives_a_page_change(name):
     app = opened(name, RECONSTRUCT)
     dataset = data.DATASETS[pretrained.load_card(name)["data"]["name"]]
-    checked(app.button_group(key=f"{dataset.name}.class").set_value(dataset.class_names[7]).run())
+    checked(app.button_group(key=f"{dataset.name}.examples.class").set_value(dataset.class_names[7]).run())
     checked(button(app, "Another").click().run())
     shown = picture(app, "x")
     turned(turned(app, EXPLORE), RECONSTRUCT)
@@ -511,7 +518,7 @@ def test_each_class_has_an_example(name):
     dataset = data.DATASETS[pretrained.load_card(name)["data"]["name"]]
     seen = set()
     for chosen in dataset.class_names:
-        checked(app.button_group(key=f"{dataset.name}.class").set_value(chosen).run())
+        checked(app.button_group(key=f"{dataset.name}.examples.class").set_value(chosen).run())
         seen.add(picture(app, "x").tobytes())
     assert len(seen) == len(dataset.class_names)
 
@@ -573,7 +580,7 @@ def test_each_end_of_a_journey_has_its_ledger(name):
     of = next(control for control in app.segmented_control if control.label == "Of")
     assert of.options == ["A", "B"]
     checked(of.set_value("B").run())
-    second = int(app.session_state[f"ends.{pretrained.load_card(name)['data']['name']}"][1][1:])
+    second = int(app.session_state[f"ends.{pretrained.load_card(name)['data']['name']}"][1].index)
     assert list(ledger(app).values()) == pytest.approx(ledger_of(name, second), abs=0.051)
 
 
@@ -630,7 +637,7 @@ def test_a_drawing_shows_the_steps_of_its_preparation(name):
     app = opened(name, RECONSTRUCT)
     canvas = np.zeros((inputs.PAD, inputs.PAD), np.uint8)
     canvas[30:110, 60:76] = 255
-    app.session_state["drawing"], app.session_state["own"] = canvas.tobytes(), "drawing"
+    app.session_state["drawing"], app.session_state["own"] = canvas.tobytes(), DRAWING
     app.session_state["source"] = "Draw"
     checked(app.run())
     expected = vae.pictures.prepare_array(canvas, model(name)[0].input_spec)
@@ -778,7 +785,7 @@ def test_a_link_to_a_drawing_presses_no_example_and_its_picture_is_on_the_pad(na
     other = opened(name, RECONSTRUCT, x=app.query_params["x"])
     dataset = pretrained.load_card(name)["data"]["name"]
     assert np.array_equal(picture(other, "x"), x)
-    assert other.button_group(key=f"{dataset}.class").value in (None, [])
+    assert other.button_group(key=f"{dataset}.examples.class").value in (None, [])
     checked(other.segmented_control(key="source").set_value("Draw").run())
     canvas = json.loads(other.main.get("bidi_component")[0].proto.json)["canvas"]
     drawn = np.frombuffer(base64.b64decode(canvas), np.uint8).reshape(inputs.PAD, inputs.PAD)

@@ -21,10 +21,11 @@ from tests.app.pages.test_pages import (
 )
 from vae.app.chapters import CHAPTERS
 from vae.app.session import inputs
+from vae.app.session.ids import UPLOAD
 from vae.inference.record import frame, sketch
 from vae.latent.places import places
 from vae.models import FARTHEST, VAE, WIDEST, build, pretrained
-from vae.models.spaces import InputSpec
+from vae.models.spaces import Pictures
 
 MAP = "vae/app/pages/latent_map.py"
 ROWS, COLUMNS = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
@@ -42,7 +43,7 @@ EVERY_STRANGE = pytest.mark.parametrize("x", [x.view(1, 1, 28, 28) for x in STRA
 
 def address(x: torch.Tensor) -> str:
     """What a link says of the bits."""
-    return inputs.address(inputs.Input("upload", "", x, x))
+    return inputs.address(inputs.Input(UPLOAD, "", x, x))
 
 
 def assert_within_reach(mu: torch.Tensor, sigma: torch.Tensor) -> None:
@@ -90,7 +91,7 @@ def test_a_conditional_model_keeps_within_reach_too(name, x):
 
 @pytest.mark.parametrize("network", ["dense", "conv"])
 def test_a_bounded_encoder_bends_where_an_unbounded_one_is_cut_and_both_agree_near_the_middle(network):
-    bounded = build(VAE.Config(InputSpec(), 3, network, width=16, channels=(4, 8), bounded=True))
+    bounded = build(VAE.Config(Pictures(), 3, network, width=16, channels=(4, 8), bounded=True))
     bounded.encoder[-1].bias.data = torch.tensor([1e4, -1e4, 0.1, 50.0, -50.0, -2.0])
     bounded.encoder[-1].weight.data.zero_()
     x = torch.zeros(1, 1, 28, 28)
@@ -102,7 +103,7 @@ def test_a_bounded_encoder_bends_where_an_unbounded_one_is_cut_and_both_agree_ne
 
 
 def test_the_gradient_of_a_bounded_encoder_leads_back_from_far_out():
-    bounded = build(VAE.Config(InputSpec(), 1, width=16, bounded=True)).train()
+    bounded = build(VAE.Config(Pictures(), 1, width=16, bounded=True)).train()
     last = bounded.encoder[-1]
     last.bias.data = torch.tensor([30.0, 4.0])
     last.weight.data.zero_()

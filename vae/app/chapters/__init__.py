@@ -1,4 +1,4 @@
-"""The chapters of How it works: each a file with TITLE, WORD (its short title) and `show(name)` for a model's name,
+"""The chapters of How it works: each a file with TITLE, WORD (its short title) and `show(entry)` for a model,
 which gives what a link says beside model and chapter, or None."""
 
 from types import ModuleType

@@ -8,9 +8,13 @@ from vae import data
 from vae.app import look
 from vae.app.components import twins as component
 from vae.app.session import inputs, kept, link, picker, state
+from vae.app.session.ids import Example
 from vae.evaluate.coverage import nearest_pictures
 from vae.inference.comparison import Scene, passed, scene
+from vae.serve import asked
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 OPENS = "fashion"  # the pair whose difference is plainest
 TITLE, WORD = "Why not a plain autoencoder", "Autoencoder"
@@ -18,33 +22,32 @@ PICTURES, SAMPLES, STEPS = 2000, 8, 33
 OTHER_END = 7  # the class that the way leads to; one further where it begins there
 
 
-def show(name: str) -> dict[str, str] | None:
+def show(entry: Entry) -> dict[str, str] | None:
     """Samples of N(0, I) side by side and what they leave out, then the two latent maps and one way."""
-    pair = chosen(name)
-    twin = f"{pair}-ae"
-    if picker.lacks(twin):
+    pair = chosen(entry)
+    if picker.lacks(f"{pair.name}-ae"):
         return None
+    twin = library().find(f"{pair.name}-ae")
     st.markdown(
         "Both models are the same network, trained as long on the same pictures, and here both draw the same "
         "z ~ N(0, I). While the VAE learned, **noise**, the σ of q(z|x), blurred each z, so that neighbouring z had to "
         "decode alike, and every nat by which q(z|x) left N(0, I) was paid for, so that none of N(0, I) stayed empty. "
         "An autoencoder learns single points, wherever they rebuild well, and nothing tells it what lies between."
     )
-    found, seed = inputs.current(pair), state.counted("twins.draws")
-    start, end = ends(pair, found)
-    models = {"Autoencoder": engine().chapter_model(twin), "VAE": engine().model(pair)}
-    cards = {"Autoencoder": kept.card(twin), "VAE": kept.card(pair)}
-    dataset = inputs.dataset_of(pair)
+    given, seed = inputs.current(pair), state.counted("twins.draws")
+    start, end = ends(pair, given)
+    entries, dataset = {"Autoencoder": twin, "VAE": pair}, pair.dataset
+    models = {title: library().lease(one).model for title, one in entries.items()}
     some, labels = subset(dataset.name)
     sides = [
         side(title, dataset, engine().compute(scene, model, some, draws(model.latents, seed), both(start, end), STEPS))
         | {
-            "missed": look.percent(cards[title]["numbers"]["coverage"]["missed"]),
-            "epochs": round(cards[title]["training"]["epochs"]),
+            "missed": look.percent(entries[title].numbers["coverage"]["missed"]),
+            "epochs": round(entries[title].card["training"]["epochs"]),
         }
         for title, model in models.items()
     ]
-    real = cards["VAE"]["numbers"]["coverage"]
+    real = pair.numbers["coverage"]
     mount = {
         "sides": sides,
         "labels": look.as_text(labels),
@@ -54,41 +57,41 @@ def show(name: str) -> dict[str, str] | None:
         "ends": [start.name, end.name],
         "samples": real["pictures"],
         "real": look.percent(real["missed_by_pictures"]),
-        "rev": f"{pair} {inputs.address(start)} {end.id} {seed}",
+        "rev": f"{pair.name} {inputs.address(start)} {end.id} {seed}",
     }
     component(key="twins", data=mount, on_again_change=lambda: state.count_up("twins.draws"))
-    st.html(losses(pair, models["Autoencoder"], found.x))
+    st.html(losses(pair, models["Autoencoder"], given.x))
     st.caption(
         f"Of {start.name}. Rebuilding is all that an autoencoder is asked for; what the VAE pays beside it is the "
         "price of being able to draw, so that the lower loss is no better model."
     )
-    return {"pair": pair}
+    return {"pair": pair.name}
 
 
-def chosen(name: str) -> str:
+def chosen(entry: Entry) -> Entry:
     """The pair that is compared: at first, and after Back, what the link says, else OPENS; once the picker was turned,
     its model.
     """
-    here = name, link.turn()
+    here, pairs = (entry.name, link.turn()), {one.name: one for one in picker.visible()}
     before = st.session_state.get("twins.here", here)
-    turned = before[0] != name and before[1] == link.turn()
-    if turned or st.session_state.get("twins.pair") not in kept.names():
-        asked = (name,) if turned else (link.asked("pair"), link.asked("model"), OPENS, name)
-        st.session_state["twins.pair"] = next(pair for pair in asked if pair in kept.names())
-        if asked[0] and asked[0] not in kept.names():
+    turned = before[0] != entry.name and before[1] == link.turn()
+    if turned or st.session_state.get("twins.pair") not in pairs:
+        said = (entry.name,) if turned else (link.asked("pair"), link.asked("model"), OPENS, entry.name)
+        st.session_state["twins.pair"] = next(pair for pair in said if pair in pairs)
+        if said[0] and said[0] not in pairs:
             link.lost("a pair of models that there is not; this is another")
     st.session_state["twins.here"] = here
     options = {"label_visibility": "collapsed", "required": True, "wrap": True, "persist_state": "session"}
-    return st.pills("Pair", kept.names(), key="twins.pair", format_func=kept.title, **options)
+    options |= {"format_func": lambda name: pairs[name].title}
+    return pairs[st.pills("Pair", list(pairs), key="twins.pair", **options)]
 
 
-def ends(name: str, found: inputs.Input) -> tuple[inputs.Input, inputs.Input]:
+def ends(entry: Entry, given: inputs.Input) -> tuple[inputs.Input, inputs.Input]:
     """The current picture, and an example of another class."""
-    typical = kept.typical(name)
     label = None
-    if found.id[0] == "i":
-        label = int(kept.test_set(inputs.dataset_of(name).name)[1][int(found.id[1:])])
-    return found, inputs.find(name, f"i{typical[OTHER_END + (label == OTHER_END)]}")
+    if isinstance(given.id, Example):
+        label = int(kept.test_set(entry.dataset.name)[1][given.id.index])
+    return given, inputs.find(entry, Example(kept.typical(entry)[OTHER_END + (label == OTHER_END)]))
 
 
 def both(start: inputs.Input, end: inputs.Input) -> Tensor:
@@ -115,30 +118,30 @@ def grey(dataset: str) -> Tensor:
     return data.grey(kept.test_set(dataset)[0])
 
 
-def side(title: str, dataset: data.Dataset, found: Scene) -> dict:
+def side(title: str, dataset: data.Dataset, drawn: Scene) -> dict:
     """A model's half of the picture, for the browser."""
     pictures, labels, _ = kept.test_set(dataset.name)
-    distances, nearest = engine().compute(nearest_pictures, found.samples, grey(dataset.name))
+    distances, nearest = engine().compute(nearest_pictures, drawn.samples, grey(dataset.name))
     return {
         "title": title,
         "plane": "z₀ across, z₁ up"
-        if found.explained > 0.9999
-        else f"two principal components, {100 * found.explained:.0f} % of the variance",
-        "encodings": look.as_text(found.encodings),
-        "places": look.as_text(found.places),
-        "way": look.as_text(found.way),
-        "samples": look.as_text(look.as_levels(found.samples)),
-        "strip": look.as_text(look.as_levels(found.strip)),
+        if drawn.explained > 0.9999
+        else f"two principal components, {100 * drawn.explained:.0f} % of the variance",
+        "encodings": look.as_text(drawn.encodings),
+        "places": look.as_text(drawn.places),
+        "way": look.as_text(drawn.way),
+        "samples": look.as_text(look.as_levels(drawn.samples)),
+        "strip": look.as_text(look.as_levels(drawn.strip)),
         "nearest": look.as_text(pictures[nearest]),
         "names": [dataset.class_names[label] for label in labels[nearest]],
         "distances": [round(distance, 2) for distance in distances.tolist()],
     }
 
 
-def losses(name: str, twin: torch.nn.Module, x: Tensor) -> str:
+def losses(entry: Entry, twin: torch.nn.Module, x: Tensor) -> str:
     """What each model's training minimised, for the current picture."""
     rebuilt = engine().compute(passed, twin, x, torch.zeros(1, twin.latents)).log_likelihood
-    seen = engine().ask_sketch(name, x).result()
+    seen = engine().answer(asked.SKETCH, library().lease(entry), x)
     kl = float(seen.kl_per_dimension.sum())
     x_, z, mu = look.symbol("x"), look.symbol("z"), look.symbol("mu", "μ")
     label = look.label("the autoencoder’s loss", f"−log p({x_}|{z} = {mu})")

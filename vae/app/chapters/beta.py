@@ -10,13 +10,15 @@ from vae.app.components import rate_distortion as component
 from vae.app.session import inputs, kept, picker
 from vae.inference.comparison import Passed, passed
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 from vae.train.recipes import BETAS
 
 TITLE, WORD = "Beta and the rate-distortion curve", "Beta"
 DATASET, LATENTS, EXAMPLE = "fashion-mnist", (2, 16), 0  # the picture where the current one is none of these clothes
 
 
-def show(name: str) -> None:
+def show(entry: Entry) -> None:
     """The curve, and one picture through the chosen model."""
     rungs = {rung(latents, beta): (latents, beta) for latents in LATENTS for beta in BETAS}
     if picker.lacks(*rungs):
@@ -26,9 +28,9 @@ def show(name: str) -> None:
         "Training minimises distortion + β · rate, so each β makes one trade, and each point is one model measured on "
         "the whole test set. Choose a point: the same picture goes through that model with the same ε."
     )
-    identity, word, x = picture(name)
+    identity, word, x = picture(entry)
     eps = {latents: noise(latents) for latents in LATENTS}
-    models = {key: engine().chapter_model(key) for key in rungs}
+    models = {key: library().lease(library().find(key)).model for key in rungs}
     through = engine().compute(all_passed, [(models[key], x, eps[latents]) for key, (latents, _) in rungs.items()])
     points = [point(key, *rungs[key], result) for key, result in zip(rungs, through, strict=True)]
     mount = {
@@ -47,11 +49,11 @@ def rung(latents: int, beta: float) -> str:
     return f"fashion-{latents}d-beta-{beta:g}" if beta else f"fashion-{latents}d-beta-ae"
 
 
-def picture(name: str) -> tuple[str, str, Tensor]:
+def picture(entry: Entry) -> tuple[str, str, Tensor]:
     """Id, name and x: the current picture where the current model reads clothes, else one from the test set."""
-    if inputs.dataset_of(name).name == DATASET:
-        found = inputs.current(name)
-        return inputs.address(found), found.name, found.x
+    if entry.dataset.name == DATASET:
+        given = inputs.current(entry)
+        return inputs.address(given), given.name, given.x
     _, labels, bits = kept.test_set(DATASET)
     word = f"test picture {EXAMPLE}: {data.DATASETS[DATASET].class_names[labels[EXAMPLE]]}"
     return f"i{EXAMPLE}", word, bits[EXAMPLE : EXAMPLE + 1].float()
@@ -69,8 +71,8 @@ def all_passed(jobs: list[tuple]) -> list[Passed]:
 
 def point(key: str, latents: int, beta: float, result: Passed) -> dict:
     """A model of the ladder: what its card says, and what it makes of this picture; nats."""
-    numbers = kept.card(key)["numbers"]
-    found = {
+    numbers = library().find(key).numbers
+    place = {
         "latents": latents,
         "beta": beta,
         "label": f"β = {beta:g}" if beta else "autoencoder",
@@ -78,8 +80,8 @@ def point(key: str, latents: int, beta: float, result: Passed) -> dict:
         "log_likelihood": result.log_likelihood,
     }
     if not beta:
-        return found
-    return found | {
+        return place
+    return place | {
         "rate": numbers["kl"]["value"],
         "active": numbers["active_units"],
         "dimensions": sorted(numbers["kl_per_dimension"], reverse=True),

@@ -6,21 +6,25 @@ from torch import Tensor
 
 from vae.app import look
 from vae.app.components import conditions as component
+from vae.app.look.keys import KEYS
 from vae.app.session import inputs, kept, picker
+from vae.app.session.ids import Example
 from vae.latent.classes import Styles, in_every_class, style, terms_by_class
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 TITLE, WORD = "Conditions", "Conditions"
 MODEL, READER = "mnist-conditional", "mnist"  # what the chapter is about, and whose current picture it reads
 STYLES, SAMPLES, SEED = 10, 64, 0
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
-def explained(identity: str, label: int | None, _x: Tensor) -> tuple[int, Styles, Tensor, Tensor, Tensor]:
+@st.cache_resource(show_spinner=False, max_entries=32, hash_funcs=KEYS)
+def explained(entry: Entry, identity: str, label: int | None, _x: Tensor) -> tuple[int, Styles, Tensor, Tensor, Tensor]:
     """The class the picture is told as, its style and others in every class, and for every class of the picture
     E_q[log p(x|z, y)], its standard error and the KL, nats.
     """
-    model = engine().chapter_model(MODEL)
+    model = library().lease(entry).model
     generator = torch.Generator(model.device).manual_seed(SEED)
     log_likelihood, kl = engine().compute(terms_by_class, model, _x.expand(SAMPLES, -1, -1, -1), generator)
     y = int((log_likelihood.mean(0) - kl[0]).argmax()) if label is None else label
@@ -30,13 +34,15 @@ def explained(identity: str, label: int | None, _x: Tensor) -> tuple[int, Styles
     return y, styles, log_likelihood.mean(0), log_likelihood.std(0) / SAMPLES**0.5, kl[0]
 
 
-def show(name: str) -> None:
+def show(entry: Entry) -> None:
     """One z in all classes, and what each class makes of the picture."""
     if picker.lacks(MODEL, READER):
         return
-    found = inputs.current(READER)
-    label = int(kept.test_set("mnist")[1][int(found.id[1:])]) if found.id[0] == "i" else None
-    y, styles, log_likelihood, error, kl = explained(inputs.address(found), label, found.x)
+    told, reader = library().find(MODEL), library().find(READER)
+    given, label = inputs.current(reader), None
+    if isinstance(given.id, Example):
+        label = int(kept.test_set(reader.dataset.name)[1][given.id.index])
+    y, styles, log_likelihood, error, kl = explained(told, inputs.address(given), label, given.x)
     st.markdown(
         "A conditional VAE is told the class y, so that z keeps what the class leaves open: slant and stroke, say. "
         "Slide through the classes and the style stays; take another style and the class stays. "
@@ -45,9 +51,9 @@ def show(name: str) -> None:
     component(
         key="conditions",
         data={
-            "rev": f"{inputs.address(found)} {y}",
-            "shape": list(found.x.shape[1:]),
-            "x": look.as_text(look.as_levels(found.x[0])),
+            "rev": f"{inputs.address(given)} {y}",
+            "shape": list(given.x.shape[1:]),
+            "x": look.as_text(look.as_levels(given.x[0])),
             "y": y,
             "label": label,
             "classes": styles.pictures.shape[1],
@@ -59,12 +65,11 @@ def show(name: str) -> None:
             "kls": kl.tolist(),
         },
     )
-    card = kept.card(MODEL)
-    numbers = card["numbers"]
-    told = (
-        f"The model is {MODEL}, {card['latents']} latents. Test set, told the class: ELBO "
+    numbers = told.numbers
+    said = (
+        f"The model is {MODEL}, {told.latents} latents. Test set, told the class: ELBO "
         f"{look.nats(-numbers['negative_elbo']['value'])}, IWAE {look.nats(-numbers['negative_iw']['value'])} nats. "
         "The class of the highest ELBO, from one draw of z, is right for "
         f"{100 * numbers['class_by_elbo']:.1f}\u00a0% of the pictures, although no classifier was trained."
     )
-    st.html(look.note(told))
+    st.html(look.note(said))

@@ -8,7 +8,10 @@ from vae.app import look
 from vae.app.components import divergence
 from vae.app.look import ledger
 from vae.app.session import inputs, link
+from vae.serve import asked
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 TITLE, WORD = "KL divergence", "KL"
 CHIPS = 8  # latents to choose from
@@ -40,51 +43,51 @@ def moved() -> None:
     place = st.session_state["divergence"].get("place")
     if not isinstance(place, dict):
         return
-    found = {name: as_density(name, place.get(name)) for name in START}
-    if all(found.values()):
-        st.session_state["densities"] = found
+    dropped = {name: as_density(name, place.get(name)) for name in START}
+    if all(dropped.values()):
+        st.session_state["densities"] = dropped
 
 
-def said(name: str) -> dict[str, str]:
+def said(entry: Entry) -> dict[str, str]:
     """What a link to this chapter says."""
-    found = st.session_state["densities"].items()
-    numbers = {density: ",".join(f"{value:.4g}" for value in values) for density, values in found}
-    return {"model": name, "chapter": "kl"} | numbers
+    shown = st.session_state["densities"].items()
+    numbers = {density: ",".join(f"{value:.4g}" for value in values) for density, values in shown}
+    return {"model": entry.name, "chapter": "kl"} | numbers
 
 
 @st.fragment
-def densities(name: str) -> None:
+def densities(entry: Entry) -> None:
     """The picture; only this part runs again when a hand lets go, so that the link follows."""
     if "densities" not in st.session_state:
         st.session_state["densities"] = {density: from_url(density) or start for density, start in START.items()}
-    given = inputs.current(name)
-    found = engine().ask_sketch(name, given.x).result()
-    kl = found.kl_per_dimension[0].tolist()
+    given = inputs.current(entry)
+    seen = engine().answer(asked.SKETCH, library().lease(entry), given.x)
+    kl = seen.kl_per_dimension[0].tolist()
     order = sorted(range(len(kl)), key=lambda latent: -kl[latent])[:CHIPS]
     divergence(
         key="divergence",
         data=st.session_state["densities"]
         | {
-            "rev": f"{name} {given.id} {link.turn()}",
+            "rev": f"{entry.name} {given.id} {link.turn()}",
             "about": given.name,
             "pixels": look.as_text(look.as_levels(given.x[0])),
             "shape": list(given.x.shape[1:]),
-            "latents": [[latent, float(found.mu[0, latent]), float(found.sigma[0, latent])] for latent in order],
+            "latents": [[latent, float(seen.mu[0, latent]), float(seen.sigma[0, latent])] for latent in order],
             "count": len(kl),
             "total": sum(kl),
         },
         on_place_change=moved,
     )
-    link.write(said(name))
-    ledger.below(name, {"x": given.x})
+    link.write(said(entry))
+    ledger.below(entry, {"x": given.x})
 
 
-def show(name: str) -> dict[str, str]:
+def show(entry: Entry) -> dict[str, str]:
     """Two densities to drag, and the model's own latents to put in their place."""
     st.markdown(
         "KL(p‖q) is the mean of ln(p/q) over draws from p: never below 0, and 0 only when p and q agree. "
         "KL(q‖p) takes the mean of ln(q/p) over draws from q, so it is another number. "
         "The ELBO of a VAE subtracts the second, with q = q(z|x) and the prior as p."
     )
-    densities(name)
-    return said(name)
+    densities(entry)
+    return said(entry)

@@ -7,12 +7,16 @@ import streamlit as st
 from vae.app import look
 from vae.app.components import accuracy as component
 from vae.app.look import glossary
-from vae.app.session import inputs, kept, picker, sources
+from vae.app.session import inputs, picker, sources
+from vae.data import Dataset
 from vae.distributions import kl_per_dimension, normal, standard_normal
 from vae.evaluate import probe
 from vae.features import FORMATS, MAX_MEGAPIXELS, Table, encoded, extract
 from vae.pictures.files import MAX_FILES, File, uploads
+from vae.serve.capabilities import Can
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 TITLE, WORD = "Feature extraction", "Features"
 KINDS = {
@@ -23,23 +27,20 @@ KINDS = {
 SHOWN = 6  # latents of the current picture, those with most KL
 
 
-@st.cache_data(show_spinner=False)
-def cards(dataset: str) -> dict[str, dict[int, dict]]:
+def cards(dataset: Dataset) -> dict[str, dict[int, dict]]:
     """Name and accuracies of VAEs and of autoencoders for a data set, by their latents; of two the larger network's."""
-    known = picker.chapter_cards()
-    rungs = [name for name in known if name.endswith(("-beta-1", "-beta-ae"))]
-    twins = [name for name in known if name.endswith("-ae") and name not in rungs]
-    known |= {name: kept.card(name) for name in engine().models}
-    found: dict[str, dict[int, dict]] = {"VAE": {}, "Autoencoder": {}}
-    for name in [*rungs, *twins, *engine().models]:
-        card = known[name]
-        if card["data"]["name"] == dataset:
-            shares = {kind: card["numbers"][kind]["latents"] for kind in KINDS}
-            found["Autoencoder" if name.endswith("-ae") else "VAE"][card["latents"]] = {"name": name} | shares
-    return {family: dict(sorted(models.items())) for family, models in found.items()}
+    curves: dict[str, dict[int, dict]] = {"VAE": {}, "Autoencoder": {}}
+    known = [*library().chapters(), *picker.visible()]
+    for entry in sorted(known, key=lambda one: one.card["parameters"]):
+        beta = entry.card["training"]["recipe"]["beta"] if entry.config.prior else 1
+        if entry.dataset == dataset and entry.lacks(Can.MOVE, Can.READ) is None and beta == 1:
+            shares = {kind: entry.numbers[kind]["latents"] for kind in KINDS}
+            family = "VAE" if entry.config.prior else "Autoencoder"
+            curves[family][entry.latents] = {"name": entry.name} | shares
+    return {family: dict(sorted(models.items())) for family, models in curves.items()}
 
 
-def show(name: str) -> None:
+def show(entry: Entry) -> None:
     """The curves, the current picture's features, and the export."""
     st.markdown(
         "A picture's features are the mean μ and the standard deviation σ of its q(z|x), and how much of the class "
@@ -49,14 +50,14 @@ def show(name: str) -> None:
         "components do. Weighed by how much each changes the picture, as on the latent map, 24 latents of a VAE find "
         "more than unweighed."
     )
-    dataset = inputs.dataset_of(name)
+    dataset = entry.dataset
     baselines = probe.load(dataset.name)
-    models = cards(dataset.name)
+    models = cards(dataset)
     component(
         key="accuracy",
         data={
-            "rev": name,
-            "latents": engine().model(name).latents,
+            "rev": entry.name,
+            "latents": entry.latents,
             "kinds": list(KINDS.values()),
             "curves": [
                 *(curve(family, css, models[family]) for family, css in (("VAE", "mu"), ("Autoencoder", "xhat"))),
@@ -70,8 +71,8 @@ def show(name: str) -> None:
         f"{dataset.title}: fitted on a random half of the test set, scored on the other; a difference under 1 % may be "
         "chance."
     )
-    st.html(formula(name))
-    export(name)
+    st.html(formula(entry))
+    export(entry)
 
 
 def curve(name: str, css: str, accuracies: dict) -> dict:
@@ -86,10 +87,10 @@ def accuracy(found: dict, kind: str) -> float:
     return found.get(kind, found["nearest_neighbours"])
 
 
-def formula(name: str) -> str:
+def formula(entry: Entry) -> str:
     """The current picture's features that cost most nats."""
-    found = inputs.current(name)
-    mu, sigma, kl = (part[0] for part in engine().compute(encoded, engine().model(name), found.x))
+    given = inputs.current(entry)
+    mu, sigma, kl = (part[0] for part in engine().compute(encoded, library().lease(entry).model, given.x))
     costs = kl_per_dimension(normal(mu, sigma), standard_normal(len(mu)))
     order = costs.argsort(descending=True)[:SHOWN].tolist()
     parts = []
@@ -99,7 +100,7 @@ def formula(name: str) -> str:
         parts.append(("", value, look.label("mean ± standard deviation", symbols)))
     x, mu_, sigma_ = look.symbol("x"), look.symbol("mu", "μ"), look.symbol("sigma", "σ")
     text = (
-        f"{x} → ({mu_}({x}), {sigma_}({x})): {len(mu)} latents instead of {found.x[0].numel()} pixels, KL "
+        f"{x} → ({mu_}({x}), {sigma_}({x})): {len(mu)} latents instead of {given.x[0].numel()} pixels, KL "
         f"{look.nats(float(kl))} nats{'; those that cost most of it' if len(mu) > SHOWN else ''}"
     )
     return f'<p style="font-size:1.1rem;padding-top:.6rem">{glossary.marked(text)}</p>{look.equation(parts)}'
@@ -114,30 +115,31 @@ def followed(files: list[File]) -> Iterator[File]:
     bar.empty()
 
 
-def features(name: str, files: Iterable) -> tuple[Table, list[str]]:
+def features(entry: Entry, files: Iterable) -> tuple[Table, list[str]]:
     """The table of an upload; kept until another comes."""
-    key = (name, *(file.file_id for file in files))
-    kept = st.session_state.get("features.table")
-    if kept is None or kept[0] != key:
-        found, refused = uploads((file.name, file.getvalue()) for file in files)
+    key = (entry.fingerprint, *(file.file_id for file in files))
+    before = st.session_state.get("features.table")
+    if before is None or before[0] != key:
+        readable, refused = uploads((file.name, file.getvalue()) for file in files)
+        model = library().lease(entry).model
         table, more = extract(
-            engine().model(name), followed(found), lambda model, x: engine().compute(encoded, model, x), MAX_MEGAPIXELS
+            model, followed(readable), lambda model, x: engine().compute(encoded, model, x), MAX_MEGAPIXELS
         )
-        kept = st.session_state["features.table"] = (key, table, refused + more)
-    return kept[1:]
+        before = st.session_state["features.table"] = (key, table, refused + more)
+    return before[1:]
 
 
-def export(name: str) -> None:
+def export(entry: Entry) -> None:
     """The features of the visitor's own pictures, as files."""
     st.subheader("Features of your own pictures", anchor=False)
     label = f"Pictures, or a ZIP of up to {MAX_FILES}"
     files = st.file_uploader(label, [*sources.TYPES, "zip"], accept_multiple_files=True, max_upload_size=25)
     if files:
-        table, refused = features(name, files)
+        table, refused = features(entry, files)
         if table.names:
             with st.container(horizontal=True):
                 for suffix, write in FORMATS.items():
-                    file, word = f"{name}-features{suffix}", suffix[1:].upper()
+                    file, word = f"{entry.name}-features{suffix}", suffix[1:].upper()
                     st.download_button(
                         f"Download {word}", write(table), file, on_click="ignore", icon=":material/download:"
                     )
@@ -146,4 +148,4 @@ def export(name: str) -> None:
             with st.container(height=160 if len(refused) > 4 else "content", border=True):
                 st.text("\n".join(refused))
     st.caption("The same from the command line:")
-    st.code(f"python -m vae.features {name} FOLDER --out features.csv", language="bash", wrap_lines=True)
+    st.code(f"python -m vae.features {entry.name} FOLDER --out features.csv", language="bash", wrap_lines=True)

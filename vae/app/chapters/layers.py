@@ -6,9 +6,12 @@ from torch import Tensor
 
 from vae.app import look
 from vae.app.components import layers as component
-from vae.app.session import inputs, kept, picker
+from vae.app.look.keys import KEYS
+from vae.app.session import inputs, picker
 from vae.latent.layers import Layered, by_layer, variations
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 TITLE, WORD = "A deep Bayesian network", "Layers"
 MODEL, READER = "mnist-ladder", "mnist"  # what the chapter is about, and the flat model beside it
@@ -16,22 +19,23 @@ COUNT, ROUNDS, SAMPLES, SEED = 8, 6, 128, 0
 SILENT = 0.05  # nats: less is shown as 0.0
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
-def drawn(identity: str, _x: Tensor) -> tuple[Tensor, Tensor, Layered]:
+@st.cache_resource(show_spinner=False, max_entries=32, hash_funcs=KEYS)
+def drawn(entry: Entry, identity: str, _x: Tensor) -> tuple[Tensor, Tensor, Layered]:
     """The reconstruction, (rounds, layers, count) resampled pictures, and the picture's ledger."""
-    model = engine().chapter_model(MODEL)
+    model = library().lease(entry).model
     generator = torch.Generator(model.device).manual_seed(SEED)
     first, pictures = engine().compute(variations, model, _x, ROUNDS * COUNT, generator)
     ledger = engine().compute(by_layer, model, _x, SAMPLES, generator)
     return first, pictures.unflatten(1, (ROUNDS, COUNT)).transpose(0, 1), ledger
 
 
-def show(name: str) -> None:
+def show(entry: Entry) -> None:
     """The chain, its samples, and what each layer costs."""
     if picker.lacks(MODEL, READER):
         return
-    found = inputs.current(READER)
-    first, pictures, ledger = drawn(inputs.address(found), found.x)
+    ladder, flat = library().find(MODEL), library().find(READER)
+    given = inputs.current(flat)
+    first, pictures, ledger = drawn(ladder, inputs.address(given), given.x)
     st.markdown(
         "A hierarchical VAE has several layers of latents, and each layer's prior is set by those above it. "
         "Keep the layers above and draw the others again: what the samples share is what the kept layers decide. "
@@ -41,11 +45,11 @@ def show(name: str) -> None:
     component(
         key="layers",
         data={
-            "rev": inputs.address(found),
-            "shape": list(found.x.shape[1:]),
-            "x": look.as_text(look.as_levels(found.x[0])),
+            "rev": inputs.address(given),
+            "shape": list(given.x.shape[1:]),
+            "x": look.as_text(look.as_levels(given.x[0])),
             "reconstruction": look.as_text(look.as_levels(first)),
-            "layers": list(engine().chapter_model(MODEL).config.layers),
+            "layers": list(ladder.config.space.sizes),
             "kl": kl,
             "silent": [value < SILENT for value in kl],
             "count": COUNT,
@@ -61,10 +65,9 @@ def show(name: str) -> None:
         *(("−", look.nats(value), look.label("told by", symbol)) for value, symbol in zip(kl, told, strict=True)),
     ]
     st.html(f'<div style="padding-top:1rem">{look.equation(parts)}</div>')
-    ours, flat = (kept.card(model)["numbers"] for model in (MODEL, READER))
     said = (
-        f"The model is {MODEL}, {engine().chapter_model(MODEL).latents} latents. Test set: {bounds(ours)} nats with "
-        f"layers, {bounds(flat)} for the flat model of {kept.card(READER)['latents']} latents; both bound −log p(x) "
+        f"The model is {MODEL}, {ladder.latents} latents. Test set: {bounds(ladder.numbers)} nats with "
+        f"layers, {bounds(flat.numbers)} for the flat model of {flat.latents} latents; both bound −log p(x) "
         "from above, so lower is better."
     )
     st.html(look.note(said))

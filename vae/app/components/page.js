@@ -2,7 +2,7 @@
 // words that explain themselves.
 
 import { sheetsOf } from "./shared/styles.js";
-import { WORDS } from "./shared/words.js";
+import { WORDS } from "./shared/told.js";
 
 const NARROW = "(max-width: 768px)"; // Streamlit's own measure of where the menu lies over the page
 

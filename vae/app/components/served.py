@@ -11,6 +11,9 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from vae.app.live.exchange import EXCHANGES
+from vae.app.live.layouts import as_lists
+from vae.app.live.messages import Kind
 from vae.app.look import COLOURS, QUIET, glossary
 
 FOLDER = Path(__file__).parent
@@ -19,9 +22,15 @@ KINDS = {".js": "text/javascript", ".css": "text/css"}
 NAMES = {"x": "x", "x̂": "xhat", "z": "z", "mu": "mu", "sigma": "sigma", "eps": "eps"}
 
 
-def words() -> str:
-    """The module of the words that explain themselves."""
-    return f"export const WORDS = {json.dumps(glossary.WORDS, ensure_ascii=False)};\n"
+def told() -> str:
+    """The module of what Python tells all scripts: the words that explain themselves, how messages are called, and how
+    answers lie.
+    """
+    layouts = {int(kind): as_lists(row.layout) for kind, row in EXCHANGES.items()}
+    values = {"WORDS": glossary.WORDS, "KINDS": {kind.name: int(kind) for kind in Kind}, "LAYOUTS": layouts}
+    return "".join(
+        f"export const {name} = {json.dumps(value, ensure_ascii=False)};\n" for name, value in values.items()
+    )
 
 
 def colours() -> str:
@@ -32,9 +41,10 @@ def colours() -> str:
 
 def _files() -> dict[str, bytes]:
     """All that is served: what lies in this folder, and what is written here."""
-    written = {"shared/words.js": words().encode(), "styles/colours.css": colours().encode()}
-    found = [file for file in FOLDER.rglob("*") if file.suffix in KINDS]
-    return written | {file.relative_to(FOLDER).as_posix(): file.read_bytes() for file in found}
+    made = {"shared/told.js": told(), "styles/colours.css": colours()}
+    lying = [file for file in FOLDER.rglob("*") if file.suffix in KINDS]
+    kept = {file.relative_to(FOLDER).as_posix(): file.read_bytes() for file in lying}
+    return {name: text.encode() for name, text in made.items()} | kept
 
 
 def _version(files: dict[str, bytes]) -> str:

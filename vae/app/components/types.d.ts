@@ -47,8 +47,28 @@ declare global {
     token: string;
     heard: { n: string; message: Base64 } | null;
     run: number | null;
-    corrected: number[];
+    models: LiveModel[];
   }
+
+  /** A model by its number in this session, and the sizes that layouts of answers speak of. */
+  interface LiveModel extends Sizes {
+    number: number;
+    slow: boolean;
+  }
+
+  /** Where pictures lie that are only shown, and how many on a side of a sheet: vae/app/live/routes.py */
+  interface Sheets {
+    path: string;
+    side: number;
+  }
+
+  interface Sizes {
+    latents: number;
+    pixels: number;
+  }
+
+  /** name, what it is made of, and how many of them: vae/app/live/layouts.py */
+  type Layout = [string, "f4" | "u1" | "u2" | Layout, number | "latents" | "pixels" | "rest"][];
 
   interface Encoded {
     mu: Place;
@@ -65,7 +85,8 @@ declare global {
   interface ExploreData {
     live: LiveData;
     rev: string;
-    model: number;
+    model: string;
+    flat: boolean;
     latents: number;
     shape: Shape;
     pixels: number;
@@ -88,7 +109,8 @@ declare global {
     live: LiveData;
     rev: string;
     turn: string;
-    model: number;
+    model: string;
+    pictures: Sheets;
     latents: number;
     shape: Shape;
     z: Place;
@@ -140,7 +162,6 @@ declare global {
   interface JourneyData {
     live: LiveData;
     rev: string;
-    model: number;
     latents: number;
     shape: Shape;
     lengths: "bits" | "levels";
@@ -164,10 +185,7 @@ declare global {
   interface PadData {
     live: LiveData;
     rev: string;
-    model: number;
-    latents: number;
     shape: Shape;
-    pixels: number;
     grey: number;
     order: number[];
     canvas: Base64 | null;

@@ -1,13 +1,21 @@
 """The live path's addresses."""
 
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import plotly
 import streamlit as st
 from starlette.requests import Request as HttpRequest
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, PlainTextResponse, Response
 
-SOCKET, PLOTLY = "live", "plotly.js"  # their paths, below the page's own server
+from vae import data
+from vae.data import Dataset
+from vae.pictures import films
+
+SOCKET, PLOTLY, TEST_PICTURES = "live", "plotly.js", "pictures"  # their paths, below the page's own server
+SIDE = 10  # pictures on a side of a sheet
+KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 def route(path: str) -> str:
@@ -22,4 +30,34 @@ def route(path: str) -> str:
 async def plotly_file(request: HttpRequest) -> FileResponse:
     """The browser's half of the installed plotly; its version is in the query, so it may be kept for good."""
     file = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-    return FileResponse(file, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    return FileResponse(file, headers=KEPT)
+
+
+def pictures_of(dataset: Dataset) -> dict:
+    """Where the pictures of a test set lie, for components that only show them: `side` x `side` of them to a sheet, at
+    an address that names what is in the files. There are few sheets, so that a hand that moves asks for few.
+    """
+    return {"path": f"{TEST_PICTURES}/{_folder(dataset)}", "side": SIDE}
+
+
+def _folder(dataset: Dataset) -> str:
+    return f"{dataset.name}-{dataset.version('test')}"
+
+
+def sheet_file(request: HttpRequest) -> Response:
+    """One sheet as PNG. On a thread of the server's: it may read the whole set first."""
+    dataset = next((one for one in data.DATASETS.values() if _folder(one) == request.path_params["folder"]), None)
+    number = request.path_params["number"]
+    if dataset is None or number * SIDE**2 >= dataset.count("test"):
+        return PlainTextResponse("There is no such sheet.", 404, {"Cache-Control": "no-store"})
+    return Response(sheet(dataset.name, number), media_type="image/png", headers=KEPT)
+
+
+@lru_cache(256)
+def sheet(dataset: str, number: int) -> bytes:
+    """The file; places beyond the last picture are black."""
+    pictures = data.test_set(dataset).images[number * SIDE**2 : (number + 1) * SIDE**2]
+    frames = films.as_frames(data.grey(pictures))
+    frames = np.concatenate([frames, np.zeros((SIDE**2 - len(frames), *frames.shape[1:]), np.uint8)])
+    whole = films.sheet(frames, SIDE)
+    return films.strip(whole[None], whole.shape[1])

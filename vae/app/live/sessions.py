@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from vae.app.live.messages import TOKEN_LENGTH, Close, Refused
+from vae.app.live.messages import HEADER, TOKEN_LENGTH, Close, Refused, most_bytes
+from vae.serve.entry import Entry
+from vae.serve.library import library
 from vae.serve.turns import Callers, Visitor
 
 RATE, BURST = 300.0, 1200.0  # messages a second of one session, and how many may come at once
@@ -18,13 +20,30 @@ RATE, BURST = 300.0, 1200.0  # messages a second of one session, and how many ma
 
 @dataclass(eq=False)
 class Session:
-    """What one visitor may use up, over all their sockets and scripts."""
+    """What one visitor may use up, over all their sockets and scripts, and the numbers of the models they look at."""
 
     script: str | None = None  # Streamlit's name of the session
     visitor: Visitor = field(default_factory=Visitor)
     allowance: float = BURST
     since: float = field(default_factory=time.monotonic)
     stops: set[Callable[[], None]] = field(default_factory=set)
+    numbered: list[Entry] = field(default_factory=list)  # never used again for another: each keeps its number
+
+    def number(self, entry: Entry) -> int:
+        """What messages of this session call a model."""
+        if entry not in self.numbered:
+            self.numbered.append(entry)
+        return self.numbered.index(entry)
+
+    def entry(self, number: int) -> Entry:
+        """The model that a message is about; Refused where no page spoke of one by this number."""
+        if number >= len(self.numbered):
+            raise Refused(Close.MODEL, f"there is no model {number}")
+        return self.numbered[number]
+
+    def most_bytes(self) -> int:
+        """Of any message about one of them."""
+        return max(map(most_bytes, self.numbered), default=HEADER.size)
 
     def spend(self) -> None:
         """One message more."""
@@ -56,6 +75,7 @@ def end_session(token: str) -> None:
         del _by_script[session.script]
     for stop in list(session.stops):
         stop()
+    library().end(token)
 
 
 class Ticket:

@@ -23,27 +23,16 @@ import contextlib
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.web.server.starlette.starlette_websocket import _is_origin_allowed
 
-from vae.app.live.exchange import Given, answer
-from vae.app.live.messages import HEADER, TOKEN_LENGTH, Close, Kind, Refused, Request, header_of, parse
+from vae.app.live.exchange import Given, Request, answer, parse
+from vae.app.live.messages import HEADER, TOKEN_LENGTH, Close, Kind, Refused, header_of
 from vae.app.live.sessions import Session, asking, by_token
-from vae.serve.engine import engine
+from vae.serve.entry import Entry
 from vae.serve.turns import Busy
 
 PATIENCE = 10.0  # seconds for HELLO, and for a client to take an answer
 SOCKETS = 1024  # open at once; the server's start sets it by how many files may be open
 SOCKETS_EACH = 4  # of one session
 
-
-# ---- sessions ----
-
-
-# ---- the protocol ----
-
-
-# numpy and not torch: these run in the server's own thread, where torch's first calls after a pause are slow
-
-
-# ---- the socket ----
 
 _open: set[WebSocket] = set()
 _knocking: dict[WebSocket, asyncio.Timeout] = {}  # those that have not said HELLO, the oldest first
@@ -110,7 +99,7 @@ async def _hello(socket: WebSocket) -> tuple[Session, bytes]:
         raise Refused(Close.SLOW, "no HELLO came") from None
     finally:
         _knocking.pop(socket, None)
-    kind, _ = header_of(message)
+    kind, _ = header_of(message, HEADER.size + TOKEN_LENGTH)
     if kind != Kind.HELLO or len(message) != HEADER.size + TOKEN_LENGTH:
         raise Refused(Close.MALFORMED, "the first message is HELLO with a token")
     session = by_token.get(message[HEADER.size :].decode("ascii", "replace"))
@@ -135,7 +124,7 @@ class _Connection:
 
     def __init__(self, socket: WebSocket, session: Session, hello: bytes):
         self.socket, self.session, self.hello = socket, session, hello
-        self.inputs: dict[str, Given] = {}
+        self.inputs: dict[Entry, Given] = {}
         self.waiting: dict[Kind, tuple[Request, Given]] = {}
         self.came = asyncio.Event()
 
@@ -162,14 +151,13 @@ class _Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self) -> None:
-        models = engine()
         while True:
-            request = parse(await _receive(self.socket), models)
+            request = parse(await _receive(self.socket), self.session)
             self.session.spend()
             if request.kind == Kind.INPUT:
-                self.inputs[request.name] = Given(request.values)
+                self.inputs[request.entry] = Given(*request.values)
             else:
-                self.waiting[request.kind] = request, self.inputs.get(request.name, Given())
+                self.waiting[request.kind] = request, self.inputs.get(request.entry, Given())
                 self.came.set()
 
     async def _write(self) -> None:
@@ -180,7 +168,7 @@ class _Connection:
             while self.waiting:
                 await asyncio.sleep(self.session.visitor.pause())  # what waits may be overtaken by newer ones
                 request, given = self.waiting.pop(next(iter(self.waiting)))
-                await self._send(await answer(request, given, engine()))
+                await self._send(await answer(request, given))
 
     async def _send(self, message: bytes) -> None:
         try:

@@ -2,15 +2,16 @@
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import plotly
 import streamlit as st
 
 from vae.app import look
-from vae.app.live import exchange, messages, routes, sessions
+from vae.app.live import exchange, layouts, messages, routes, sessions
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
 from vae.serve.turns import charge
 
 
@@ -43,16 +44,31 @@ def turn() -> Iterator[None]:
         charge(callers.visitor(), time.thread_time() - start)
 
 
-def wire(key: str) -> dict:
-    """What the live component with a key needs to ask: its socket, and what the script was asked where that is away.
+def wire(key: str, *entries: Entry) -> dict:
+    """What the live component with a key needs to ask about these models: its socket, their numbers in this session,
+    and what the script was asked where the socket is away.
 
-    `corrected` are the models whose PLACEs take so long that a hand asks for PASSING until it rests. `run` says
-    which run the page asked for last: its connection had been cut, or its token was refused.
+    `slow` are models whose PLACEs take so long that a hand asks for PASSING until it rests. `run` says which run the
+    page asked for last: its connection had been cut, or its token was refused.
     """
-    corrected = [number for number, model in enumerate(engine().models.values()) if model.config.corrected]
+    token = live_token()
+    models = [
+        {
+            "number": sessions.by_token[token].number(entry),
+            "latents": entry.latents,
+            "pixels": entry.pictures.pixels,
+            "slow": entry.config.corrected,
+        }
+        for entry in entries
+    ]
     heard = st.session_state.get(f"{key}.heard")
     run = (st.session_state.get("page") or {}).get("run")
-    return {"path": routes.SOCKET, "token": live_token(), "heard": heard, "run": run, "corrected": corrected}
+    return {"path": routes.SOCKET, "token": token, "heard": heard, "run": run, "models": models}
+
+
+def answered(layout: layouts.Layout, values: Mapping[str, object]) -> str:
+    """An answer that a component opens with, as the socket would have brought it."""
+    return look.as_text(bytes(messages.HEADER.size) + layouts.written(layout, values))
 
 
 def answer(key: str) -> None:

@@ -4,9 +4,13 @@ import streamlit as st
 from torch import Tensor
 
 from vae.app import look
+from vae.app.look.keys import KEYS
 from vae.inference.ledger import SIGMAS, Check, checks
 from vae.inference.record import IW_SAMPLES, SAMPLES, Frame
+from vae.serve import planes
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 
 def show(record: Frame) -> None:
@@ -37,7 +41,7 @@ def show(record: Frame) -> None:
     show_checks(checks(record))
 
 
-def below(name: str, given: dict[str, Tensor]) -> None:
+def below(entry: Entry, given: dict[str, Tensor]) -> None:
     """The ledger of one of the named x (1, c, h, w), for pages about something else: computed while it is open."""
     title = f"The ledger of {' or '.join(given)}"
     box = st.expander(title, icon=":material/balance:", key="ledger", on_change="rerun")
@@ -49,24 +53,24 @@ def below(name: str, given: dict[str, Tensor]) -> None:
         chosen = first if len(given) == 1 else st.segmented_control("Of", list(given), default=first, **options)
         numbers = st.empty()
         numbers.html(look.computing("the numbers"))
-        found = record(name, given[chosen])
+        frame = record(entry, given[chosen])
         with numbers.container():
-            show(found)
+            show(frame)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs={Tensor: lambda x: x.numpy().tobytes()})
-def record(name: str, x: Tensor) -> Frame:
-    """Everything about one picture, once: these pages run again at each move."""
-    return engine().frame(name, x)
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=KEYS)
+def record(entry: Entry, x: Tensor, seed: int = 0) -> Frame:
+    """Everything about one picture, once: pages run again at each move."""
+    return planes.record(engine(), library().lease(entry), x, seed)
 
 
-def show_checks(found: list[Check]) -> None:
+def show_checks(results: list[Check]) -> None:
     """One line where everything holds; where something does not, that is what is seen first."""
-    wrong = [check for check in found if not check.holds]
-    label = f"{len(wrong)} of {len(found)} checks fail" if wrong else f"{len(found)} checks hold"
+    wrong = [check for check in results if not check.holds]
+    label = f"{len(wrong)} of {len(results)} checks fail" if wrong else f"{len(results)} checks hold"
     icon = ":material/error:" if wrong else ":material/check_circle:"
     with st.expander(label, expanded=bool(wrong), icon=icon, key="checks"):
-        st.html(look.lamps(found))
+        st.html(look.lamps(results))
         st.caption(
             "The two sides of a line are computed in different ways: by another formula, from other draws, or by "
             f"quadrature; ± is {SIGMAS:.0f} standard errors, and rounding. A mistake that both sides share, as one in "

@@ -8,89 +8,83 @@ from torch import Tensor
 
 from vae.app import look
 from vae.app.components import explorer
-from vae.app.live import messages, wire
+from vae.app.live import layouts, wire
 from vae.app.look import ledger
-from vae.app.session import inputs, kept, link, verdict
+from vae.app.session import inputs, kept, link, picker, places, verdict
+from vae.app.session.ids import Example
+from vae.serve import asked
+from vae.serve.capabilities import Can
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 SHOWN = 6  # sliders before "more"
 
 
-def encoded(name: str, x: Tensor) -> tuple[Tensor, Tensor]:
-    """(mu, sigma) of one picture."""
-    found = engine().ask_sketch(name, x).result()
-    return found.mu[0], found.sigma[0]
-
-
-def presets(name: str, given: inputs.Input) -> list[tuple[dict, Tensor]]:
+def presets(entry: Entry, given: inputs.Input) -> list[tuple[dict, Tensor]]:
     """The pictures to start from, with their posteriors: one of each class, and the current input."""
-    dataset, (mu, sigma) = inputs.dataset_of(name), kept.encodings(name)
-    found = []
-    for class_name, index in zip(dataset.class_names, kept.typical(name), strict=True):
-        example = inputs.find(name, f"i{index}")
-        about = {"id": example.id, "label": class_name, "name": example.name}
-        found.append((about | {"mu": mu[index].tolist(), "sigma": sigma[index].tolist()}, example.x))
-    if given.id not in [about["id"] for about, _ in found]:
-        own = {"own": True, "id": given.id, "label": given.name.split(":")[0].capitalize(), "name": given.name}
-        mu, sigma = encoded(name, given.x)
-        found.append((own | {"mu": mu.tolist(), "sigma": sigma.tolist()}, given.x))
-    return found
+    mu, sigma = kept.encodings(entry)
+    starts = []
+    for class_name, index in zip(entry.dataset.class_names, kept.typical(entry), strict=True):
+        example = inputs.find(entry, Example(index))
+        about = {"id": str(example.id), "label": class_name, "name": example.name}
+        starts.append((about | {"mu": mu[index].tolist(), "sigma": sigma[index].tolist()}, example.x))
+    if str(given.id) not in [about["id"] for about, _ in starts]:
+        own = {"own": True, "id": str(given.id), "label": given.name.split(":")[0].capitalize(), "name": given.name}
+        seen = engine().answer(asked.SKETCH, library().lease(entry), given.x)
+        starts.append((own | {"mu": seen.mu[0].tolist(), "sigma": seen.sigma[0].tolist()}, given.x))
+    return starts
 
 
-def reach(name: str, places: list[list[float]]) -> list[float]:
+def reach(entry: Entry, places: list[list[float]]) -> list[float]:
     """How far the sliders go: as far as usual, and to these places; in halves, so that their steps meet the lattice."""
-    return [math.ceil(2 * max(map(abs, values))) / 2 for values in zip(kept.reach(name), *places, strict=True)]
+    return [math.ceil(2 * max(map(abs, values))) / 2 for values in zip(kept.reach(entry), *places, strict=True)]
 
 
 def moved() -> None:
     """The component's callback: a hand has let go."""
-    inputs.keep_place(st.session_state["model"], st.session_state["explore"].get("place"))
+    places.keep(picker.shown(), st.session_state["explore"].get("place"))
 
 
 @st.fragment
-def explore(name: str) -> None:
+def explore(entry: Entry) -> None:
     """The picture, the presets, and sliders or plane; only this part runs again when a hand lets go."""
-    numbers, spec = kept.card(name)["numbers"], engine().model(name).input_spec
-    given = inputs.current(name)
-    starts = presets(name, given)
-    key = f"z.{name}"
-    if key not in st.session_state:
-        mu = next(about["mu"] for about, _ in starts if about["id"] == given.id)
-        st.session_state[key] = inputs.from_url(name) or inputs.as_place(name, mu)
-    z = st.session_state[key]
-    kl = numbers["kl_per_dimension"]
-    verdict.show(name, given)
-    answer = messages.place_body(engine().places(name, torch.tensor([z]), given.x))
+    spec, given = entry.pictures, inputs.current(entry)
+    starts = presets(entry, given)
+    z = places.current(entry, next(about["mu"] for about, _ in starts if about["id"] == str(given.id)))
+    verdict.show(entry, given)
+    place = engine().answer(asked.PLACES, library().lease(entry), torch.tensor([z]), given.x)
     levels = b"".join(x.mul(spec.levels - 1).round().to(torch.uint8).numpy().tobytes() for _, x in starts)
     explorer(
         key="explore",
         data={
-            "live": wire.wire("explore"),
-            "rev": f"{name}.{link.turn()}",
-            "model": list(engine().models).index(name),
-            "latents": len(z),
+            "live": wire.wire("explore", entry),
+            "rev": f"{entry.name}.{link.turn()}",
+            "model": entry.name,
+            "latents": entry.latents,
+            "flat": entry.lacks(Can.FLAT) is None,
             "shape": list(spec.shape),
             "pixels": spec.pixels,
             "grey": spec.levels,
             "z": z,
-            "given": given.id,
-            "sampled": inputs.is_sampled(name),
-            "kl": kl,
-            "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
-            "active": numbers["active_units"],
+            "given": str(given.id),
+            "sampled": places.is_sampled(entry),
+            "kl": entry.numbers["kl_per_dimension"],
+            "order": entry.order,
+            "active": entry.numbers["active_units"],
             "shown": SHOWN,
-            "reach": reach(name, [z, *(about["mu"] for about, _ in starts)]),
-            "components": kept.components(name),
+            "reach": reach(entry, [z, *(about["mu"] for about, _ in starts)]),
+            "components": kept.components(entry),
             "presets": [about for about, _ in starts],
             "levels": look.as_text(levels),
-            "answer": look.as_text(bytes(messages.HEADER.size) + answer),
+            "answer": wire.answered(layouts.PLACE, layouts.first(place)),
         },
         on_place_change=moved,
         on_question_change=lambda: wire.answer("explore"),
     )
-    origin = {"from": "prior"} if inputs.is_sampled(name) else {}
-    link.write({"model": name, "z": inputs.as_text(z), "x": inputs.address(given)} | origin)
-    ledger.below(name, {"x": given.x})
+    origin = {"from": "prior"} if places.is_sampled(entry) else {}
+    link.write({"model": entry.name, "z": places.as_text(z), "x": inputs.address(given)} | origin)
+    ledger.below(entry, {"x": given.x})
 
 
-explore(st.session_state["model"])
+explore(picker.shown())

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from vae.app.chapters import CHAPTERS
-from vae.app.session import inputs, link, verdict
+from vae.app.session import inputs, link, picker, verdict
+from vae.serve.entry import Entry
 
 
 def chosen() -> str:
@@ -23,16 +24,16 @@ def turn(key: str) -> None:
     st.session_state["chapter"] = key
 
 
-def page(name: str) -> None:
+def page(entry: Entry) -> None:
     """A chapter, and the way to the next."""
     key = chosen()
     st.subheader(CHAPTERS[key].TITLE, anchor=False)
     if key != "model":  # which is about no picture
-        verdict.show(name, inputs.current(name))
-    link.write({"model": name, "chapter": key} | (CHAPTERS[key].show(name) or {}))
+        verdict.show(entry, inputs.current(entry))
+    link.write({"model": entry.name, "chapter": key} | (CHAPTERS[key].show(entry) or {}))
     later = list(CHAPTERS)[list(CHAPTERS).index(key) + 1 :]
     if later:
         st.button(f"Next: {CHAPTERS[later[0]].TITLE}", icon=":material/arrow_forward:", on_click=turn, args=later[:1])
 
 
-page(st.session_state["model"])
+page(picker.shown())

@@ -13,15 +13,19 @@ from vae.app import look
 from vae.app.components import journey as component
 from vae.app.live import wire
 from vae.app.look import ledger
-from vae.app.session import inputs, kept, link, sources, verdict
+from vae.app.look.keys import KEYS
+from vae.app.session import inputs, kept, link, picker, sources, verdict
+from vae.app.session.ids import Example, Id, Own, parse
 from vae.latent.journey import PATHS, Way, journey, met
-from vae.models import pretrained
 from vae.pictures import films
+from vae.serve import asked
+from vae.serve.capabilities import Can
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 MODES = {"two": "Two pictures", "four": "Four pictures", "sum": "A − B + C"}
 ENDS = {"two": "AB", "four": "ABCD", "sum": "ABC"}
-OPEN = ("i", "b", "s")  # ids that mean one picture for everyone: what is computed of them is kept for all sessions
 STARTS = (7, 0, 4)  # classes to begin with, beside the current input
 STEPS, SPEEDS = (24, 60, 120), (10, 20, 30)  # frames of a way, of which a round of four has a quarter on each edge
 SIDE = 9  # decoded pictures on a side of the square between four
@@ -33,15 +37,19 @@ POOR = 0.02  # an end is reconstructed poorly where so few test pictures are rec
 # ---- what is chosen ----
 
 
-def restored(name: str) -> list[str]:
-    """The ids of A, B, C and D: this session's, else the link's, else the current input and examples."""
-    key = f"ends.{inputs.dataset_of(name).name}"
+def restored(entry: Entry) -> list[Id]:
+    """The ids of A, B, C and D: this session's, else the link's, else the current input and examples.
+
+    All of them mean one picture for everyone, so that what is computed of them may be kept for all sessions.
+    """
+    key = f"ends.{entry.dataset.name}"
     if key not in st.session_state:
-        starts = [inputs.address(inputs.current(name)), *(f"i{kept.typical(name)[start]}" for start in STARTS)]
-        asked = link.asked("ends").split(",")
-        asked = [one if one[:1] in OPEN and inputs.find(name, one) is not None else "" for one in asked[:4]]
-        asked += [""] * (len(starts) - len(asked))
-        st.session_state[key] = [one or start for one, start in zip(asked, starts, strict=True)]
+        examples = [Example(kept.typical(entry)[start]) for start in STARTS]
+        starts = [parse(inputs.address(inputs.current(entry))), *examples]
+        said = [parse(one) for one in link.asked("ends").split(",")[: len(starts)]]
+        said = [None if isinstance(one, Own) or inputs.find(entry, one) is None else one for one in said]
+        said += [None] * (len(starts) - len(said))
+        st.session_state[key] = [one or start for one, start in zip(said, starts, strict=True)]
     return st.session_state[key]
 
 
@@ -54,63 +62,69 @@ def remembered(key: str, allowed: list, otherwise):
 
 
 @st.dialog("A picture")
-def choose(name: str, letter: str) -> None:
+def choose(entry: Entry, letter: str) -> None:
     """Another picture for one end."""
-    found = sources.choose(name)
-    if found is not None and st.button(f"Use as {letter}", type="primary"):
-        ends = restored(name)
-        ends["ABCD".index(letter)] = inputs.address(found)
-        if found.prepared:
-            inputs.remember(name, found)
+    given = sources.choose(entry)
+    if given is not None and st.button(f"Use as {letter}", type="primary"):
+        ends = restored(entry)
+        ends["ABCD".index(letter)] = parse(inputs.address(given))
+        if given.prepared:
+            inputs.remember(entry, given)
+        sources.put_away(sources.DIALOG)
         st.rerun()
 
 
 # ---- what is computed ----
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def end(name: str, identity: str) -> dict:
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=KEYS)
+def end(entry: Entry, picture: str) -> dict:
     """A picture with its encoding, and a sentence where the model reconstructs it poorly."""
-    found = inputs.find(name, identity)
-    seen = engine().ask_sketch(name, found.x).result()
-    everyone = pretrained.load_reconstructions(name)
-    worse = float((everyone < seen.reconstruction[0]).float().mean())
+    given = inputs.find(entry, parse(picture))
+    loaded = library().lease(entry)
+    seen = engine().answer(asked.SKETCH, loaded, given.x)
+    worse = float((loaded.reconstructions < seen.reconstruction[0]).float().mean())
     poor = f"is reconstructed worse than {100 * (1 - worse):.0f} % of the test pictures are" if worse < POOR else ""
-    pixels = look.as_text(look.to_uint8(found.picture[0]))
-    return {"id": identity, "x": found.x, "mu": seen.mu[0], "poor": poor, "pixels": pixels}
+    pixels = look.as_text(look.to_uint8(given.picture[0]))
+    return {"id": picture, "x": given.x, "mu": seen.mu[0], "poor": poor, "pixels": pixels}
 
 
-@st.cache_resource(show_spinner=False, max_entries=24)
-def between(name: str, a: str, b: str, steps: int) -> dict[str, Way]:
+@st.cache_resource(show_spinner=False, max_entries=24, hash_funcs=KEYS)
+def between(entry: Entry, a: str, b: str, steps: int) -> dict[str, Way]:
     """The three paths from A to B."""
-    ends = end(name, a), end(name, b)
+    ends, loaded = (end(entry, a), end(entry, b)), library().lease(entry)
     (mu_a, x_a), (mu_b, x_b) = ((one["mu"], one["x"]) for one in ends)
-    return engine().compute(journey, engine().model(name), mu_a, mu_b, x_a, x_b, engine().company[name], steps)
+    return engine().compute(journey, loaded.model, mu_a, mu_b, x_a, x_b, loaded.company, steps)
 
 
-@st.cache_resource(show_spinner=False, max_entries=24)
-def added(name: str, a: str, b: str, c: str, steps: int) -> dict[str, Way]:
+@st.cache_resource(show_spinner=False, max_entries=24, hash_funcs=KEYS)
+def added(entry: Entry, a: str, b: str, c: str, steps: int) -> dict[str, Way]:
     """C + t (A - B) for t from 0 to MOST."""
-    mu_a, mu_b, mu_c = (end(name, identity)["mu"] for identity in (a, b, c))
-    z = latent.lerp(mu_c, mu_c + MOST * (mu_a - mu_b), steps)
-    model, company, x = engine().model(name), engine().company[name], end(name, c)["x"]
-    found = engine().compute(met, model, z, x, end(name, a)["x"], company)
-    return {"sum": Way(z, found, engine().compute(latent.judge, model, z, company.mu, company.sigma))}
+    mu_a, mu_b, mu_c = (end(entry, picture)["mu"] for picture in (a, b, c))
+    z, loaded = latent.lerp(mu_c, mu_c + MOST * (mu_a - mu_b), steps), library().lease(entry)
+    model, company = loaded.model, loaded.company
+    steps_met = engine().compute(met, model, z, end(entry, c)["x"], end(entry, a)["x"], company)
+    return {"sum": Way(z, steps_met, engine().compute(latent.judge, model, z, company.mu, company.sigma))}
 
 
-@st.cache_resource(show_spinner=False, max_entries=24)
-def square(name: str, identities: tuple[str, ...]) -> tuple[Tensor, np.ndarray]:
+@st.cache_resource(show_spinner=False, max_entries=24, hash_funcs=KEYS)
+def square(entry: Entry, pictures: tuple[str, ...]) -> tuple[Tensor, np.ndarray]:
     """The grid between four pictures: z (side, side, d), and the decoded pictures as bytes, row by row."""
-    corners = torch.stack([end(name, identity)["mu"] for identity in identities])
+    corners = torch.stack([end(entry, picture)["mu"] for picture in pictures])
     z = latent.bilinear(corners, SIDE)
-    return z, films.as_frames(engine().pictures(name, z.flatten(0, 1)))
+    return z, decoded(entry, z.flatten(0, 1))
 
 
-@st.cache_resource(show_spinner=False, max_entries=24)
-def round_trip(name: str, identities: tuple[str, ...], steps: int) -> tuple[Tensor, np.ndarray]:
+@st.cache_resource(show_spinner=False, max_entries=24, hash_funcs=KEYS)
+def round_trip(entry: Entry, pictures: tuple[str, ...], steps: int) -> tuple[Tensor, np.ndarray]:
     """The round along the square's edges: z (steps, d), and the decoded pictures as bytes."""
-    z = latent.around(torch.stack([end(name, identity)["mu"] for identity in identities]), steps)
-    return z, films.as_frames(engine().pictures(name, z))
+    z = latent.around(torch.stack([end(entry, picture)["mu"] for picture in pictures]), steps)
+    return z, decoded(entry, z)
+
+
+def decoded(entry: Entry, z: Tensor) -> np.ndarray:
+    """The pictures of places (n, d), as bytes."""
+    return films.as_frames(engine().answer(asked.PICTURES, library().lease(entry), z))
 
 
 def described(way: Way) -> dict:
@@ -167,10 +181,10 @@ def film(kind: str, frames: np.ndarray, speed: int, back: bool) -> bytes:
 
 
 def take_away(
-    name: str, mode: str, path: str, frames: np.ndarray, still: Callable[[], bytes], latents: dict[str, Tensor]
+    entry: Entry, mode: str, path: str, frames: np.ndarray, still: Callable[[], bytes], latents: dict[str, Tensor]
 ) -> None:
     """The frames as a film, the `still` picture of them all, or the latents; made at once, so that a click has it."""
-    kinds_of_film, four = films.formats(), mode == "four"
+    name, kinds_of_film, four = entry.name, films.formats(), mode == "four"
     options = {"width": 110, "persist_state": "session"}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kinds = [*kinds_of_film, "PNG", "Latents (NPZ)"]
@@ -196,7 +210,7 @@ def take_away(
         st.caption("The film goes around the four: A, B, D, C, and on without a stop.")
 
 
-def page(name: str) -> None:
+def page(entry: Entry) -> None:
     """The ends, the ways between them, and files to take away."""
     remembered("mode", list(MODES), "two")
     remembered("steps", list(STEPS), 60)
@@ -205,28 +219,26 @@ def page(name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = {"label_visibility": "collapsed", "required": True, "persist_state": "session"}
         mode = st.segmented_control("Mode", list(MODES), format_func=MODES.get, key="journey.mode", **options)
-    identities, steps = restored(name)[: len(ENDS[mode])], st.session_state["journey.steps"]
-    found = [inputs.find(name, identity) for identity in identities]
+    chosen, steps = restored(entry)[: len(ENDS[mode])], st.session_state["journey.steps"]
+    known, pictures = [inputs.find(entry, picture) for picture in chosen], [str(picture) for picture in chosen]
     # what is computed of a picture is everyone's, what it is called is not
-    ends = [end(name, one) | {"name": own.name} for one, own in zip(identities, found, strict=True)]
-    verdict.show(name, *found)
+    ends = [end(entry, one) | {"name": own.name} for one, own in zip(pictures, known, strict=True)]
+    verdict.show(entry, *known)
     ways, sheet = {}, None
     if mode == "two":
-        ways = between(name, *identities, steps)
+        ways = between(entry, *pictures, steps)
     elif mode == "sum":
-        ways, path = added(name, *identities, steps + 1), "sum"
+        ways, path = added(entry, *pictures, steps + 1), "sum"
     else:
-        sheet = square(name, tuple(identities))
-    spec = engine().model(name).input_spec
+        sheet = square(entry, tuple(pictures))
     result = component(
         key="journey",
         data={
-            "live": wire.wire("journey"),
-            "rev": f"{name} {mode} {identities} {steps} {link.turn()}",
-            "model": list(engine().models).index(name),
-            "latents": engine().model(name).latents,
-            "shape": list(spec.shape),
-            "lengths": "bits" if spec.levels == 2 else "levels",  # what `latent.embed` measures
+            "live": wire.wire("journey", entry),
+            "rev": f"{entry.name} {mode} {pictures} {steps} {link.turn()}",
+            "latents": entry.latents,
+            "shape": list(entry.pictures.shape),
+            "lengths": "bits" if entry.lacks(Can.BITS) is None else "levels",  # what `latent.embed` measures
             "mode": mode,
             "ends": [
                 {"letter": letter, "mu": one["mu"].tolist()} | {word: one[word] for word in ("name", "poor", "pixels")}
@@ -245,25 +257,25 @@ def page(name: str) -> None:
         on_question_change=lambda: wire.answer("journey"),
     )
     if sheet:
-        z, frames = round_trip(name, tuple(identities), steps)
-        take_away(name, mode, "four", frames, lambda: grid(sheet[1]), {"z": sheet[0], "around": z})
+        z, frames = round_trip(entry, tuple(pictures), steps)
+        take_away(entry, mode, "four", frames, lambda: grid(sheet[1]), {"z": sheet[0], "around": z})
     else:
         frames = films.as_frames(ways[path].steps.mean)
         latents = {word: way.z for word, way in ways.items()}
-        take_away(name, mode, path, frames, lambda: films.strip(frames, 2 * frames.shape[2]), latents)
+        take_away(entry, mode, path, frames, lambda: films.strip(frames, 2 * frames.shape[2]), latents)
     link.write(
         {
-            "model": name,
+            "model": entry.name,
             "mode": mode,
             "path": path,
             "steps": str(steps),
-            "ends": ",".join(restored(name)),
+            "ends": ",".join(map(str, restored(entry))),
             "at": ",".join(f"{part:g}" for part in place()),
         }
     )
-    ledger.below(name, {letter: one["x"] for letter, one in zip(ENDS[mode], ends, strict=True)})
+    ledger.below(entry, {letter: one["x"] for letter, one in zip(ENDS[mode], ends, strict=True)})
     if result.change in list(ENDS[mode]):
-        choose(name, result.change)
+        choose(entry, result.change)
 
 
-page(st.session_state["model"])
+page(picker.shown())

@@ -8,15 +8,20 @@ import torch
 
 from vae import latent
 from vae.app.components import latent_map
-from vae.app.live import wire
+from vae.app.live import routes, wire
 from vae.app.look import CLASS_COLOURS, as_text, ledger
-from vae.app.session import inputs, kept, link, state, verdict
-from vae.distributions import kl_per_dimension, normal, standard_normal
-from vae.latent import directions, encodings, projection
+from vae.app.look.keys import KEYS
+from vae.app.session import inputs, kept, link, picker, places, state, verdict
+from vae.app.session.ids import DRAWING, UPLOAD, Example, parse
+from vae.latent import directions, projection
 from vae.latent.projection import View
-from vae.models import pretrained
+from vae.models import FARTHEST
 from vae.pictures import films
+from vae.serve import asked
+from vae.serve.capabilities import Can
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 VIEWS = {"pca": "Principal components", "pair": "Two latents", "tsne": "t-SNE"}
 OTHERS = "all others"
@@ -28,44 +33,22 @@ def signed(value: float) -> str:
     return f"{rounded:+.1f}".replace("-", "−") if rounded else "0.0"
 
 
-@st.cache_resource(show_spinner=False, max_entries=12)
-def view_of(name: str, kind: str, pair: tuple[int, int]) -> View:
+@st.cache_resource(show_spinner=False, max_entries=12, hash_funcs=KEYS)
+def view_of(entry: Entry, kind: str, pair: tuple[int, int]) -> View:
     """A view of a model's encodings."""
-    around = engine().company[name]
+    company = library().lease(entry).company
     if kind == "tsne":
-        return projection.tsne(around)
+        return projection.tsne(company)
     if kind == "pca":
-        return engine().compute(projection.principal, around)
-    return engine().compute(projection.latents, around, *pair)
+        return engine().compute(projection.principal, company)
+    return engine().compute(projection.latents, company, *pair)
 
 
-@st.cache_data(show_spinner=False)
-def typical(name: str) -> list[float]:
-    """Percentiles of the log density at places where pictures lie."""
-    return engine().compute(_percentiles, engine().company[name])
-
-
-def _percentiles(around: encodings.Company) -> list[float]:
-    return torch.quantile(encodings.typical_densities(around), torch.linspace(0, 1, 101)).tolist()
-
-
-@st.cache_data(show_spinner=False)
-def values_of(name: str) -> dict[str, np.ndarray]:
-    """ELBO, KL and reconstruction of every test picture, nats."""
-    return engine().compute(_values, *kept.encodings(name), pretrained.load_reconstructions(name))
-
-
-def _values(mu: torch.Tensor, sigma: torch.Tensor, reconstruction: torch.Tensor) -> dict[str, np.ndarray]:
-    kl = kl_per_dimension(normal(mu, sigma), standard_normal(mu.shape[1])).sum(1)
-    return {"elbo": (reconstruction - kl).numpy(), "kl": kl.numpy(), "reconstruction": reconstruction.numpy()}
-
-
-def choose_view(name: str) -> tuple[View, str]:
+def choose_view(entry: Entry) -> tuple[View, str]:
     """The view that the visitor chose, and a word that tells it from others."""
-    kl = kept.card(name)["numbers"]["kl_per_dimension"]
-    order = sorted(range(len(kl)), key=lambda dimension: -kl[dimension])
-    if len(kl) == 2:
-        return view_of(name, "pair", (0, 1)), f"{name}.pair"
+    name, order = entry.name, entry.order
+    if entry.lacks(Can.FLAT) is None:
+        return view_of(entry, "pair", (0, 1)), f"{name}.pair"
     options = {"label_visibility": "collapsed", "persist_state": "session"}
     pair = tuple(order[:2])
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -83,46 +66,46 @@ def choose_view(name: str) -> tuple[View, str]:
                 "empty places mean nothing; no other picture can be put on it, and it cannot be decoded."
             )
     with st.spinner("Computing t-SNE, once" if kind == "tsne" else "", show_time=kind == "tsne"):
-        return view_of(name, kind, pair), f"{name}.{kind}.{pair}"
+        return view_of(entry, kind, pair), f"{name}.{kind}.{pair}"
 
 
-def groups(name: str) -> dict[str, torch.Tensor]:
+def groups(entry: Entry) -> dict[str, torch.Tensor]:
     """What can be compared: classes, and what was selected on the map; the indices of their test pictures."""
-    dataset = inputs.dataset_of(name)
+    dataset = entry.dataset
     labels = kept.test_set(dataset.name)[1]
     found = {word: (labels == label).nonzero()[:, 0] for label, word in enumerate(dataset.class_names)}
     groups = st.session_state.get(f"{dataset.name}.kept", {})
     return {selection(group, rows): torch.tensor(rows) for group, rows in sorted(groups.items())} | found
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def compared(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[latent.Attribute, dict[str, float]]:
+@st.cache_data(show_spinner=False, max_entries=64, hash_funcs=KEYS)
+def compared(entry: Entry, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[latent.Attribute, dict[str, float]]:
     """The difference of two groups and what moves along it; ValueError where they are too small."""
-    around, model = engine().company[name], engine().model(name)
-    found = engine().compute(latent.attribute, around.mu, torch.tensor(a), torch.tensor(b))
-    return found, engine().compute(directions.moves, model, around, found.direction)
+    loaded = library().lease(entry)
+    attribute = engine().compute(latent.attribute, loaded.company.mu, torch.tensor(a), torch.tensor(b))
+    return attribute, engine().compute(directions.moves, loaded.model, loaded.company, attribute.direction)
 
 
-def compare(name: str) -> dict | None:
+def compare(entry: Entry) -> dict | None:
     """Two groups chosen, their effect size told; the direction for the component's slider."""
-    found = groups(name)
+    known = groups(entry)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = {"persist_state": "session", "width": 190}
         chosen = st.selectbox(
-            "Group A", list(found), index=None, placeholder="a class or a selection", key="map.a", **options
+            "Group A", list(known), index=None, placeholder="a class or a selection", key="map.a", **options
         )
-        other = st.selectbox("Group B", [OTHERS, *found], key="map.b", **options)
+        other = st.selectbox("Group B", [OTHERS, *known], key="map.b", **options)
     if chosen is None:
         return None
-    a = found[chosen]
+    a = known[chosen]
     if other == OTHERS:
-        everyone = torch.ones(len(engine().company[name]), dtype=torch.bool)
+        everyone = torch.ones(entry.examples, dtype=torch.bool)
         everyone[a] = False
         b = everyone.nonzero()[:, 0]
     else:
-        b = found[other]
+        b = known[other]
     try:
-        attribute, moved = compared(name, tuple(a.tolist()), tuple(b.tolist()))
+        attribute, moved = compared(entry, tuple(a.tolist()), tuple(b.tolist()))
     except ValueError as error:
         sentence = str(error)
         st.error(f"{sentence[0].upper()}{sentence[1:]}.")
@@ -140,10 +123,10 @@ def compare(name: str) -> dict | None:
     return {"name": f"{chosen} − {other}", "vector": attribute.direction.tolist()}
 
 
-def chosen_groups(name: str) -> dict[str, str]:
+def chosen_groups(entry: Entry) -> dict[str, str]:
     """The test pictures of groups A and B for the browser, where they are chosen and not all others."""
-    found = groups(name)
-    chosen = {group: found.get(st.session_state.get(f"map.{group.lower()}")) for group in "AB"}
+    known = groups(entry)
+    chosen = {group: known.get(st.session_state.get(f"map.{group.lower()}")) for group in "AB"}
     return {group: as_text(rows.to(torch.int32)) for group, rows in chosen.items() if rows is not None}
 
 
@@ -154,34 +137,34 @@ def said(key: str) -> object:
 
 def moved() -> None:
     """The component's callback: z was pinned."""
-    inputs.keep_place(st.session_state["model"], said("place"))
+    places.keep(picker.shown(), said("place"))
 
 
 def picked() -> None:
     """The component's callback: a test picture was chosen, and becomes the current input."""
-    name, value = st.session_state["model"], said("picked")
-    chosen = rows_of(name, [value.get("index")] if isinstance(value, dict) else None)
+    entry, value = picker.shown(), said("picked")
+    chosen = rows_of(entry, [value.get("index")] if isinstance(value, dict) else None)
     if chosen:
-        inputs.choose(name, f"i{chosen[0]}")
-        st.session_state[f"z.{name}"] = inputs.as_place(name, kept.encodings(name)[0][chosen[0]].tolist())
+        inputs.choose(entry, Example(chosen[0]))
+        places.move(entry, kept.encodings(entry)[0][chosen[0]].tolist())
         state.count_up("map.turn")
 
 
 def grouped() -> None:
     """The component's callback: points were kept as group A or B."""
-    name, value = st.session_state["model"], said("kept")
+    entry, value = picker.shown(), said("kept")
     if not isinstance(value, dict):
         return
-    group, rows = value.get("group"), rows_of(name, value.get("rows"))
+    group, rows = value.get("group"), rows_of(entry, value.get("rows"))
     if group in ("A", "B") and rows:
-        key = f"{inputs.dataset_of(name).name}.kept"
+        key = f"{entry.dataset.name}.kept"
         st.session_state[key] = st.session_state.get(key, {}) | {group: rows}
         st.session_state[f"map.{group.lower()}"] = selection(group, rows)
 
 
-def rows_of(name: str, values: object) -> list[int]:
+def rows_of(entry: Entry, values: object) -> list[int]:
     """Those of the values that are indices of test pictures, ascending; none where it is no list."""
-    count = len(engine().company[name])
+    count = entry.examples
     numbers = values if isinstance(values, list) else []
     return sorted({int(row) for row in numbers if type(row) in (int, float) and 0 <= row < count and row == int(row)})
 
@@ -197,11 +180,11 @@ def selection(group: str, rows: list[int]) -> str:
     return f"selection {group} ({len(rows)})"
 
 
-def as_csv(name: str) -> bytes:
+def as_csv(entry: Entry) -> bytes:
     """The encodings as a table: index, label, numbers, mu and sigma, with the digits that make float32 exact."""
-    mu, sigma = kept.encodings(name)
-    labels = kept.test_set(inputs.dataset_of(name).name)[1]
-    numbers, d = values_of(name), mu.shape[1]
+    mu, sigma = kept.encodings(entry)
+    labels = kept.test_set(entry.dataset.name)[1]
+    numbers, d = kept.values(entry), mu.shape[1]
     head = ["index", "label", *numbers, *(f"mu{i}" for i in range(d)), *(f"sigma{i}" for i in range(d))]
     table = np.column_stack([np.arange(len(mu)), labels.numpy(), *numbers.values(), mu.numpy(), sigma.numpy()])
     out = io.StringIO()
@@ -216,24 +199,23 @@ def as_csv(name: str) -> bytes:
     return out.getvalue().encode()
 
 
-def as_npz(name: str) -> bytes:
+def as_npz(entry: Entry) -> bytes:
     """The same as arrays."""
-    mu, sigma = kept.encodings(name)
-    labels = kept.test_set(inputs.dataset_of(name).name)[1]
-    return films.npz(mu=mu.numpy(), sigma=sigma.numpy(), label=labels.numpy(), **values_of(name))
+    mu, sigma = kept.encodings(entry)
+    labels = kept.test_set(entry.dataset.name)[1]
+    return films.npz(mu=mu.numpy(), sigma=sigma.numpy(), label=labels.numpy(), **kept.values(entry))
 
 
-def features(name: str) -> None:
+def features(entry: Entry) -> None:
     """How good the latents are as features, and the encodings to take away."""
-    numbers = kept.card(name)["numbers"]
     probe, neighbours, weighed = (
-        numbers[kind] for kind in ("linear_probe", "nearest_neighbours", "weighed_neighbours")
+        entry.numbers[kind] for kind in ("linear_probe", "nearest_neighbours", "weighed_neighbours")
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         # a click that ran the script again could take away the file that it asks for
         options = {"icon": ":material/download:", "on_click": "ignore"}
-        st.download_button("CSV", lambda: as_csv(name), f"{name}.csv", "text/csv", **options)
-        st.download_button("NPZ", lambda: as_npz(name), f"{name}.npz", **options)
+        st.download_button("CSV", lambda: as_csv(entry), f"{entry.name}.csv", "text/csv", **options)
+        st.download_button("NPZ", lambda: as_npz(entry), f"{entry.name}.npz", **options)
         st.caption(
             f"As features: a linear probe on the means finds the class of {100 * probe['latents']:.1f} % of the test "
             f"pictures held out (as many principal components of the same bits: {100 * probe['pca']:.1f} %), 5 nearest "
@@ -242,48 +224,48 @@ def features(name: str) -> None:
         )
 
 
-def marks(name: str, given: inputs.Input) -> list[dict]:
+def marks(entry: Entry, given: inputs.Input) -> list[dict]:
     """The posteriors to draw: the current input's, called x, and those of the visitor's own pictures."""
-    words = {"upload": "your picture", "drawing": "your drawing"} | inputs.brought(name)
-    own = {identity: inputs.find(name, identity) for identity in words}
+    own = [(UPLOAD, "your picture"), (DRAWING, "your drawing")]
+    own += [(parse(address), word) for address, word in inputs.brought(entry).items()]
     shown, labels = [given], ["x"]
-    for identity, word in words.items():
-        if own[identity] is None:
+    for one, word in [(inputs.find(entry, picture), word) for picture, word in own]:
+        if one is None:
             continue
-        if inputs.address(own[identity]) == inputs.address(given):  # however it is known
+        if inputs.address(one) == inputs.address(given):  # however it is known
             labels[0] = f"x, {word}"
-        elif inputs.address(own[identity]) not in map(inputs.address, shown):
-            shown.append(own[identity])
+        elif inputs.address(one) not in map(inputs.address, shown):
+            shown.append(one)
             labels.append(word)
-    found = engine().ask_sketch(name, torch.cat([one.x for one in shown])).result()
+    seen = engine().answer(asked.SKETCH, library().lease(entry), torch.cat([one.x for one in shown]))
     return [
         {"label": label, "mu": mu, "sigma": sigma}
-        for label, mu, sigma in zip(labels, found.mu.tolist(), found.sigma.tolist(), strict=True)
+        for label, mu, sigma in zip(labels, seen.mu.tolist(), seen.sigma.tolist(), strict=True)
     ]
 
 
 @st.fragment
-def page(name: str) -> None:
+def page(entry: Entry) -> None:
     """The map, and below it the comparison of two groups."""
-    view, word = choose_view(name)
+    view, word = choose_view(entry)
     chart = st.container()
-    direction = compare(name)
-    given, dataset = inputs.current(name), inputs.dataset_of(name)
-    marked = marks(name, given)
-    verdict.show(name, given)
-    z = st.session_state.setdefault(f"z.{name}", inputs.from_url(name) or inputs.as_place(name, marked[0]["mu"]))
-    spec, labels = engine().model(name).input_spec, kept.test_set(dataset.name)[1]
-    values = {key: as_text(array[view.rows.numpy()]) for key, array in values_of(name).items()}
+    direction = compare(entry)
+    given, dataset = inputs.current(entry), entry.dataset
+    marked = marks(entry, given)
+    verdict.show(entry, given)
+    z = places.current(entry, marked[0]["mu"])
+    spec, labels = entry.pictures, kept.test_set(dataset.name)[1]
+    values = {key: as_text(array[view.rows.numpy()]) for key, array in kept.values(entry).items()}
     with chart:
         latent_map(
             key="map",
             data={
-                "live": wire.wire("map"),
+                "live": wire.wire("map", entry),
                 "plotly": wire.plotly_path(),
                 "rev": word,
                 "turn": f"{state.counted('map.turn')}.{link.turn()}",
-                "model": list(engine().models).index(name),
-                "latents": len(z),
+                "model": entry.name,
+                "latents": entry.latents,
                 "shape": list(spec.shape),
                 "classes": list(dataset.class_names),
                 "colours": CLASS_COLOURS,
@@ -292,19 +274,20 @@ def page(name: str) -> None:
                 "labels": as_text(labels[view.rows].to(torch.uint8)),
                 "xy": as_text(view.xy),
                 "values": values,
-                "farthest": inputs.FARTHEST,
+                "pictures": routes.pictures_of(dataset),
+                "farthest": FARTHEST,
                 "middle": list(view.middle),
                 "far": view.far,
                 "along": None if view.along is None else view.along.tolist(),
                 "side": projection.SIDE,
                 "rank": "" if view.rank is None else as_text(view.rank),
-                "typical": typical(name),
+                "typical": kept.crowding(entry),
                 "z": z,
-                "given": given.id,
+                "given": str(given.id),
                 "marks": marked,
                 "levels": as_text(given.x.mul(spec.levels - 1).round().to(torch.uint8)),
                 "direction": direction,
-                "groups": chosen_groups(name),
+                "groups": chosen_groups(entry),
                 "kept": turn_kept(),
             },
             on_place_change=moved,
@@ -312,10 +295,10 @@ def page(name: str) -> None:
             on_kept_change=grouped,
             on_question_change=lambda: wire.answer("map"),
         )
-    link.write({"model": name, "z": inputs.as_text(z), "x": inputs.address(given)})
-    ledger.below(name, {"x": given.x})
+    link.write({"model": entry.name, "z": places.as_text(z), "x": inputs.address(given)})
+    ledger.below(entry, {"x": given.x})
 
 
 if __name__ == "__main__":  # what Streamlit calls a page that it runs
-    page(st.session_state["model"])
-    features(st.session_state["model"])
+    page(picker.shown())
+    features(picker.shown())

@@ -9,30 +9,38 @@ import torch
 from vae.app import look
 from vae.app.session import kept, link, picker
 from vae.pictures import films
+from vae.serve import asked
 from vae.serve.batcher import ROWS
+from vae.serve.capabilities import Can
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 DRAWS = (3, 8)  # rows and columns of a sheet
 SEED = 0
 
 
-@st.cache_data(show_spinner=False)
-def sheet(name: str) -> np.ndarray:
+@kept.of_model
+def sheet(entry: Entry) -> np.ndarray:
     """Decoded draws of z from N(0, I), the same each time: (h, w) or (h, w, 3) bytes."""
     rows, columns = DRAWS
-    z = torch.randn(rows * columns, engine().model(name).latents, generator=torch.Generator().manual_seed(SEED))
-    return films.sheet(films.as_frames(engine().pictures(name, z)), columns)
+    z = torch.randn(rows * columns, entry.latents, generator=torch.Generator().manual_seed(SEED))
+    return films.sheet(films.as_frames(engine().answer(asked.PICTURES, library().lease(entry), z)), columns)
 
 
-def numbers(name: str) -> list[tuple[str, str, str]]:
-    """What the card says of the test set, and what was measured when the server started."""
-    found, served = kept.card(name)["numbers"], engine().precisions[name]
-    bound, exact = found["negative_iw"], found.get("negative_log_evidence")
+def numbers(entry: Entry) -> list[tuple[str, str, str]]:
+    """What the card says of the test set, and what was measured when it was loaded."""
+    measured, served = entry.numbers, library().lease(entry).precision
+    bound, exact = measured["negative_iw"], measured.get("negative_log_evidence")
     tightest = exact or bound
     word = "by quadrature" if exact else f"bound of {bound['samples']} draws"
-    latents, probe = kept.card(name)["latents"], found["linear_probe"]
+    probe = measured["linear_probe"]
     return [
-        (look.label("lower bound", "ELBO"), look.nats(-found["negative_elbo"]["value"]), look.label("nats a picture")),
+        (
+            look.label("lower bound", "ELBO"),
+            look.nats(-measured["negative_elbo"]["value"]),
+            look.label("nats a picture"),
+        ),
         (
             look.label("evidence", "log p(x)") if exact else look.label("closer bound", "IWAE"),
             f"{look.nats(-tightest['value'])} ± {tightest['error']:.2f}",
@@ -40,17 +48,21 @@ def numbers(name: str) -> list[tuple[str, str, str]]:
         ),
         (
             look.label("what z tells", "KL(q || p)"),
-            look.nats(found["kl"]["value"]),
-            f"{found['active_units']} of {latents} latents used",
+            look.nats(measured["kl"]["value"]),
+            f"{measured['active_units']} of {entry.latents} latents used",
         ),
         ("classes found", f"{100 * probe['latents']:.0f} %", f"by a linear probe; PCA {100 * probe['pca']:.0f} %"),
-        ("served in", served.name, f"{served.one:.1f} ms a picture, {served.batch:.1f} ms for {ROWS}"),
+        *(
+            [("served in", served.name, f"{served.one:.1f} ms a picture, {served.batch:.1f} ms for {ROWS}")]
+            if served
+            else []
+        ),
     ]
 
 
-def made(name: str) -> str:
+def made(entry: Entry) -> str:
     """What a model was made of, one line."""
-    facts = kept.card(name)
+    facts = entry.card
     training, source = facts["training"], facts["data"]
     legs = training.get("legs") or [training]  # a training that was resumed may have moved
     device = " and ".join(dict.fromkeys(leg["device"].split(",")[0] for leg in legs))
@@ -66,52 +78,58 @@ def use(name: str) -> None:
     st.session_state["model"] = name
 
 
-def show(name: str) -> None:
+def show(entry: Entry) -> None:
     """One model: its draws, its numbers, the way into it."""
-    st.subheader(kept.title(name), anchor=False)
+    st.subheader(entry.title, anchor=False)
     picture, beside = st.columns([3, 2], gap="large")
     rows, columns = DRAWS
-    z, alt = look.symbol("z"), f"{rows * columns} pictures drawn by {kept.title(name)}"
+    z, alt = look.symbol("z"), f"{rows * columns} pictures drawn by {entry.title}"
     with picture:
-        st.html(look.picture_html(sheet(name), alt, f"draws-{name}", f"decoded from {z} ~ N(0, I), unchosen"))
+        if lack := entry.lacks(Can.MOVE, Can.DRAW, Can.READ):
+            st.caption(lack)
+        else:
+            caption = f"decoded from {z} ~ N(0, I), unchosen"
+            st.html(look.picture_html(sheet(entry), alt, f"draws-{entry.name}", caption))
     with beside:
-        st.html(look.facts(numbers(name)))
+        st.html(look.facts(numbers(entry)))
         with st.container(horizontal=True):
-            if st.button("Explore it", icon=":material/tune:", key=f"use.{name}", on_click=use, args=(name,)):
+            options = {"icon": ":material/tune:", "key": f"use.{entry.name}", "on_click": use, "args": (entry.name,)}
+            if st.button("Explore it", **options):
                 st.switch_page("vae/app/pages/explore.py")
-            card = json.dumps(kept.card(name), indent=1)
-            options = {"icon": ":material/download:", "key": f"card.{name}", "on_click": "ignore"}
-            st.download_button("Card", card, f"{name}.json", "application/json", **options)
-    st.caption(made(name))
+            card = json.dumps(entry.card, indent=1)
+            options = {"icon": ":material/download:", "key": f"card.{entry.name}", "on_click": "ignore"}
+            st.download_button("Card", card, f"{entry.name}.json", "application/json", **options)
+    st.caption(made(entry))
 
 
 def others() -> list[dict]:
     """The chapters' models, a row each; nats per test picture."""
-    rows = []
-    for name, facts in picker.chapter_cards().items():
-        found, model = facts["numbers"], facts["training"]["recipe"]["model"]
-        rows.append(
-            {
-                "model": name,
-                "family": model["family"],
-                "latents": facts["latents"],
-                "−ELBO": found.get("negative_elbo", {}).get("value"),
-                "KL": found.get("kl", {}).get("value"),
-                "reconstruction": found.get("reconstruction", {}).get("value"),
-            }
-        )
-    return rows
+    return [
+        {
+            "model": entry.name,
+            "family": entry.config.family,
+            "latents": entry.latents,
+            "−ELBO": entry.numbers.get("negative_elbo", {}).get("value"),
+            "KL": entry.numbers.get("kl", {}).get("value"),
+            "reconstruction": entry.numbers.get("reconstruction", {}).get("value"),
+        }
+        for entry in library().chapters()
+    ]
 
 
-def page(name: str) -> None:
+def page(entry: Entry) -> None:
     """Every model in the picker, and below them those that only the chapters use."""
-    for each in kept.names():
+    for each in picker.visible():
+        try:
+            library().lease(each)
+        except ValueError:  # it is damaged, and said so below
+            continue
         show(each)
     picker.show_broken()
     with st.expander("Models of the chapters", icon=":material/school:"):
         st.dataframe(others(), hide_index=True)
-    link.write({"model": name})
+    link.write({"model": entry.name})
 
 
 if __name__ == "__main__":  # what Streamlit calls a page that it runs
-    page(st.session_state["model"])
+    page(picker.shown())

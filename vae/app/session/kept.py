@@ -1,30 +1,44 @@
-"""What is computed of a model or a data set once, and kept for all visitors."""
+"""What is computed of a model or a data set once: of a data set for all, of a model for as long as it is loaded."""
 
 import contextlib
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
 
+import numpy as np
 import streamlit as st
 import torch
 from PIL import Image
 from torch import Tensor
 
 from vae import data
+from vae.distributions import kl_per_dimension, normal, standard_normal
 from vae.latent.directions import principal_directions
+from vae.latent.encodings import Company, typical_densities
 from vae.models import pretrained
 from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 LEAST = 3.5  # of a slider's reach: one latent in two thousand lies further out under N(0, 1)
+Found = TypeVar("Found")
 
 
-@st.cache_data(show_spinner=False)
-def card(name: str) -> dict:
-    """The generated card of a model."""
-    return pretrained.load_card(name)
+def of_model(make: Callable[..., Found]) -> Callable[..., Found]:
+    """Make a function of an entry be computed once for a loaded model, and forgotten with it."""
+
+    @wraps(make)
+    def found(entry: Entry, *more) -> Found:
+        name = f"{make.__module__}.{make.__qualname__}"
+        return library().lease(entry).derived((name, *more), lambda: make(entry, *more))
+
+    return found
 
 
 @st.cache_resource(show_spinner=False)
 def test_set(dataset: str) -> tuple[Tensor, Tensor, Tensor]:
     """(pictures, labels, bits) of a test set; pictures 0 to 255 and the fixed binarisation 0 or 1, as bytes."""
-    split = data.load(dataset, "test")
+    split = data.test_set(dataset)
     return split.images, split.labels, engine().compute(_bits, dataset)
 
 
@@ -32,41 +46,40 @@ def _bits(dataset: str) -> Tensor:
     return data.fixed_binarisation(dataset).byte()
 
 
-@st.cache_resource(show_spinner=False)
-def encodings(name: str) -> tuple[Tensor, Tensor]:
+def encodings(entry: Entry) -> tuple[Tensor, Tensor]:
     """(mu, sigma) of every test picture under a model."""
-    return pretrained.load_encodings(name)
+    company = library().lease(entry).company
+    return company.mu, company.sigma
 
 
-@st.cache_data(show_spinner=False)
-def typical(name: str) -> list[int]:
+@of_model
+def typical(entry: Entry) -> list[int]:
     """For each class a test picture that looks and lies like many of its class.
 
     Of the better reconstructed half of the tenth with the closest company in latent space, the one nearest to the
     class's mean picture. The mean of the encodings would not do: it may lie where no picture does.
     """
-    dataset = data.DATASETS[card(name)["data"]["name"]]
-    mu, _ = encodings(name)
-    pictures, labels, _ = test_set(dataset.name)
-    reconstructed = pretrained.load_reconstructions(name)
-    return engine().compute(_typical, mu, reconstructed, pictures, labels, len(dataset.class_names))
+    pictures, labels, _ = test_set(entry.dataset.name)
+    classes = len(entry.dataset.class_names)
+    reconstructed = library().lease(entry).reconstructions
+    return engine().compute(_typical, encodings(entry)[0], reconstructed, pictures, labels, classes)
 
 
 def _typical(mu: Tensor, reconstructed: Tensor, pictures: Tensor, labels: Tensor, classes: int) -> list[int]:
-    found = []
+    chosen = []
     for label in range(classes):
         (rows,) = (labels == label).nonzero(as_tuple=True)
         crowded = torch.cdist(mu[rows], mu[rows]).kthvalue(50).values.argsort()[: len(rows) // 10]
         crowded = crowded[reconstructed[rows[crowded]].argsort(descending=True)[: len(crowded) // 2]]
         own = pictures[rows].flatten(1).float()
-        found.append(int(rows[crowded[(own[crowded] - own.mean(0)).square().sum(1).argmin()]]))
-    return found
+        chosen.append(int(rows[crowded[(own[crowded] - own.mean(0)).square().sum(1).argmin()]]))
+    return chosen
 
 
-@st.cache_data(show_spinner=False)
-def components(name: str) -> dict:
+@of_model
+def components(entry: Entry) -> dict:
     """The first two principal directions of the aggregate posterior's means, (2, d), and how far they reach."""
-    return engine().compute(_components, encodings(name)[0])
+    return engine().compute(_components, encodings(entry)[0])
 
 
 def _components(mu: Tensor) -> dict:
@@ -75,10 +88,10 @@ def _components(mu: Tensor) -> dict:
     return {"directions": directions.tolist(), "reach": max(2.5, float(torch.ceil(far * 2) / 2))}
 
 
-@st.cache_data(show_spinner=False)
-def reach(name: str) -> list[float]:
+@of_model
+def reach(entry: Entry) -> list[float]:
     """For each latent how far a slider goes at least: where nearly all of the aggregate posterior and the prior lie."""
-    return engine().compute(_reach, *encodings(name))
+    return engine().compute(_reach, *encodings(entry))
 
 
 def _reach(mu: Tensor, sigma: Tensor) -> list[float]:
@@ -86,24 +99,34 @@ def _reach(mu: Tensor, sigma: Tensor) -> list[float]:
     return (torch.ceil(far * 2) / 2).tolist()
 
 
+@of_model
+def crowding(entry: Entry) -> list[float]:
+    """Percentiles of the log density of the encodings at places where pictures lie."""
+    return engine().compute(_crowding, library().lease(entry).company)
+
+
+def _crowding(company: Company) -> list[float]:
+    return torch.quantile(typical_densities(company), torch.linspace(0, 1, 101)).tolist()
+
+
+@of_model
+def values(entry: Entry) -> dict[str, np.ndarray]:
+    """ELBO, KL and reconstruction of every test picture, nats."""
+    return engine().compute(_values, *encodings(entry), library().lease(entry).reconstructions)
+
+
+def _values(mu: Tensor, sigma: Tensor, reconstruction: Tensor) -> dict[str, np.ndarray]:
+    kl = kl_per_dimension(normal(mu, sigma), standard_normal(mu.shape[1])).sum(1)
+    return {"elbo": (reconstruction - kl).numpy(), "kl": kl.numpy(), "reconstruction": reconstruction.numpy()}
+
+
 @st.cache_resource(show_spinner=False)
 def icon() -> Image.Image:
     """The browser tab's picture: the first decoded one of the first sheet that can be read, else a grey square."""
-    for name in names():
+    for entry in library().visible():
         with (
             contextlib.suppress(OSError, SyntaxError, ValueError),
-            Image.open(pretrained.PRETRAINED / name / pretrained.THUMBNAILS) as sheet,
+            Image.open(entry.folder / pretrained.THUMBNAILS) as sheet,
         ):
             return sheet.crop((0, 0, 28, 28))
     return Image.new("L", (28, 28), 128)
-
-
-def title(name: str) -> str:
-    """A model's name for people: MNIST, 24 latents."""
-    facts = card(name)
-    return f"{facts['data']['title']}, {facts['latents']} latents"
-
-
-def names() -> list[str]:
-    """The models to choose from, in the picker's order."""
-    return sorted(engine().models, key=lambda name: (card(name)["data"]["name"] != "mnist", -card(name)["latents"]))

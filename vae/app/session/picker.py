@@ -1,14 +1,58 @@
 """The model that is shown: the picker, and what is said where one cannot be had."""
 
-import contextlib
-
 import streamlit as st
 
 from vae.app import look
+from vae.app.live import wire
 from vae.app.session import link
-from vae.app.session.kept import card, names, title
-from vae.models import pretrained
-from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
+
+
+def visible() -> list[Entry]:
+    """The models to choose from, in the picker's order."""
+    return library().visible(wire.live_token())
+
+
+def shown() -> Entry:
+    """The model that the pages are about, once it was chosen."""
+    return library().find(st.session_state["model"], wire.live_token())
+
+
+def choose_model() -> Entry | None:
+    """The model picker of the sidebar; the choice is in the URL as ?model=NAME. None, and a sentence, where no model
+    can be served."""
+    chosen = _chosen()
+    if chosen is None:
+        st.info("There is no model that could be shown. This trains one, measures it and ships it:")
+        st.code("python -m vae.train mnist\npython -m vae.evaluate mnist --run runs/mnist", language="bash")
+        show_broken()
+        return None
+    titles = {entry.name: entry.title for entry in visible()}
+    with st.sidebar:
+        options = {"format_func": titles.get, "filter_mode": None, "persist_state": "session"}
+        st.selectbox("Model", list(titles), key="model", **options)
+        show_facts(chosen)
+    return chosen
+
+
+def _chosen() -> Entry | None:
+    """The chosen model, loaded; the first that can be where it is not here or damaged, and a sentence about that."""
+    names = [entry.name for entry in visible()]
+    if names and st.session_state.get("model") not in names:
+        asked = link.asked("model")
+        st.session_state["model"] = asked if asked in names else names[0]
+        if asked and asked not in names:
+            link.lost(f"the model “{link.plain(asked)}”, which is not here; this is {shown().title}")
+    while visible():
+        try:
+            library().lease(shown())
+            return shown()
+        except ValueError:  # it is damaged where only loading shows it
+            name = st.session_state["model"]
+            say_broken(name, library().why_not(name))
+            st.session_state["model"] = next((entry.name for entry in visible()), "")
+    return None
 
 
 def lacks(*names: str) -> bool:
@@ -27,64 +71,34 @@ def lacks(*names: str) -> bool:
 
 def _why_not(name: str) -> str | None:
     """Why a model cannot be had, the pages' or the chapters'."""
-    if name in engine().models:
-        return None
-    if name in engine().broken:
-        return engine().broken[name]
     try:
-        engine().chapter_model(name)
-        pretrained.load_card(name)
-    except ValueError as error:
-        return pretrained.shown(error)
+        library().lease(library().find(name))
+    except ValueError:
+        return library().why_not(name)
     return None
-
-
-def chapter_cards() -> dict[str, dict]:
-    """The cards of the chapters' models, of those whose card can be read."""
-    found = {}
-    for name in pretrained.list_pretrained(chapters=True):
-        with contextlib.suppress(ValueError):  # the chapter that needs the model says what is wrong with it
-            found[name] = pretrained.load_card(name)
-    return found
-
-
-def choose_model() -> str | None:
-    """The model picker of the sidebar; the choice is in the URL as ?model=NAME. None, and a sentence, where no model
-    can be served."""
-    if not names():
-        st.info("There is no model that could be shown. This trains one, measures it and ships it:")
-        st.code("python -m vae.train mnist\npython -m vae.evaluate mnist --run runs/mnist", language="bash")
-        show_broken()
-        return None
-    if st.session_state.get("model") not in names():
-        asked = link.asked("model")
-        st.session_state["model"] = asked if asked in names() else names()[0]
-        if asked and asked not in names():
-            link.lost(f"the model “{link.plain(asked)}”, which is not here; this is {title(names()[0])}")
-    with st.sidebar:
-        name = st.selectbox("Model", names(), key="model", format_func=title, filter_mode=None, persist_state="session")
-        show_facts(name)
-    return name
 
 
 def show_broken() -> None:
     """A sentence about each model that cannot be served."""
-    for name, why in engine().broken.items():
-        st.warning(f"The model {link.plain(name)} cannot be served.", icon=":material/broken_image:")
-        st.code(why, language=None, wrap_lines=True)
+    for name, why in library().broken.items():
+        say_broken(name, why)
 
 
-def show_facts(name: str) -> None:
+def say_broken(name: str, why: str) -> None:
+    """The sentence."""
+    st.warning(f"The model {link.plain(name)} cannot be served.", icon=":material/broken_image:")
+    st.code(why, language=None, wrap_lines=True)
+
+
+def show_facts(entry: Entry) -> None:
     """The model's held-out numbers, limits and credits, from its card."""
-    facts = card(name)
-    numbers = facts["numbers"]
-    exact = numbers.get("negative_log_evidence")
-    tightest = (
-        f"log p(x) {look.nats(-exact['value'])}" if exact else f"IWAE {look.nats(-numbers['negative_iw']['value'])}"
-    )
-    elbo = look.nats(-numbers["negative_elbo"]["value"])
+    exact = entry.numbers.get("negative_log_evidence")
+    bound = look.nats(-entry.numbers["negative_iw"]["value"])
+    tightest = f"log p(x) {look.nats(-exact['value'])}" if exact else f"IWAE {bound}"
+    elbo = look.nats(-entry.numbers["negative_elbo"]["value"])
     st.html(look.note(f"On the test set: ELBO {elbo}, {tightest} nats per picture"))
     with st.expander("About"):
-        for sentence in facts["limits"]:
+        for sentence in entry.card["limits"]:
             st.caption(sentence)
-        st.caption(f"Data: {facts['data']['title']}, {facts['data']['credit']}, {facts['data']['licence']}.")
+        source = entry.card["data"]
+        st.caption(f"Data: {source['title']}, {source['credit']}, {source['licence']}.")

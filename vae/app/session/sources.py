@@ -1,4 +1,4 @@
-"""Where pictures come from: what the pages that take them share."""
+"""Where pictures come from: the example picker, the uploader and the drawing pad, and all of them in one dialog."""
 
 import secrets
 from collections.abc import Callable
@@ -8,29 +8,97 @@ import streamlit as st
 from vae.app import look
 from vae.app.components import pad
 from vae.app.live import wire
-from vae.app.session import inputs, kept, state
-from vae.pictures import ImageError, prepare
-from vae.serve.engine import engine
+from vae.app.session import inputs, kept, picker, state
+from vae.app.session.ids import Example, Id, Sample
+from vae.pictures import ImageError
+from vae.serve.entry import Entry
 
 # HEIC cannot be read, and is let in for the sentence that says what to do
 TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif"]
 SEEDS = 10**6
+DIALOG = "source.upload"  # the place of a file that is brought for an end
 
 
-def drawing_pad(name: str, key: str, canvas: bytes, on_drawing_change: Callable[[], None]) -> None:
+# ---- one of each ----
+
+
+def example_picker(entry: Entry, key: str, chosen: Id | None, choose: Callable[[Example], None]) -> None:
+    """A pill for each class of the test set, and a button for another picture of it; `choose` is told of it.
+
+    The pressed pill is the class of what was chosen already, if that is an example.
+    """
+    labels, words = kept.test_set(entry.dataset.name)[1], entry.dataset.class_names
+    pressed, turn = f"{key}.class", f"{key}.turn"
+
+    def of_class(number: int = 0) -> None:
+        word = st.session_state[pressed]
+        if word is None and number == 0:  # the pill that was pressed already
+            return
+        own = [index for index in entry.card["examples"] if word in (None, words[labels[index]])]
+        st.session_state[turn] = number
+        choose(Example(own[number % len(own)]))
+
+    st.session_state[pressed] = words[labels[chosen.index]] if isinstance(chosen, Example) else None
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        options = {"label_visibility": "collapsed", "wrap": True, "persist_state": "session"}
+        st.pills("An example", words, key=pressed, on_change=of_class, **options)
+        another = st.session_state.get(turn, 0) + 1
+        st.button("Another", icon=":material/refresh:", on_click=of_class, args=(another,), key=f"{key}.another")
+
+
+def uploader(entry: Entry, place: str, arrived: Callable[[bool], None] = lambda is_readable: None) -> bool:
+    """Takes a file to a place of the session, and tells `arrived` whether it can be read; False where it has said why
+    one cannot.
+
+    The file would be gone after a change of page, so the session keeps its bytes. A file that cannot be read takes no
+    earlier one's place. An empty uploader takes nothing away, since it is empty too while another file is on its way.
+    """
+    key, refused = f"{place}.{state.counted(f'{place}.emptied')}", f"{place}.refused"
+
+    def keep() -> None:
+        file, before = st.session_state[key], st.session_state.get(place)
+        st.session_state[refused] = None
+        if file is None:
+            return
+        st.session_state[place] = (file.file_id, file.getvalue())
+        try:
+            inputs.uploaded(picker.shown(), place)
+        except ImageError as error:
+            st.session_state[place], st.session_state[refused] = before, str(error)
+        arrived(st.session_state[refused] is None)
+
+    st.file_uploader("Your picture", TYPES, max_upload_size=25, key=key, on_change=keep)
+    why = st.session_state.get(refused)
+    try:
+        inputs.uploaded(entry, place)
+    except ImageError as error:  # another model could read it
+        why = why or str(error)
+    if why:
+        st.error(why, icon=":material/broken_image:")
+    return not why
+
+
+def put_away(place: str) -> None:
+    """What was brought to a place is none of the app's any more, and its uploader is empty."""
+    st.session_state[place] = st.session_state[f"{place}.refused"] = None
+    state.count_up(f"{place}.emptied")
+
+
+def is_empty(place: str) -> bool:
+    """Whether a place's uploader shows no file, as after a change of page."""
+    return st.session_state.get(f"{place}.{state.counted(f'{place}.emptied')}") is None
+
+
+def drawing_pad(entry: Entry, key: str, canvas: bytes, on_drawing_change: Callable[[], None]) -> None:
     """The drawing pad with what the model makes of a drawing; `canvas` is what is on it at first."""
-    spec, kl = engine().model(name).input_spec, kept.card(name)["numbers"]["kl_per_dimension"]
     pad(
         key=key,
         data={
-            "live": wire.wire(key),
-            "rev": name,
-            "model": list(engine().models).index(name),
-            "latents": len(kl),
-            "shape": list(spec.shape),
-            "pixels": spec.pixels,
-            "grey": spec.levels,
-            "order": sorted(range(len(kl)), key=lambda dimension: -kl[dimension]),
+            "live": wire.wire(key, entry),
+            "rev": entry.name,
+            "shape": list(entry.pictures.shape),
+            "grey": entry.pictures.levels,
+            "order": entry.order,
             "canvas": look.as_text(canvas),
         },
         on_drawing_change=on_drawing_change,
@@ -38,34 +106,32 @@ def drawing_pad(name: str, key: str, canvas: bytes, on_drawing_change: Callable[
     )
 
 
-def an_example(name: str) -> inputs.Input | None:
-    """A picture of a chosen class of the test set; each time another."""
-    facts, dataset = kept.card(name), inputs.dataset_of(name)
-    labels = kept.test_set(dataset.name)[1]
-    options = {"label_visibility": "collapsed", "wrap": True}
-    word = st.pills("An example", dataset.class_names, default=dataset.class_names[0], required=True, **options)
-    own = [index for index in facts["examples"] if labels[index] == dataset.class_names.index(word)]
-    return inputs.find(name, f"i{own[state.counted('example') % len(own)]}")
+# ---- all of them, for one end of a journey ----
 
 
-def the_current(name: str) -> inputs.Input | None:
+def an_example(entry: Entry) -> inputs.Input | None:
+    """A picture of a chosen class of the test set."""
+    key = f"source.{entry.dataset.name}"
+    st.session_state.setdefault(key, Example(entry.card["examples"][0]))
+    example_picker(entry, f"{key}.pills", st.session_state[key], lambda one: st.session_state.update({key: one}))
+    return inputs.find(entry, st.session_state[key])
+
+
+def the_current(entry: Entry) -> inputs.Input | None:
     """What the other pages are about."""
-    return inputs.current(name)
+    return inputs.current(entry)
 
 
-def an_upload(name: str) -> inputs.Input | None:
-    """The visitor's file, prepared; None, and a sentence where it cannot be."""
-    file = st.file_uploader("Your picture", TYPES, max_upload_size=25)
-    if file is None:
-        return None
+def an_upload(entry: Entry) -> inputs.Input | None:
+    """A file of the visitor's, prepared, once there is one that can be."""
+    uploader(entry, DIALOG)
     try:
-        return inputs.prepared("your picture", prepare(file.getvalue(), engine().model(name).input_spec), name)
-    except ImageError as error:
-        st.error(str(error), icon=":material/broken_image:")
+        return inputs.uploaded(entry, DIALOG)
+    except ImageError:  # the uploader has said so
         return None
 
 
-def a_drawing(name: str) -> inputs.Input | None:
+def a_drawing(entry: Entry) -> inputs.Input | None:
     """What the visitor draws here, once there is something."""
     key = "source.pad"
 
@@ -73,18 +139,19 @@ def a_drawing(name: str) -> inputs.Input | None:
         st.session_state["source.drawing"] = inputs.as_canvas(st.session_state[key].get("drawing"))
 
     canvas = st.session_state.get("source.drawing")
-    drawing_pad(name, key, canvas or b"", keep)
+    drawing_pad(entry, key, canvas or b"", keep)
     try:
-        return canvas and inputs.from_canvas(canvas, name)
+        return canvas and inputs.from_canvas(entry, canvas)
     except ImageError as error:
         st.caption(str(error))
         return None
 
 
-def a_sample(name: str) -> inputs.Input | None:
+def a_sample(entry: Entry) -> inputs.Input | None:
     """A picture that the model makes up."""
     first = st.session_state.setdefault("source.seed", secrets.randbelow(SEEDS))
-    return inputs.find(name, f"s{(first + state.counted('example')) % SEEDS}")
+    st.button("Another", icon=":material/refresh:", on_click=state.count_up, args=("source.sample",))
+    return inputs.find(entry, Sample((first + state.counted("source.sample")) % SEEDS))
 
 
 # A new source is one function and its row here.
@@ -97,13 +164,11 @@ SOURCES = {
 }
 
 
-def choose(name: str) -> inputs.Input | None:
+def choose(entry: Entry) -> inputs.Input | None:
     """The picture that the visitor chooses, from any source; None until there is one."""
     options = {"label_visibility": "collapsed", "required": True}
     source = st.segmented_control("From", list(SOURCES), default="Examples", **options)
-    found = SOURCES[source](name)
-    if source in ("Examples", "Prior"):
-        st.button("Another", icon=":material/refresh:", on_click=state.count_up, args=("example",))
-    if found is not None and source != "Draw":
-        st.html(look.picture_html(look.to_uint8(found.picture[0]), found.name, "chosen", found.name, width="9rem"))
-    return found
+    given = SOURCES[source](entry)
+    if given is not None and source != "Draw":
+        st.html(look.picture_html(look.to_uint8(given.picture[0]), given.name, "chosen", given.name, width="9rem"))
+    return given

@@ -5,8 +5,7 @@ import { element, labelled, markup, nats, say, subscript } from "../shared/dom.j
 import { MORE, Settling, THUMB, eager } from "../shared/hand.js";
 import { paint, redrawn } from "../shared/paint.js";
 import { LATTICE, STEP, onLattice } from "../shared/geometry.js";
-import { placeAnswer } from "../shared/answers.js";
-import { Live } from "../shared/live.js";
+import { Kind, Live } from "../shared/live.js";
 import { normal } from "../shared/svg.js";
 import { mounted } from "../shared/mounted.js";
 import { Plane } from "./explore_plane.js";
@@ -66,11 +65,11 @@ class Explore {
     if (data.model !== this.model) {
       this.model = data.model;
       this.view = "sliders";
-      this.axes = data.latents === 2 ? [0, 1] : data.order.slice(0, 2);
+      this.axes = data.flat ? [0, 1] : data.order.slice(0, 2);
     }
     this.build();
     this.show(this.z);
-    this.shown(fromBase64(data.answer).buffer, this.z);
+    this.shown(this.live.read(Kind.PLACE, data.answer), this.z);
   }
 
   // ---- here -> Python ----
@@ -84,24 +83,22 @@ class Explore {
 
   show(z) {
     const place = z.slice();
-    this.live.place(this.data.model, place, (buffer) => this.shown(buffer, place));
+    this.live.place(place, (answer) => this.shown(answer, place));
   }
 
-  shown(buffer, z) {
+  shown(answer, z) {
     if (this.placing) this.place();
-    const { latents, shape } = this.data;
-    const { prior, further, drift, likelihood, posterior, distance, kl, pixels } = placeAnswer(buffer, latents);
-    paint(this.picture, pixels, shape);
+    paint(this.picture, answer.mean, this.data.shape);
     this.picture.dataset.z = z.join(",");
     redrawn(this.picture);
-    this.kl = kl;
-    say(this.read.prior, nats(prior));
-    say(this.read.further, `${nats(100 * further, 0)} % of samples lie further out`);
-    say(this.read.again, nats(kl.reduce((sum, value) => sum + value, 0)));
-    say(this.read.drift, `encoded again, ${nats(drift)} σ away`);
-    say(this.read.likelihood, this.compared ? nats(likelihood) : "–");
-    say(this.read.posterior, this.compared ? nats(posterior) : "–");
-    say(this.read.distance, this.compared ? nats(distance) : "–");
+    this.kl = answer.round_trip_kl;
+    say(this.read.prior, nats(answer.log_prior));
+    say(this.read.further, `${nats(100 * answer.further_out, 0)} % of samples lie further out`);
+    say(this.read.again, nats(this.kl.reduce((sum, value) => sum + value, 0)));
+    say(this.read.drift, `encoded again, ${nats(answer.drift)} σ away`);
+    say(this.read.likelihood, this.compared ? nats(answer.log_likelihood) : "–");
+    say(this.read.posterior, this.compared ? nats(answer.log_posterior) : "–");
+    say(this.read.distance, this.compared ? nats(answer.distance) : "–");
     this.drawBars();
   }
 
@@ -138,7 +135,7 @@ class Explore {
 
   give(preset) {
     this.given = preset;
-    this.live.input(this.data.model, preset.x);
+    this.live.input(preset.x);
     paint(
       this.thumb,
       preset.x.map((level) => (255 * level) / (this.data.grey - 1)),
@@ -270,7 +267,7 @@ class Explore {
   }
 
   viewButtons() {
-    if (this.data.latents === 2) return [];
+    if (this.data.flat) return [];
     const look = (view, text) =>
       element("button", { "aria-pressed": this.view === view, onclick: () => this.look(view) }, text);
     return [element("span", { style: "flex:1" }), look("sliders", "Sliders"), look("plane", "Plane")];
@@ -290,7 +287,7 @@ class Explore {
   }
 
   buildView() {
-    const both = this.data.latents === 2;
+    const both = this.data.flat;
     this.plane?.end();
     this.plane = both || this.view === "plane" ? new Plane(this, this.axes) : null;
     if (!this.plane) return [this.buildSliders()];

@@ -3,7 +3,7 @@
 import { element, subscript } from "../shared/dom.js";
 import { STEP, coordinates, covariance, ellipse, movedTo, onLattice, tiles } from "../shared/geometry.js";
 import { RAW, UP } from "../shared/hand.js";
-import { Kind, parts } from "../shared/live.js";
+import { Kind } from "../shared/live.js";
 import { paintTiles } from "../shared/paint.js";
 
 const TILES = 16; // decoded pictures on a side of the plane
@@ -35,7 +35,7 @@ export class Plane {
     this.spot = element("div", { class: "spot" });
     this.square = element("div", { class: "plane" }, this.tiles, this.marks, this.pin, this.spot);
     this.box = element("div", { class: "section" }, this.square);
-    if (explore.data.latents > 2) this.box.prepend(this.axisChoice());
+    if (!explore.data.flat) this.box.prepend(this.axisChoice());
     this.resized = new ResizeObserver(() => this.draw());
     this.resized.observe(this.square);
   }
@@ -164,9 +164,9 @@ export class Plane {
     const key = JSON.stringify([this.axes, base.map((value) => value.toFixed(2)), model]);
     if (key === this.tiled) return;
     const places = tiles(TILES, latents, (across, up) => this.movedTo([across * far, up * far], base));
-    live.ask(Kind.PICTURES, model, places, (buffer) => {
+    live.ask(Kind.PICTURES, places, ({ means }) => {
       this.tiled = key;
-      paintTiles(this.tiles, parts(buffer, 0).pixels, shape, TILES);
+      paintTiles(this.tiles, means, shape, TILES);
       this.tiles.dataset.tiles = String(TILES * TILES);
     });
   }
@@ -231,7 +231,7 @@ export class Plane {
     pen.beginPath();
     pen.arc(x, y, 2.5 * dpr, 0, 2 * Math.PI);
     pen.fill();
-    if (this.explore.data.latents !== 2) return;
+    if (!this.explore.data.flat) return;
     pen.font = `600 ${13 * dpr}px ${colour("--st-font")}`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";

@@ -1,6 +1,5 @@
 // The square between four pictures: any place in it is decoded.
 
-import { placeAnswer } from "../shared/answers.js";
 import { element, labelled, nats, say } from "../shared/dom.js";
 import { DOWN, Settling } from "../shared/hand.js";
 import { paint } from "../shared/paint.js";
@@ -163,9 +162,8 @@ export class Square {
     const z = mix(mix(a, b, across), mix(c, d, across), down);
     this.spot.style.left = `${100 * at[0]}%`;
     this.spot.style.top = `${100 * at[1]}%`;
-    this.journey.live.place(this.journey.data.model, z, (buffer) => {
-      const { prior, drift, kl, pixels } = placeAnswer(buffer, this.journey.data.latents);
-      paint(this.journey.picture, pixels, this.journey.data.shape);
+    this.journey.live.place(z, ({ log_prior: prior, drift, round_trip_kl: kl, mean }) => {
+      paint(this.journey.picture, mean, this.journey.data.shape);
       this.journey.drawn(at.map((share) => share.toFixed(3)).join(","));
       this.journey.picture.dataset.z = z.join(",");
       say(this.read.prior, nats(prior));

@@ -1,13 +1,12 @@
 // The latent map: every test picture as a point, and the picture of any place between them.
 
-import { nearAnswer, placeAnswer } from "../shared/answers.js";
 import { fromBase64, numbersOf } from "../shared/base64.js";
 import { element, say } from "../shared/dom.js";
 import { STEP, coordinates, movedTo, onLattice } from "../shared/geometry.js";
 import { Settling, UP } from "../shared/hand.js";
 import { Kind, Live } from "../shared/live.js";
 import { mounted } from "../shared/mounted.js";
-import { Beside, NEAREST } from "./map_beside.js";
+import { Beside } from "./map_beside.js";
 import { Chart } from "./map_chart.js";
 import { Float } from "./map_float.js";
 import { Marks } from "./map_marks.js";
@@ -107,7 +106,7 @@ class LatentMap {
       this.selected = [];
     }
     const regrouped = this.takeGroups(data.groups) || turned;
-    this.live.input(data.model, fromBase64(data.levels));
+    this.live.input(fromBase64(data.levels));
     this.beside.turnDirection();
     const there = await this.chart.comes(data.plotly);
     if (this.ended) return; // the visitor did not wait for it
@@ -333,18 +332,16 @@ class LatentMap {
   // ---- what is there ----
 
   show(z, floating = false) {
-    const { latents, model, typical } = this.data;
+    const { typical } = this.data;
     if (z !== this.z) this.wandered = true;
-    this.live.place(model, z, (buffer) => {
-      const found = placeAnswer(buffer, latents);
-      this.beside.shows(z, found);
-      if (floating && this.float.hovering) this.float.shows(found.pixels);
+    this.live.place(z, (answer) => {
+      this.beside.shows(z, answer);
+      if (floating && this.float.hovering) this.float.shows(answer.mean);
     });
-    this.live.ask(Kind.NEAR, model, new Float32Array(z), (buffer) => {
-      const found = nearAnswer(buffer, NEAREST);
-      const below = typical.filter((value) => value < found.density).length / typical.length;
+    this.live.ask(Kind.NEAR, new Float32Array(z), (answer) => {
+      const below = typical.filter((value) => value < answer.log_density).length / typical.length;
       this.area.classList.toggle("empty", below === 0);
-      this.beside.showsNear(found, below);
+      this.beside.showsNear(answer, below);
     });
   }
 }

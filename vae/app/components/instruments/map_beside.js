@@ -2,9 +2,10 @@
 
 import { element, labelled, nats, say } from "../shared/dom.js";
 import { eager } from "../shared/hand.js";
-import { nth, paint, redrawn } from "../shared/paint.js";
+import { paint, redrawn } from "../shared/paint.js";
+import { paintShown } from "../shared/sheets.js";
 
-export const NEAREST = 8;
+const NEAREST = 8;
 
 // How a place compares, by the share of the places of pictures that are less dense.
 function standing(share) {
@@ -120,8 +121,8 @@ export class Beside {
 
   // ---- what is there ----
 
-  shows(z, { drift, pixels }) {
-    paint(this.picture, pixels, this.map.data.shape);
+  shows(z, { drift, mean }) {
+    paint(this.picture, mean, this.map.data.shape);
     this.picture.dataset.z = z.join(",");
     redrawn(this.picture);
     say(this.read.drift.number, nats(drift));
@@ -129,14 +130,14 @@ export class Beside {
   }
 
   // `below` is the share of the places of pictures that are less dense
-  showsNear({ density, distances, indices, pixels }, below) {
-    const { shape } = this.map.data;
+  showsNear({ log_density: density, distances, indices }, below) {
+    const { pictures, shape } = this.map.data;
     say(this.read.density.number, nats(density));
     say(this.read.density.note, standing(below));
     this.nearest = Array.from(indices);
     this.near.forEach(({ button, canvas, far }, i) => {
       const distance = nats(distances[i], 2);
-      paint(canvas, nth(pixels, shape, i), shape);
+      paintShown(canvas, pictures, indices[i], shape);
       say(far, distance);
       button.title = `test picture ${indices[i]}, ${distance} away, where latents count by how much they change pictures`;
       button.ariaLabel = button.title;

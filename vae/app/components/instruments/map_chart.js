@@ -2,7 +2,7 @@
 
 import { element } from "../shared/dom.js";
 import { tiles } from "../shared/geometry.js";
-import { Kind, parts } from "../shared/live.js";
+import { Kind } from "../shared/live.js";
 import { paintTiles } from "../shared/paint.js";
 
 const TILES = 20; // decoded pictures on a side of the background
@@ -321,19 +321,19 @@ export class Chart {
   askTiles() {
     const { data, live, rank, rev } = this.map;
     if (!this.map.tools.layers.pictures || !live.ready || !data?.along || !this.drawn) return;
-    const { latents, shape, model, far, middle, side } = data;
+    const { latents, shape, far, middle, side } = data;
     const base = this.map.movedTo(middle);
     const key = JSON.stringify([rev, base.map((value) => value.toFixed(1))]);
     if (key === this.tiled) return;
     this.tiled = key;
     const place = (across, up) => this.map.movedTo([middle[0] + across * far, middle[1] + up * far], base);
-    live.ask(Kind.PICTURES, model, tiles(TILES, latents, place), (buffer) => {
+    live.ask(Kind.PICTURES, tiles(TILES, latents, place), ({ means }) => {
       const cell = (index) => Math.floor(((index + 0.5) * side) / TILES);
       const looks = (i) => {
         const here = rank[(side - 1 - cell(Math.floor(i / TILES))) * side + cell(i % TILES)];
         return here < 0.002 ? 0 : 0.35 + 0.65 * Math.min(1, 6 * here);
       };
-      const sheet = paintTiles(element("canvas"), parts(buffer, 0).pixels, shape, TILES, looks);
+      const sheet = paintTiles(element("canvas"), means, shape, TILES, looks);
       this.background = {
         source: sheet.toDataURL(),
         xref: "x",

@@ -1,9 +1,9 @@
 // What floats beside the pointer on the map: the picture of its place, and the test picture that it points at.
 
-import { exampleAnswer } from "../shared/answers.js";
 import { element, markup } from "../shared/dom.js";
 import { Kind } from "../shared/live.js";
 import { paint } from "../shared/paint.js";
+import { paintShown } from "../shared/sheets.js";
 
 export class Float {
   constructor(map) {
@@ -31,14 +31,16 @@ export class Float {
     this.aim.style.transform = `translate(${x}px, ${y}px)`;
     if (this.previewed === row) return;
     this.previewed = row;
-    const { latents, model, shape, along } = this.map.data;
-    this.map.live.ask(Kind.EXAMPLE, model, new Uint32Array([this.map.rows[row]]), (buffer) => {
+    const { shape, along, pictures } = this.map.data;
+    const index = this.map.rows[row];
+    paintShown(this.thumb, pictures, index, shape).then(() => {
       if (this.previewed !== row) return;
-      const { mu, pixels } = exampleAnswer(buffer, latents);
-      paint(this.thumb, pixels, shape);
-      this.thumb.dataset.index = this.map.rows[row];
+      this.thumb.dataset.index = index;
       this.parts.x.hidden = this.box.hidden = false;
-      if (!along) this.map.show(Array.from(mu));
+    });
+    if (along) return;
+    this.map.live.ask(Kind.EXAMPLE, new Uint32Array([index]), ({ mu }) => {
+      if (this.previewed === row) this.map.show(Array.from(mu));
     });
   }
 

@@ -2,8 +2,9 @@
 
 import { fromBase64, toBase64 } from "../shared/base64.js";
 import { element, markup, nats } from "../shared/dom.js";
+import { DOWN } from "../shared/hand.js";
 import { paint, redrawn, rgbOf } from "../shared/paint.js";
-import { Kind, Live, parts } from "../shared/live.js";
+import { Kind, Live } from "../shared/live.js";
 import { mounted } from "../shared/mounted.js";
 
 const SIDE = 140; // pixels of the pad, 5 for each of MNIST's
@@ -68,7 +69,7 @@ class Pad {
     this.at = [SIDE / 2, SIDE / 4];
     const shown = (testid, label) => {
       const canvas = element("canvas", { class: "picture", "data-testid": testid, role: "img", "aria-label": label });
-      paint(canvas, new Uint8Array(this.data.pixels), this.data.shape);
+      paint(canvas, new Uint8Array(this.data.shape.reduce((product, side) => product * side, 1)), this.data.shape);
       return canvas;
     };
     this.bits = shown("x", "The bits the model reads of the drawing");
@@ -158,7 +159,7 @@ class Pad {
   }
 
   key(event) {
-    const by = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const by = DOWN[event.key];
     if (event.key === " " && this.drawing) this.up();
     else if (event.key === " ") this.begin([...this.at]);
     else if (event.key === "Backspace") this.undo();
@@ -224,30 +225,27 @@ class Pad {
     new DataView(body.buffer).setUint16(0, SIDE, true);
     new DataView(body.buffer).setUint16(2, SIDE, true);
     body.set(grey, 4);
-    this.live.ask(Kind.DRAWING, this.data.model, body, (buffer, kind) => {
-      this.answered(buffer, kind);
+    this.live.ask(Kind.DRAWING, body, (answer) => {
+      this.answered(answer);
       then();
     });
   }
 
-  answered(buffer, kind) {
-    if (kind === Kind.SENTENCE) return this.nothing();
-    const { latents, pixels: size, shape, grey, order } = this.data;
-    const { numbers, pixels } = parts(buffer, 2 + 3 * latents);
-    const bits = pixels.subarray(size, 2 * size).map((level) => (255 * level) / (grey - 1));
-    const mean = pixels.subarray(2 * size);
+  answered({ sentence, levels, mean, kl_per_dimension: kl, reconstruction, reconstruction_error: error }) {
+    if (sentence) return this.nothing();
+    const { shape, grey, order } = this.data;
+    const bits = levels.map((level) => (255 * level) / (grey - 1));
     paint(this.bits, bits, shape);
     paint(this.mean, mean, shape);
     paint(this.gap, this.difference(bits, mean), [3, shape[1], shape[2]]);
     redrawn(this.mean);
-    const kl = numbers.subarray(2 + 2 * latents);
     const most = Math.max(1, ...kl);
     order.forEach((index, i) => {
       this.heights[i].style.height = `${(100 * kl[index]) / most}%`;
     });
     const total = kl.reduce((sum, value) => sum + value, 0);
     this.told.hidden = false;
-    this.numbers.textContent = `ELBO ${nats(numbers[0] - total)} = ${nats(numbers[0])} − ${nats(total)} nats, ± ${nats(numbers[1])}`;
+    this.numbers.textContent = `ELBO ${nats(reconstruction - total)} = ${nats(reconstruction)} − ${nats(total)} nats, ± ${nats(error)}`;
   }
 
   // x less x̂ as colours on black: x's where the model misses ink, x̂'s where it adds ink
@@ -269,7 +267,7 @@ class Pad {
   // what was read of a drawing that is gone
   nothing() {
     for (const canvas of [this.bits, this.mean, this.gap])
-      paint(canvas, new Uint8Array(this.data.pixels), this.data.shape);
+      paint(canvas, new Uint8Array(this.data.shape.reduce((product, side) => product * side, 1)), this.data.shape);
     for (const bar of this.heights) bar.style.height = "0";
     this.told.hidden = true;
     this.numbers.textContent = "";

@@ -1,7 +1,7 @@
 // How well the class can be read off features: a curve for each kind, over the dimension, and one dimension in words.
 
 import { element, say, svg } from "../shared/dom.js";
-import { swiped } from "../shared/hand.js";
+import { ENDS, MORE, swiped } from "../shared/hand.js";
 import { set } from "../shared/svg.js";
 import { mounted } from "../shared/mounted.js";
 
@@ -68,7 +68,7 @@ class Accuracy {
   }
 
   key(event) {
-    const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -Infinity, End: Infinity }[event.key];
+    const by = { ...MORE, ...ENDS }[event.key];
     if (!by) return;
     event.preventDefault();
     this.choose(this.chosen + by);

@@ -1,9 +1,8 @@
 // Chapter 1: z from the prior and x from the decoder, and the encoder's way back from x to z.
 
-import { fromBase64 } from "../shared/base64.js";
 import { element, labelled, markup, nats, say, svg } from "../shared/dom.js";
 import { paint, redrawn } from "../shared/paint.js";
-import { Kind, Live, parts } from "../shared/live.js";
+import { Kind, Live } from "../shared/live.js";
 import { arrow, arrowhead, normals, term } from "../shared/svg.js";
 import { mounted } from "../shared/mounted.js";
 
@@ -46,26 +45,24 @@ class Generative {
     this.z = new Float32Array(data.z);
     this.samples = this.sum = 0;
     this.build();
-    this.shown(fromBase64(data.answer).buffer, this.z);
+    this.shown(this.live.read(Kind.ANCESTRY, data.answer), this.z);
   }
 
   sample(z) {
-    const { model, latents, rev } = this.data;
+    const { latents, rev } = this.data;
     const body = new DataView(new ArrayBuffer(4 * latents + 4));
     z.forEach((value, i) => body.setFloat32(4 * i, value, true));
     body.setUint32(4 * latents, Math.floor(Math.random() * 2 ** 32), true);
     this.z = z;
-    this.live.ask(Kind.ANCESTRY, model, body, (buffer) => this.rev === rev && this.shown(buffer, z));
+    this.live.ask(Kind.ANCESTRY, body, (answer) => this.rev === rev && this.shown(answer, z));
   }
 
   // z, its picture, its posterior and all numbers change together, so that they are always about each other
-  shown(buffer, z) {
+  shown(answer, z) {
     const { latents, order, shape } = this.data;
-    const { numbers, pixels } = parts(buffer, 4 + 2 * latents);
-    const [prior, likelihood, posterior, within] = numbers;
-    const [mu, sigma] = [numbers.subarray(4, 4 + latents), numbers.subarray(4 + latents)];
-    paint(this.picture, pixels, shape);
-    paint(this.drawn, pixels.subarray(pixels.length / 2), shape);
+    const { log_prior: prior, log_likelihood: likelihood, log_posterior: posterior, within, mu, sigma } = answer;
+    paint(this.picture, answer.mean, shape);
+    paint(this.drawn, answer.x, shape);
     this.picture.dataset.z = z.join(",");
     redrawn(this.picture);
     order.forEach((dimension, i) => {

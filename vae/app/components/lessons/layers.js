@@ -2,6 +2,7 @@
 
 import { fromBase64 } from "../shared/base64.js";
 import { element, markup, nats, say, subscript } from "../shared/dom.js";
+import { NEXT } from "../shared/hand.js";
 import { nth, paint, redrawn } from "../shared/paint.js";
 import { mounted } from "../shared/mounted.js";
 
@@ -121,7 +122,7 @@ class Layers {
   }
 
   key(event) {
-    const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    const by = NEXT[event.key];
     if (!by) return;
     event.preventDefault();
     this.choose(Math.min(this.rungs.length - 1, Math.max(0, this.layer + by)));

@@ -1,6 +1,6 @@
 // What the instruments are made of: elements, numbers and symbols.
 
-import { WORDS } from "./words.js";
+import { WORDS } from "./told.js";
 
 /**
  * An element: attributes that are false or null are left out, those that begin with "on" are listeners.

@@ -53,6 +53,7 @@ export const UP = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], Arr
 export const DOWN = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 // And along one line, or a list whose next is below.
 export const MORE = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 };
+export const ENDS = { Home: -Infinity, End: Infinity };
 export const NEXT = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
 const RESTS = 350; // ms after its last key at which a hand has let go

@@ -1,25 +1,14 @@
-// The browser's end of vae/app/live/sockets.py: its messages, and a connection that asks only for the newest. Where the socket is
-// away, Python's script answers the same messages: slower, one at a time.
+// The browser's end of vae/app/live/sockets.py: a connection that asks only for the newest. Where the socket is away,
+// Python's script answers the same messages: slower, one at a time.
+//
+// A component asks about its model, or about the one that `which` counts in `data.live.models`.
 
+import { fieldsOf, HEADER } from "./answers.js";
 import { fromBase64, toBase64 } from "./base64.js";
 import { element, say } from "./dom.js";
+import { KINDS } from "./told.js";
 
-export const Kind = {
-  HELLO: 0,
-  INPUT: 1,
-  PLACE: 2,
-  PICTURES: 3,
-  DRAWING: 4,
-  SENTENCE: 5,
-  EXAMPLE: 6,
-  NEAR: 7,
-  ANCESTRY: 8,
-  DECODING: 9,
-  POSTERIOR: 10,
-  REFINE: 11,
-  PASSING: 12,
-};
-export const HEADER = 8;
+export const Kind = KINDS;
 // what no new connection could mend, in words
 const OVER = {
   4400: "This page and its server are of different versions: reload it",
@@ -49,18 +38,6 @@ function message(kind, model, sequence, body) {
   return bytes;
 }
 
-// numbers and pictures of an answer, which begins with 8 bytes of header, so that the floats are aligned
-/**
- * @param {ArrayBuffer} buffer
- * @param {number} numbers
- */
-export function parts(buffer, numbers) {
-  return {
-    numbers: new Float32Array(buffer, HEADER, numbers),
-    pixels: new Uint8Array(buffer, HEADER + 4 * numbers),
-  };
-}
-
 export class Live {
   // `status` is for the component to show: it says when the socket is away; onReady() is called when it is there again
   constructor(onReady = () => {}) {
@@ -80,7 +57,9 @@ export class Live {
     this.flying = new Map(); // kind -> {sequence, request, watch}
     this.resting = new Set(); // kinds of which one was sent just now
     this.waiting = new Map(); // kind -> {model, body, done}
-    this.inputs = new Map(); // model -> bytes
+    /** @type {LiveModel[]} */
+    this.models = [];
+    this.inputs = new Map(); // the same -> bytes
     this.asking = null; // what Python is asked, {n, kind, request}
   }
 
@@ -90,19 +69,46 @@ export class Live {
    */
   through(component) {
     this.component = component;
-    const { path, token, heard, run } = component.data.live;
+    const { heard, run } = component.data.live;
     const anew = run !== this.run;
     this.run = run;
-    this.connect(path, token);
+    this.connect(component.data.live);
     if (this.refused && anew) this.giveUp();
     if (!this.asking || heard?.n !== this.asking.n) return;
     const { request } = this.asking;
     this.asking = null;
     if (heard.message) {
       const { buffer } = fromBase64(heard.message);
-      request.done(buffer, new DataView(buffer).getUint8(1));
+      this.answer(request, buffer, new DataView(buffer).getUint8(1));
     }
     this.askPython();
+  }
+
+  // The models by their numbers in this session. In another session they have other numbers, and what waits is about
+  // the same models.
+  number(models, anew) {
+    const before = this.models;
+    this.models = models;
+    if (!anew) return;
+    const now = (model) => models[before.indexOf(model)] ?? model;
+    for (const request of this.waiting.values()) request.model = now(request.model);
+    for (const { request } of this.flying.values()) request.model = now(request.model);
+    if (this.asking) this.asking.request.model = now(this.asking.request.model);
+    this.inputs = new Map(Array.from(this.inputs, ([model, bytes]) => [now(model), bytes]));
+  }
+
+  answer({ model, done }, buffer, kind) {
+    if (kind === Kind.SENTENCE) done({ sentence: new TextDecoder().decode(new Uint8Array(buffer, HEADER)) });
+    else done(fieldsOf(kind, buffer, model));
+  }
+
+  /**
+   * An answer that came with the data, in base64.
+   * @param {number} kind
+   * @param {Base64} text
+   */
+  read(kind, text) {
+    return fieldsOf(kind, fromBase64(text).buffer, this.models[0]);
   }
 
   askPython() {
@@ -112,14 +118,16 @@ export class Live {
     this.waiting.delete(kind);
     const n = `${performance.timeOrigin + performance.now()}`;
     this.asking = { n, kind, request };
-    const input = message(Kind.INPUT, request.model, 0, this.inputs.get(request.model) ?? new Uint8Array());
-    const question = message(kind, request.model, 0, request.body);
+    const input = message(Kind.INPUT, request.model.number, 0, this.inputs.get(request.model) ?? new Uint8Array());
+    const question = message(kind, request.model.number, 0, request.body);
     this.component.setStateValue("question", { n, input: toBase64(input), message: toBase64(question) });
   }
 
   // Where the route is, is for the page to say: a proxy may have put a prefix before the server's own paths. Streamlit's
   // page asks for its scripts relative to its own address too, so wherever there is a page at all this leads to its server.
-  connect(path, token) {
+  /** @param {LiveData} live */
+  connect({ path, token, models }) {
+    this.number(models, token !== this.token);
     if (token === this.token && this.socket) return;
     this.address = new URL(path, document.baseURI);
     this.address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
@@ -204,7 +212,7 @@ export class Live {
     const kind = view.getUint8(1);
     if (kind === Kind.HELLO) {
       this.attempts = 0;
-      for (const [model, bytes] of this.inputs) this.socket.send(message(Kind.INPUT, model, 0, bytes));
+      for (const [model, bytes] of this.inputs) this.socket.send(message(Kind.INPUT, model.number, 0, bytes));
       this.setReady(true);
       if (this.asking) {
         this.takeBack(); // what Python would answer late must not overtake what is answered here
@@ -219,48 +227,47 @@ export class Live {
     clearTimeout(flight.watch);
     this.flying.delete(asked);
     this.next(asked);
-    flight.request.done(buffer, kind);
+    this.answer(flight.request, buffer, kind);
   }
 
   /**
    * The x of the places that follow; empty for none.
-   * @param {number} model
    * @param {Uint8Array} bytes
    */
-  input(model, bytes) {
+  input(bytes) {
+    const [model] = this.models;
     this.inputs.set(model, bytes);
-    if (this.ready) this.socket.send(message(Kind.INPUT, model, 0, bytes));
+    if (this.ready) this.socket.send(message(Kind.INPUT, model.number, 0, bytes));
   }
 
   /**
-   * done(answer, kind) is called for the newest request of its kind; those it overtook are forgotten.
+   * done(answer) is called with the fields of the answer to the newest request of its kind, or its `sentence`; those
+   * it overtook are forgotten.
    * @param {number} kind
-   * @param {number} model
    * @param {ArrayBufferLike | ArrayBufferView} body
-   * @param {(answer: ArrayBuffer, kind: number) => void} done
+   * @param {(answer: any) => void} done
+   * @param {number} which
    */
-  ask(kind, model, body, done) {
-    this.waiting.set(kind, { model, body, done });
+  ask(kind, body, done, which = 0) {
+    this.waiting.set(kind, { model: this.models[which], body, done });
     this.next(kind);
   }
 
   /**
    * A place under the hand. Where the decoder corrects q that takes long, so what passes is answered without, and the
    * place where the hand rests once more.
-   * @param {number} model
    * @param {Place} z
-   * @param {(answer: ArrayBuffer, kind: number) => void} done
+   * @param {(answer: any) => void} done
    */
-  place(model, z, done) {
+  place(z, done) {
     clearTimeout(this.restingHand);
     const body = new Float32Array(z);
-    if (!this.ready || !this.component.data.live.corrected.includes(model))
-      return this.ask(Kind.PLACE, model, body, done);
+    if (!this.ready || !this.models[0].slow) return this.ask(Kind.PLACE, body, done);
     this.waiting.delete(Kind.PLACE);
     const turn = (this.turn = {});
-    const newest = (answer, kind) => turn === this.turn && done(answer, kind);
-    this.ask(Kind.PASSING, model, body, done);
-    this.restingHand = setTimeout(() => this.ask(Kind.PLACE, model, body, newest), HAND_RESTS);
+    const newest = (answer) => turn === this.turn && done(answer);
+    this.ask(Kind.PASSING, body, done);
+    this.restingHand = setTimeout(() => this.ask(Kind.PLACE, body, newest), HAND_RESTS);
   }
 
   next(kind) {
@@ -276,6 +283,6 @@ export class Live {
     this.waiting.delete(kind);
     const sequence = (this.sequence = (this.sequence + 1) >>> 0);
     this.flying.set(kind, { sequence, request, watch: setTimeout(() => this.lost(), DEAD) });
-    this.socket.send(message(kind, request.model, sequence, request.body));
+    this.socket.send(message(kind, request.model.number, sequence, request.body));
   }
 }

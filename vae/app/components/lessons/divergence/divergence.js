@@ -2,7 +2,7 @@
 
 import { fromBase64 } from "../../shared/base64.js";
 import { element, nats, subscript, svg } from "../../shared/dom.js";
-import { Settling } from "../../shared/hand.js";
+import { ENDS, MORE, Settling } from "../../shared/hand.js";
 import { mounted } from "../../shared/mounted.js";
 import { paint } from "../../shared/paint.js";
 import { set } from "../../shared/svg.js";
@@ -14,15 +14,12 @@ const SIGMA = { p: { min: 0.05, max: 2 }, q: { min: 0.05, max: 4.5 } }; // q's r
 const WEIGHTS = [0.6, 0.4]; // of a mixture
 const GRAB = 36; // pixels between a pointer and the handle that it takes
 const SETTLED = 500; // milliseconds after the last key until the link follows
+const STEP = 0.05; // of an arrow key
 const KEYS = {
-  ArrowRight: 0.05,
-  ArrowUp: 0.05,
-  ArrowLeft: -0.05,
-  ArrowDown: -0.05,
-  PageUp: 0.5,
-  PageDown: -0.5,
-  Home: -Infinity,
-  End: Infinity,
+  ...Object.fromEntries(Object.entries(MORE).map(([key, by]) => [key, STEP * by])),
+  PageUp: 10 * STEP,
+  PageDown: -10 * STEP,
+  ...ENDS,
 };
 const bounded = (value, { min, max }) => Math.min(max, Math.max(min, value));
 

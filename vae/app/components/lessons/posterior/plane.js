@@ -61,9 +61,15 @@ export class Plane {
   }
 
   // An answer about a version of x.
-  shows({ best, levels, rasters }, version, thorough) {
-    this.rasters = rasters;
-    if (rasters) [this.best, this.levels] = [best, levels];
+  shows({ best, levels, squares, depths }, version, thorough) {
+    let start = 0; // of a square's depths
+    this.rasters = squares?.map((square) => {
+      const end = start + square.rows * square.columns;
+      const raster = { ...square, depths: depths.subarray(start, end) };
+      start = end;
+      return raster;
+    });
+    if (squares) [this.best, this.levels] = [best, Array.from(levels)];
     this.fit();
     this.canvas.dataset.version = version;
     this.canvas.dataset.answers = String(Number(this.canvas.dataset.answers ?? 0) + 1);
@@ -75,13 +81,13 @@ export class Plane {
 
   // The square that holds q's and p(z|x)'s outer rings.
   fit() {
-    const { mu0, mu1, sigma0, sigma1 } = this.posterior.numbers;
+    const { mu, sigma } = this.posterior.numbers;
     const reach = RADII[2];
     let [left, right, low, high] = [
-      mu0 - reach * sigma0,
-      mu0 + reach * sigma0,
-      mu1 - reach * sigma1,
-      mu1 + reach * sigma1,
+      mu[0] - reach * sigma[0],
+      mu[0] + reach * sigma[0],
+      mu[1] - reach * sigma[1],
+      mu[1] + reach * sigma[1],
     ];
     const rasters = this.rasters ?? [];
     rasters.forEach(({ left: x, bottom: y, width, rows, columns, depths }, i) => {
@@ -196,7 +202,7 @@ export class Plane {
     pen.fillStyle = colour("--st-secondary-background-color");
     pen.fillRect(0, 0, wide, high);
     if (this.rasters) pen.drawImage(this.truth(wide, high, colour("--z")), 0, 0);
-    const { mu0, mu1, sigma0, sigma1 } = this.posterior.numbers;
+    const { mu, sigma } = this.posterior.numbers;
     const ellipse = (middle, [across, up], strong) => {
       const [left, top] = xy(middle);
       RADII.forEach((radius, i) => {
@@ -216,7 +222,7 @@ export class Plane {
     };
     const { walked: way, shownStep } = this.posterior.refining;
     const walked = way?.inPlane && way.steps[shownStep];
-    ellipse([mu0, mu1], [sigma0, sigma1], !walked);
+    ellipse(mu, sigma, !walked);
     if (walked) ellipse(walked.mu, walked.sigma, true);
     this.scale(pen, colour("--st-text-color"), style.fontFamily, unit, wide, high);
     redrawn(plane);

@@ -1,6 +1,5 @@
 // q(z|x) beside the true p(z|x) on the plane, both sides of the identity, and its derivation, for a picture under the hand.
 
-import { posteriorAnswer } from "../../shared/answers.js";
 import { fromBase64, toBase64 } from "../../shared/base64.js";
 import { element, markup, nats, say } from "../../shared/dom.js";
 import { DOWN, Settling } from "../../shared/hand.js";
@@ -45,7 +44,7 @@ class Posterior {
     this.component = component;
     const { data } = component;
     this.live.through(component);
-    this.slow.connect(data.live.path, data.live.token);
+    this.slow.connect(data.live);
     if (data.rev === this.rev) return;
     this.rev = data.rev;
     this.data = data;
@@ -248,9 +247,7 @@ class Posterior {
     const body = new Uint8Array(1 + this.x.length);
     body[0] = Number(thorough);
     body.set(this.x, 1);
-    (thorough ? this.slow : this.live).ask(Kind.POSTERIOR, this.data.model, body, (buffer) =>
-      this.answered(buffer, version, thorough),
-    );
+    (thorough ? this.slow : this.live).ask(Kind.POSTERIOR, body, (answer) => this.answered(answer, version, thorough));
   }
 
   // A hand that rests gets the numbers taken thoroughly, and Python learns of x.
@@ -267,19 +264,18 @@ class Posterior {
     }
   }
 
-  answered(buffer, version, thorough) {
+  answered(answer, version, thorough) {
     if (this.ended || (thorough && version !== this.version)) return;
-    const found = posteriorAnswer(buffer);
-    const { built } = found.numbers;
+    const { built } = answer;
     const first = this.numbers?.built !== 1;
-    this.numbers = found.numbers;
+    this.numbers = answer;
     clearTimeout(this.again);
     if (built === 1 && first) this.resting.later();
     if (built < 1) this.again = setTimeout(() => this.ask(), 200);
     this.tell();
     this.writeNumbers();
     this.refining.again();
-    this.plane.shows(found, version, thorough);
+    this.plane.shows(answer, version, thorough);
   }
 
   tell() {
@@ -297,9 +293,10 @@ class Posterior {
 
   writeNumbers() {
     const n = this.numbers;
-    for (const name of ["evidence", "gap", "reconstruction", "kl"]) say(this.identity[name], nats(n[name], 2));
-    const [left, right] = [n.evidence - n.gap, n.reconstruction - n.kl];
-    const error = 3 * n.error + n.evidenceError + n.gapError;
+    const sides = { evidence: n.log_evidence, gap: n.gap, reconstruction: n.reconstruction, kl: n.kl };
+    for (const [name, value] of Object.entries(sides)) say(this.identity[name], nats(value, 2));
+    const [left, right] = [n.log_evidence - n.gap, n.reconstruction - n.kl];
+    const error = 3 * n.reconstruction_error + n.evidence_error + n.gap_error;
     const apart = Math.abs(left - right);
     const known = Number.isFinite(left);
     say(

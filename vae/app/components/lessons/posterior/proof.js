@@ -10,34 +10,34 @@ const LINES = [
   [
     "Bayes’ rule, here at <z> = <mu>",
     [
-      ["", "log p(<x>)", (n) => n.evidence],
-      ["=", "log p(<x>|<z>)", (n) => n.likelihoodAtMu],
-      ["+", "log p(<z>)", (n) => n.priorAtMu],
-      ["−", "log p(<z>|<x>)", (n) => n.likelihoodAtMu + n.priorAtMu - n.evidence],
+      ["", "log p(<x>)", (n) => n.log_evidence],
+      ["=", "log p(<x>|<z>)", (n) => n.likelihood_at_mu],
+      ["+", "log p(<z>)", (n) => n.prior_at_mu],
+      ["−", "log p(<z>|<x>)", (n) => n.likelihood_at_mu + n.prior_at_mu - n.log_evidence],
     ],
   ],
   [
     "It holds at every <z>, so on average over any q",
     [
-      ["", "log p(<x>)", (n) => n.evidence],
+      ["", "log p(<x>)", (n) => n.log_evidence],
       ["=", "E_q[log p(<x>|<z>)]", (n) => n.reconstruction],
-      ["+", "E_q[log p(<z>)]", (n) => n.prior],
+      ["+", "E_q[log p(<z>)]", (n) => n.expected_prior],
       ["−", "E_q[log p(<z>|<x>)]", (n) => -n.entropy - n.gap],
     ],
   ],
   [
     "Add E_q[log q(<z>)] and take it away again",
     [
-      ["", "log p(<x>)", (n) => n.evidence],
+      ["", "log p(<x>)", (n) => n.log_evidence],
       ["=", "E_q[log p(<x>|<z>)]", (n) => n.reconstruction],
-      ["+", "E_q[log p(<z>) − log q(<z>)]", (n) => n.prior + n.entropy],
+      ["+", "E_q[log p(<z>) − log q(<z>)]", (n) => n.expected_prior + n.entropy],
       ["+", "E_q[log q(<z>) − log p(<z>|<x>)]", (n) => n.gap],
     ],
   ],
   [
     "Two of them are divergences",
     [
-      ["", "log p(<x>)", (n) => n.evidence],
+      ["", "log p(<x>)", (n) => n.log_evidence],
       ["=", "E_q[log p(<x>|<z>)]", (n) => n.reconstruction],
       ["−", "KL(q || p(<z>))", (n) => n.kl],
       ["+", "KL(q || p(<z>|<x>))", (n) => n.gap],
@@ -46,7 +46,7 @@ const LINES = [
   [
     "No divergence is negative",
     [
-      ["", "log p(<x>)", (n) => n.evidence],
+      ["", "log p(<x>)", (n) => n.log_evidence],
       ["≥", "ELBO", (n) => n.reconstruction - n.kl],
     ],
   ],

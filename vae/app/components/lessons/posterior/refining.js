@@ -1,6 +1,5 @@
 // A better q for one picture, by steps of its ELBO, and what is left of the gap.
 
-import { refineAnswer } from "../../shared/answers.js";
 import { element, labelled, nats, say, svg } from "../../shared/dom.js";
 import { Kind } from "../../shared/live.js";
 import { formula } from "./formula.js";
@@ -34,19 +33,20 @@ export class Refining {
     const version = this.posterior.version;
     this.forget();
     this.button.disabled = true;
-    this.posterior.slow.ask(Kind.REFINE, refined.model, this.posterior.x, (buffer) => {
+    const which = 1; // the model of the sidebar; the other is the one whose plane is shown
+    const done = (answer) => {
       if (this.posterior.ended || version !== this.posterior.version) return;
       this.button.disabled = false;
-      const inPlane = refined.model === this.posterior.data.model;
-      this.walked = { ...refineAnswer(buffer, refined.latents), inPlane };
+      this.walked = { ...answer, inPlane: refined.here };
       this.buildChart();
       this.play();
-    });
+    };
+    this.posterior.slow.ask(Kind.REFINE, this.posterior.x, done, which);
   }
 
   // What the ELBO climbs towards: log p(x) where it is known, else a bound.
   get ceiling() {
-    return this.walked.inPlane ? this.posterior.numbers.evidence : this.walked.bound;
+    return this.walked.inPlane ? this.posterior.numbers.log_evidence : this.walked.bound;
   }
 
   // After an answer: log p(x) is another, or known now.

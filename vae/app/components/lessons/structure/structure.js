@@ -4,7 +4,7 @@ import { numbersOf } from "../../shared/base64.js";
 import { element, markup, nats, say, subscript, svg } from "../../shared/dom.js";
 import { eager } from "../../shared/hand.js";
 import { paint, redrawn } from "../../shared/paint.js";
-import { HEADER, Kind, Live } from "../../shared/live.js";
+import { Kind, Live } from "../../shared/live.js";
 import { arrow, arrowhead, normals, set, term } from "../../shared/svg.js";
 import { mounted } from "../../shared/mounted.js";
 import { FAR, Plot, height } from "./plot.js";
@@ -80,12 +80,7 @@ class Structure {
     this.time = LAST;
     this.moved();
     const { z, rev } = this;
-    this.live.ask(
-      Kind.DECODING,
-      this.data.model,
-      z,
-      (buffer) => this.rev === rev && this.decoded(new Float32Array(buffer, HEADER), z),
-    );
+    this.live.ask(Kind.DECODING, z, ({ outputs }) => this.rev === rev && this.decoded(outputs, z));
   }
 
   decoded(values, z) {

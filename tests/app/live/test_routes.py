@@ -1,0 +1,52 @@
+"""The pictures that are only shown: sheets at addresses that a browser may keep."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.requests import Request
+
+from vae import data
+from vae.app.live import routes
+
+
+def asked(folder: str, number: int):
+    return routes.sheet_file(Request({"type": "http", "path_params": {"folder": folder, "number": number}}))
+
+
+@pytest.mark.parametrize("dataset", data.DATASETS.values(), ids=data.DATASETS)
+@pytest.mark.parametrize("number", [0, 42, 99])
+def test_a_sheet_holds_its_pictures_row_by_row_and_may_be_kept(dataset, number):
+    told = routes.pictures_of(dataset)
+    path, folder = told["path"].split("/")
+    assert path == routes.TEST_PICTURES
+    answer = asked(folder, number)
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    with Image.open(io.BytesIO(answer.body)) as file:
+        sheet = np.asarray(file)
+    pictures = data.load(dataset.name, "test").images[:, 0].numpy()
+    for place in (0, 1, 37, 99):
+        row, column = divmod(place, told["side"])
+        shown = sheet[28 * row : 28 * (row + 1), 28 * column : 28 * (column + 1)]
+        assert np.array_equal(shown, pictures[100 * number + place])
+
+
+@pytest.mark.parametrize(
+    ("folder", "number"), [("mnist", 0), ("", 0), ("../mnist", 0), ("mnist-00000000", 0), ("right", 100)]
+)
+def test_what_there_is_not_is_not_found_and_not_kept(folder, number):
+    right = routes.pictures_of(data.DATASETS["mnist"])["path"].split("/")[1]
+    answer = asked(right if folder == "right" else folder, number)
+    assert answer.status_code == 404
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_address_names_what_is_in_the_files():
+    folders = {routes.pictures_of(dataset)["path"] for dataset in data.DATASETS.values()}
+    assert len(folders) == len(data.DATASETS)
+    for dataset in data.DATASETS.values():
+        (images,) = (file for file in dataset.files if (file.split, file.kind) == ("test", "images"))
+        assert images.sha256[:8] in routes.pictures_of(dataset)["path"]
+        assert dataset.count("test") == len(data.load(dataset.name, "test").labels)
+        assert dataset.count("train") == 60_000
