@@ -81,6 +81,15 @@ def test_what_is_derived_of_a_model_goes_when_its_owner_goes_and_nobody_holds_it
     assert [one() for one in gone] == [None, None]
 
 
+def test_a_model_that_is_asked_for_once_more_after_its_owner_went_is_not_kept(library, mine):
+    entry = library.add("me", mine)
+    library.end("me")
+    gone = weakref.ref(library.lease(entry))  # a socket may still have asked
+    engine().compute(str, "the thread has let go of the last job")
+    gc.collect()
+    assert gone() is None
+
+
 @pytest.mark.parametrize("name", ["mine", "mnist"])
 def test_a_name_is_used_once(library, mine, name):
     library.add("me", mine)

@@ -106,7 +106,8 @@ class Library:
 
     def lease(self, entry: Entry) -> Loaded:
         """The loaded model, waited for; ValueError where it is damaged, after which it is served no more."""
-        return self._engine.callers.wait(self.ask(entry))
+        loaded = self._at_hand(entry)
+        return loaded if loaded is not None else self._engine.callers.wait(self.ask(entry))
 
     def warm(self) -> None:
         """Load the model that visitors see first, and make the first calls of each thread, which are the slow ones."""
@@ -123,15 +124,21 @@ class Library:
     def ask(self, entry: Entry) -> Future:
         """The future `Loaded`."""
         with self._lock:
-            loaded = self._held.get(entry)
+            loaded = self._at_hand(entry)
             if loaded is not None:
-                self._use(loaded)
                 ready: Future = Future()
                 ready.set_result(loaded)
                 return ready
             if entry not in self._loading:
                 self._loading[entry] = self._engine.records.submit(self._load, entry)  # for all, so charged to nobody
             return apart(self._loading[entry])
+
+    def _at_hand(self, entry: Entry) -> Loaded | None:
+        with self._lock:
+            loaded = self._held.get(entry)
+            if loaded is not None:
+                self._use(loaded)
+            return loaded
 
     def _load(self, entry: Entry) -> Loaded:
         """On a thread of the engine, since torch is called."""
@@ -153,8 +160,11 @@ class Library:
 
     def _use(self, loaded: Loaded) -> None:
         """It is the one used last; those used longest ago are let go of where all take more than the budget."""
-        self._recent[loaded.entry] = loaded
-        self._recent.move_to_end(loaded.entry)
+        entry = loaded.entry
+        if self._entries.get(entry.owner, {}).get(entry.name) is not entry:  # its owner has gone meanwhile
+            return
+        self._recent[entry] = loaded
+        self._recent.move_to_end(entry)
         while len(self._recent) > 1 and sum(one.bytes for one in self._recent.values()) > self._budget:
             self._recent.popitem(last=False)
 
