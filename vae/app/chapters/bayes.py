@@ -43,7 +43,7 @@ def said(entry: Entry) -> dict[str, str]:
     return {"model": entry.name, "chapter": "bayes", "x": inputs.address(inputs.current(entry))}
 
 
-@st.fragment
+@wire.fragment
 def beside(entry: Entry, shown: Entry) -> None:
     """The component; only this part runs again when a hand rests."""
     given = inputs.current(entry)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from vae.app import look
 from vae.app.components import divergence
+from vae.app.live import wire
 from vae.app.look import ledger
 from vae.app.session import inputs, link
 from vae.serve import asked
@@ -55,7 +56,7 @@ def said(entry: Entry) -> dict[str, str]:
     return {"model": entry.name, "chapter": "kl"} | numbers
 
 
-@st.fragment
+@wire.fragment
 def densities(entry: Entry) -> None:
     """The picture; only this part runs again when a hand lets go, so that the link follows."""
     if "densities" not in st.session_state:

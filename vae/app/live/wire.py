@@ -2,8 +2,10 @@
 
 import base64
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
 
 import plotly
 import streamlit as st
@@ -31,17 +33,36 @@ def live_token() -> str:
     return st.session_state["ticket"].token
 
 
+_turning: ContextVar[bool] = ContextVar("turning", default=False)
+
+
 @contextmanager
 def turn() -> Iterator[None]:
     """A page's script runs inside: once something may be computed for its visitor, to whom its own time is charged."""
+    if _turning.get():  # a fragment within the page's whole run
+        yield
+        return
     live_token()  # from here on the engine knows whose script this is
     callers = engine().callers
     callers.hold_on()
-    start = time.thread_time()
+    inside, start = _turning.set(True), time.thread_time()
     try:
         yield
     finally:
         charge(callers.visitor(), time.thread_time() - start)
+        _turning.reset(inside)
+
+
+def fragment(function: Callable[..., None]) -> Callable[..., None]:
+    """A part of a page that runs again by itself when a hand lets go, as a turn of its visitor's too."""
+
+    @st.fragment
+    @wraps(function)
+    def turned(*arguments) -> None:
+        with turn():
+            function(*arguments)
+
+    return turned
 
 
 def wire(key: str, *entries: Entry) -> dict:

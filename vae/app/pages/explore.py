@@ -46,7 +46,7 @@ def moved() -> None:
     places.keep(picker.shown(), st.session_state["explore"].get("place"))
 
 
-@st.fragment
+@wire.fragment
 def explore(entry: Entry) -> None:
     """The picture, the presets, and sliders or plane; only this part runs again when a hand lets go."""
     spec, given = entry.pictures, inputs.current(entry)

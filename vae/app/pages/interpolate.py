@@ -210,27 +210,17 @@ def take_away(
         st.caption("The film goes around the four: A, B, D, C, and on without a stop.")
 
 
-def page(entry: Entry) -> None:
-    """The ends, the ways between them, and files to take away."""
-    remembered("mode", list(MODES), "two")
-    remembered("steps", list(STEPS), 60)
-    remembered("speed", list(SPEEDS), 20)
-    path = remembered("path", list(PATHS), "following")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        options = {"label_visibility": "collapsed", "required": True, "persist_state": "session"}
-        mode = st.segmented_control("Mode", list(MODES), format_func=MODES.get, key="journey.mode", **options)
-    chosen, steps = restored(entry)[: len(ENDS[mode])], st.session_state["journey.steps"]
-    known, pictures = [inputs.find(entry, picture) for picture in chosen], [str(picture) for picture in chosen]
+@wire.fragment
+def instrument(entry: Entry, mode: str, steps: int) -> None:
+    """The journey and the scrubber; only this part runs again when a hand lets go."""
+    chosen = restored(entry)[: len(ENDS[mode])]
+    pictures, path = [str(picture) for picture in chosen], st.session_state["journey.path"]
     # what is computed of a picture is everyone's, what it is called is not
-    ends = [end(entry, one) | {"name": own.name} for one, own in zip(pictures, known, strict=True)]
-    verdict.show(entry, *known)
-    ways, sheet = {}, None
-    if mode == "two":
-        ways = between(entry, *pictures, steps)
-    elif mode == "sum":
-        ways, path = added(entry, *pictures, steps + 1), "sum"
-    else:
-        sheet = square(entry, tuple(pictures))
+    ends = [end(entry, str(picture)) | {"name": inputs.find(entry, picture).name} for picture in chosen]
+    sheet = None
+    if mode == "four":
+        decoded = square(entry, tuple(pictures))[1]
+        sheet = {"side": SIDE, "strip": look.as_text(films.strip(decoded, decoded.shape[2]))}
     result = component(
         key="journey",
         data={
@@ -244,38 +234,68 @@ def page(entry: Entry) -> None:
                 {"letter": letter, "mu": one["mu"].tolist()} | {word: one[word] for word in ("name", "poor", "pixels")}
                 for letter, one in zip(ENDS[mode], ends, strict=True)
             ],
-            "ways": {word: described(way) for word, way in ways.items()},
-            "square": sheet and {"side": SIDE, "strip": look.as_text(films.strip(sheet[1], sheet[1].shape[2]))},
+            "ways": {word: described(way) for word, way in ways_of(entry, mode, pictures, steps).items()},
+            "square": sheet,
             "most": MOST,
             "steps": steps,
             "speed": st.session_state["journey.speed"],
-            "chosen": path,
+            "chosen": "sum" if mode == "sum" else path,
             "at": place(),
         },
         on_place_change=changed,
         on_change_change=lambda: None,
         on_question_change=lambda: wire.answer("journey"),
     )
-    if sheet:
-        z, frames = round_trip(entry, tuple(pictures), steps)
-        take_away(entry, mode, "four", frames, lambda: grid(sheet[1]), {"z": sheet[0], "around": z})
-    else:
-        frames = films.as_frames(ways[path].steps.mean)
-        latents = {word: way.z for word, way in ways.items()}
-        take_away(entry, mode, path, frames, lambda: films.strip(frames, 2 * frames.shape[2]), latents)
     link.write(
         {
             "model": entry.name,
             "mode": mode,
-            "path": path,
+            "path": path if mode != "sum" else "sum",
             "steps": str(steps),
             "ends": ",".join(map(str, restored(entry))),
             "at": ",".join(f"{part:g}" for part in place()),
         }
     )
-    ledger.below(entry, {letter: one["x"] for letter, one in zip(ENDS[mode], ends, strict=True)})
     if result.change in list(ENDS[mode]):
-        choose(entry, result.change)
+        st.session_state["journey.change"] = result.change
+        st.rerun()
+    if st.session_state["journey.shown"] != path:  # the files to take away are of another path
+        st.rerun()
+
+
+def ways_of(entry: Entry, mode: str, pictures: list[str], steps: int) -> dict[str, Way]:
+    """The paths of a mode by name; none between four, which have a square."""
+    if mode == "two":
+        return between(entry, *pictures, steps)
+    return added(entry, *pictures, steps + 1) if mode == "sum" else {}
+
+
+def page(entry: Entry) -> None:
+    """The ends, the ways between them, and files to take away."""
+    remembered("mode", list(MODES), "two")
+    remembered("steps", list(STEPS), 60)
+    remembered("speed", list(SPEEDS), 20)
+    path = st.session_state["journey.shown"] = remembered("path", list(PATHS), "following")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        options = {"label_visibility": "collapsed", "required": True, "persist_state": "session"}
+        mode = st.segmented_control("Mode", list(MODES), format_func=MODES.get, key="journey.mode", **options)
+    chosen, steps = restored(entry)[: len(ENDS[mode])], st.session_state["journey.steps"]
+    pictures = [str(picture) for picture in chosen]
+    verdict.show(entry, *(inputs.find(entry, picture) for picture in chosen))
+    instrument(entry, mode, steps)
+    ways = ways_of(entry, mode, pictures, steps)
+    if ways:
+        path = "sum" if mode == "sum" else path
+        frames = films.as_frames(ways[path].steps.mean)
+        latents = {word: way.z for word, way in ways.items()}
+        take_away(entry, mode, path, frames, lambda: films.strip(frames, 2 * frames.shape[2]), latents)
+    else:
+        z, decoded = square(entry, tuple(pictures))
+        around, frames = round_trip(entry, tuple(pictures), steps)
+        take_away(entry, mode, "four", frames, lambda: grid(decoded), {"z": z, "around": around})
+    ledger.below(entry, {letter: end(entry, one)["x"] for letter, one in zip(ENDS[mode], pictures, strict=True)})
+    if letter := st.session_state.pop("journey.change", None):
+        choose(entry, letter)
 
 
 page(picker.shown())

@@ -244,58 +244,71 @@ def marks(entry: Entry, given: inputs.Input) -> list[dict]:
     ]
 
 
-@st.fragment
+def about(given: inputs.Input) -> tuple[str, object]:
+    """What else on the page than the chart is about: the current input, and the group that was kept last."""
+    return str(given.id), turn_kept()
+
+
+@wire.fragment
+def chart(entry: Entry, view: View, word: str, marked: list[dict], direction: dict | None) -> None:
+    """The map and the link; only this part runs again when a hand lets go and what the page is about stays."""
+    given, dataset, spec = inputs.current(entry), entry.dataset, entry.pictures
+    if st.session_state["map.about"] != about(given):
+        st.rerun()
+    z = places.current(entry, marked[0]["mu"])
+    latent_map(
+        key="map",
+        data={
+            "live": wire.wire("map", entry),
+            "plotly": wire.plotly_path(),
+            "rev": word,
+            "turn": f"{state.counted('map.turn')}.{link.turn()}",
+            "model": entry.name,
+            "latents": entry.latents,
+            "shape": list(spec.shape),
+            "classes": list(dataset.class_names),
+            "colours": CLASS_COLOURS,
+            "titles": list(view.titles),
+            "rows": as_text(view.rows.to(torch.int32)),
+            "labels": as_text(kept.test_set(dataset.name)[1][view.rows].to(torch.uint8)),
+            "xy": as_text(view.xy),
+            "values": {key: as_text(array[view.rows.numpy()]) for key, array in kept.values(entry).items()},
+            "pictures": routes.pictures_of(dataset),
+            "farthest": FARTHEST,
+            "middle": list(view.middle),
+            "far": view.far,
+            "along": None if view.along is None else view.along.tolist(),
+            "side": projection.SIDE,
+            "rank": "" if view.rank is None else as_text(view.rank),
+            "typical": kept.crowding(entry),
+            "z": z,
+            "given": str(given.id),
+            "marks": marked,
+            "levels": as_text(given.x.mul(spec.levels - 1).round().to(torch.uint8)),
+            "direction": direction,
+            "groups": chosen_groups(entry),
+            "kept": turn_kept(),
+        },
+        on_place_change=moved,
+        on_picked_change=picked,
+        on_kept_change=grouped,
+        on_question_change=lambda: wire.answer("map"),
+    )
+    link.write({"model": entry.name, "z": places.as_text(z), "x": inputs.address(given)})
+
+
+@wire.fragment
 def page(entry: Entry) -> None:
     """The map, and below it the comparison of two groups."""
     view, word = choose_view(entry)
-    chart = st.container()
+    above = st.container()
     direction = compare(entry)
-    given, dataset = inputs.current(entry), entry.dataset
+    given = inputs.current(entry)
+    st.session_state["map.about"] = about(given)
     marked = marks(entry, given)
     verdict.show(entry, given)
-    z = places.current(entry, marked[0]["mu"])
-    spec, labels = entry.pictures, kept.test_set(dataset.name)[1]
-    values = {key: as_text(array[view.rows.numpy()]) for key, array in kept.values(entry).items()}
-    with chart:
-        latent_map(
-            key="map",
-            data={
-                "live": wire.wire("map", entry),
-                "plotly": wire.plotly_path(),
-                "rev": word,
-                "turn": f"{state.counted('map.turn')}.{link.turn()}",
-                "model": entry.name,
-                "latents": entry.latents,
-                "shape": list(spec.shape),
-                "classes": list(dataset.class_names),
-                "colours": CLASS_COLOURS,
-                "titles": list(view.titles),
-                "rows": as_text(view.rows.to(torch.int32)),
-                "labels": as_text(labels[view.rows].to(torch.uint8)),
-                "xy": as_text(view.xy),
-                "values": values,
-                "pictures": routes.pictures_of(dataset),
-                "farthest": FARTHEST,
-                "middle": list(view.middle),
-                "far": view.far,
-                "along": None if view.along is None else view.along.tolist(),
-                "side": projection.SIDE,
-                "rank": "" if view.rank is None else as_text(view.rank),
-                "typical": kept.crowding(entry),
-                "z": z,
-                "given": str(given.id),
-                "marks": marked,
-                "levels": as_text(given.x.mul(spec.levels - 1).round().to(torch.uint8)),
-                "direction": direction,
-                "groups": chosen_groups(entry),
-                "kept": turn_kept(),
-            },
-            on_place_change=moved,
-            on_picked_change=picked,
-            on_kept_change=grouped,
-            on_question_change=lambda: wire.answer("map"),
-        )
-    link.write({"model": entry.name, "z": places.as_text(z), "x": inputs.address(given)})
+    with above:
+        chart(entry, view, word, marked, direction)
     ledger.below(entry, {"x": given.x})
 
 
