@@ -92,6 +92,7 @@ def test_a_switch_leaves_the_steps_open_and_changes_them(visitor):
     page, before = someone.opens("/reconstruct"), someone.sees_a_picture()
     upload(page, "photo.jpg", "image/jpeg", phone_photo())
     decoded = changes(page, before)
+    someone.rests()
     page.get_by_text(re.compile(r"Prepared in \d+ steps")).click()
     page.get_by_text("invert", exact=True).click()
     changes(page, decoded)

@@ -146,7 +146,7 @@ except OSError as error:
 def two(folder: Path, before: str = "") -> list[str]:
     """The last line of each of two processes that start at once; `before` is a command that must succeed first."""
     ask = f"{sys.executable} -c '{WANTS.format(folder=folder)}'"
-    script = f"{before or 'true'} && {{ {ask} & {ask} & wait -n || exit $?; wait -n; }}"
+    script = f"{before or 'true'} && {{ {ask} & one=$!; {ask} & other=$!; wait $one && wait $other; }}"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     inside = ["unshare", "-rm"] if before else []
     done = subprocess.run(
