@@ -183,6 +183,25 @@ def test_a_click_pins_a_place_that_the_link_and_explore_know(visitor):
     expect(page.get_by_test_id("decoded")).to_have_attribute("data-z", pinned)
 
 
+def test_where_a_sheet_of_pictures_cannot_be_had_none_is_shown_and_the_next_hand_tries_again(visitor):
+    someone = visitor()
+    page = someone.page
+    page.route("**/pictures/**", lambda route: route.fulfill(status=200, content_type="image/png", body="no picture"))
+    page.goto(f"{someone.server}/latent_map?model={FLAT}&z=0,0")
+    near = page.get_by_test_id("near-0")
+    expect(near).to_have_attribute("data-index", re.compile(r"\d+"))
+    painted = "e => e.querySelector('canvas').getContext('2d').getImageData(0, 0, 28, 28).data.some(Boolean)"
+    page.wait_for_timeout(500)
+    assert not near.evaluate(painted)
+    page.unroute("**/pictures/**")
+    page.get_by_test_id("map").press("ArrowRight")
+    page.wait_for_function(f"""() => {{
+      const roots = [...document.querySelectorAll("*")].map((e) => e.shadowRoot).filter(Boolean);
+      const near = roots.map((root) => root.querySelector("[data-testid=near-0]")).find(Boolean);
+      return ({painted})(near);
+    }}""")
+
+
 def test_a_nearest_picture_that_is_clicked_becomes_the_input(visitor):
     page = opened(visitor, FLAT, "&z=0.5,-0.25")
     index = page.get_by_test_id("near-0").get_attribute("data-index")

@@ -17,7 +17,7 @@ WORTH = 1.2  # how many times as fast a lower precision must be before it serves
 
 @dataclass(frozen=True)
 class Precision:
-    """What decodes pictures without numbers, and the milliseconds that one and `ROWS` of them took at start-up."""
+    """What decodes pictures without numbers, and the milliseconds that one and `ROWS` took when it was loaded."""
 
     name: str
     one: float

@@ -33,8 +33,8 @@ export class Float {
     this.previewed = row;
     const { shape, along, pictures } = this.map.data;
     const index = this.map.rows[row];
-    paintShown(this.thumb, pictures, index, shape).then(() => {
-      if (this.previewed !== row) return;
+    paintShown(this.thumb, pictures, index, shape).then((painted) => {
+      if (!painted || this.previewed !== row) return;
       this.thumb.dataset.index = index;
       this.parts.x.hidden = this.box.hidden = false;
     });

@@ -1,19 +1,18 @@
 // Pictures of a test set that are only shown: from sheets of many, each fetched once and kept by the browser for good.
 
-/** @type {Map<string, Promise<HTMLImageElement>>} */
+/** @type {Map<string, HTMLImageElement>} */
 const sheets = new Map();
 
 function sheetAt(address) {
-  const image = new Image();
-  image.src = address;
-  const sheet = image.decode().then(() => image);
-  sheets.set(address, sheet);
-  sheet.catch(() => sheets.delete(address)); // the next one who asks tries again
-  return sheet;
+  const image = sheets.get(address) ?? new Image();
+  if (!sheets.has(address)) image.src = address;
+  sheets.set(address, image);
+  return image;
 }
 
 /**
- * Paint the picture of an index, once its sheet is there, unless another was asked for meanwhile.
+ * Paint the picture of an index, once its sheet is there; until then nothing is there, and no other picture. Whether it
+ * was painted: not if the sheet cannot be had, or another picture was asked for meanwhile.
  * @param {HTMLCanvasElement} canvas
  * @param {Sheets} from
  * @param {number} index
@@ -23,15 +22,16 @@ export async function paintShown(canvas, { path, side }, index, [, height, width
   canvas.dataset.shows = String(index);
   const place = index % side ** 2;
   const address = new URL(`${path}/${(index - place) / side ** 2}.png`, document.baseURI).href;
-  let sheet;
+  const sheet = sheetAt(address);
+  [canvas.width, canvas.height] = [width, height]; // which empties it
   try {
-    sheet = await (sheets.get(address) ?? sheetAt(address));
+    if (!sheet.complete || !sheet.naturalWidth) await sheet.decode();
   } catch {
-    return; // the server is away: what is said beside the picture still holds
+    sheets.delete(address); // the server is away: who asks next tries again
+    return false;
   }
-  if (canvas.dataset.shows !== String(index)) return;
-  canvas.width = width;
-  canvas.height = height;
+  if (canvas.dataset.shows !== String(index)) return false;
   const [left, top] = [width * (place % side), height * Math.floor(place / side)];
   canvas.getContext("2d").drawImage(sheet, left, top, width, height, 0, 0, width, height);
+  return true;
 }
