@@ -43,6 +43,14 @@ def test_a_page_loads_each_file_once_and_all_of_one_version(visitor):
     assert len(own) == len(set(own))
 
 
+def test_a_first_visit_fetches_a_third_of_what_it_runs(visitor):
+    page = visitor().opens(f"/?model={DEEP}")
+    sizes = "key => performance.getEntriesByType('resource').reduce((sum, one) => sum + one[key], 0)"
+    whole, sent = (page.evaluate(sizes, key) for key in ("decodedBodySize", "encodedBodySize"))
+    assert whole > 2000 * KB
+    assert sent < 1400 * KB
+
+
 @pytest.mark.parametrize("name", RELEASES)
 def test_a_release_of_the_hand_brings_no_script_and_no_data_that_is_there(visitor, name):
     someone = visitor()

@@ -5,12 +5,13 @@ from starlette.middleware import Middleware
 from vae.app.door import connections, origins, repeats
 from vae.app.door.base import Base
 from vae.app.door.busy import say as say_busy
+from vae.app.door.files import Files
 from vae.app.door.headers import Headers
 from vae.app.door.uploads import Uploads
 
 __all__ = ["MIDDLEWARE", "close", "say_busy"]
 
-MIDDLEWARE = [Middleware(Headers), Middleware(Uploads), Middleware(Base)]
+MIDDLEWARE = [Middleware(Headers), Middleware(Files), Middleware(Uploads), Middleware(Base)]
 
 
 def close() -> int:
