@@ -429,6 +429,18 @@ def test_a_model_without_a_plane_is_compared_with_nothing():
         planes.ask_comparison(engine(), loaded(deep), examples(deep, 1))
 
 
+def test_all_who_look_at_one_picture_share_its_comparison(monkeypatch):
+    compared = []
+    monkeypatch.setattr(planes, "_begun", lambda *arguments: planes._Building(share=1.0))
+    monkeypatch.setattr(planes, "_compare", lambda loaded, x, thorough: compared.append(thorough))
+    here = Library(engine())
+    flat = here.lease(here.find(next(name for name in NAMES if entry(name).lacks(Can.EXACT) is None)))
+    one, other = examples(flat.entry.name, 2).split(1)
+    for x, thorough in ((one, False), (one, True), (one.clone(), False), (other, False), (one, True)):
+        planes.ask_comparison(engine(), flat, x, thorough).result(PATIENCE)
+    assert sorted(compared) == [False, False, True]
+
+
 def test_many_threads_at_once_get_their_own_results():
     jobs = [(name, *pair) for name in NAMES for pair in zip(spots(name, 24), examples(name, 24), strict=True)]
     start = threading.Barrier(8)

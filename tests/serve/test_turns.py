@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 
 from vae.serve import turns
 from vae.serve.batcher import ROWS, Batcher
-from vae.serve.turns import SAVED, SHARE, Busy, Callers, Turns, Visitor
+from vae.serve.turns import SAVED, SHARE, Busy, Callers, Shared, Turns, Visitor
 
 PATIENCE = 60
 
@@ -246,3 +246,52 @@ def test_one_visitors_drawings_make_no_large_batch_and_those_of_many_do():
     for future in waiting:
         future.result(PATIENCE)
     assert log == [1, 4, 1, 1, 1]
+
+
+# ---- what many ask for ----
+
+
+def test_what_many_ask_for_at_once_and_later_is_computed_once():
+    several, shared, begun = Turns("vae-test"), Shared(2), []
+
+    def begin() -> Future:
+        begun.append(Visitor())
+        return several.submit(lambda: "result", visitor=begun[-1])
+
+    with held(several, [Visitor()]):
+        asked = [shared.ask("key", begin) for _ in range(30)]
+    assert [one.result(PATIENCE) for one in asked] == ["result"] * 30
+    assert shared.ask("key", begin).result(PATIENCE) == "result"
+    assert len(begun) == 1
+
+
+def test_of_what_many_ask_for_the_last_are_known_and_what_failed_is_begun_again():
+    several, shared, begun = Turns("vae-test"), Shared(2), []
+
+    def ask(key: int) -> Future:
+        return shared.ask(key, lambda: several.submit(begun.append, key))
+
+    for key in (1, 2, 1, 3, 1, 2):  # 2 is forgotten for 3, since 1 was asked for again
+        ask(key).result(PATIENCE)
+    assert begun == [1, 2, 3, 2]
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            shared.ask("broken", lambda: several.submit(lambda: 1 / 0)).result(PATIENCE)
+    assert shared.ask("broken", lambda: several.submit(lambda: "whole")).result(PATIENCE) == "whole"
+
+
+def test_who_goes_away_leaves_it_to_those_who_wait_and_the_last_one_takes_it_along():
+    several, shared, ran = Turns("vae-test"), Shared(4), []
+
+    def ask(key: str) -> Future:
+        return shared.ask(key, lambda: several.submit(ran.append, key))
+
+    with held(several, [Visitor()]):
+        wanted, left, forsaken = [ask("wanted") for _ in range(3)], [ask("again")], [ask("forsaken") for _ in range(2)]
+        for future in (*wanted[:2], *left, *forsaken):
+            assert future.cancel()
+        again = ask("again")
+    wanted[2].result(PATIENCE)
+    again.result(PATIENCE)
+    several.submit(ran.append, "end").result(PATIENCE)
+    assert sorted(ran) == ["again", "end", "wanted"]

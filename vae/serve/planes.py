@@ -23,10 +23,12 @@ from vae.objective import importance_bound
 from vae.serve.capabilities import Can
 from vae.serve.engine import Engine
 from vae.serve.entry import Loaded
+from vae.serve.turns import Shared
 
 log = logging.getLogger(__name__)
 
 BOUND = 2000  # draws of a refined q's IWAE bound
+COMPARED = 32  # pictures whose comparison is kept for others: all who open the chapter see the same one
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +74,15 @@ def ask_comparison(engine: Engine, loaded: Loaded, x: Float[Tensor, "1 c h w"], 
     """
     if lack := loaded.entry.lacks(Can.EXACT):
         raise ValueError(lack)
-    loaded.derived("plane", lambda: _begun(engine, loaded))
+    building = loaded.derived("plane", lambda: _begun(engine, loaded))
     turns = engine.records if thorough else engine.plane
-    return turns.submit(_compare, loaded, x, thorough, visitor=engine.callers.visitor())
+
+    def begin() -> Future:
+        return turns.submit(_compare, loaded, x, thorough, visitor=engine.callers.visitor())
+
+    if building.share != 1:  # the answer says how much of the plane is there
+        return begin()
+    return loaded.derived("compared", lambda: Shared(COMPARED)).ask((thorough, x.numpy().tobytes()), begin)
 
 
 def ask_refined(engine: Engine, loaded: Loaded, x: Float[Tensor, "1 c h w"]) -> Future:

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -85,6 +85,46 @@ def apart(future: Future) -> Future:
 
     future.add_done_callback(pass_on)
     return own
+
+
+@dataclass(eq=False)
+class _Wanted:
+    """A result on its way, and how many have asked for it and not gone away since."""
+
+    future: Future
+    askers: int = 0
+
+
+class Shared:
+    """Results that many may ask for: whoever asks first has one computed, and the last so many are known."""
+
+    def __init__(self, most: int):
+        self._most, self._lock = most, Lock()
+        self._known: OrderedDict[Hashable, _Wanted] = OrderedDict()  # the one asked for last is the last
+
+    def ask(self, key: Hashable, begin: Callable[[], Future]) -> Future:
+        """The future result; `begin` gives one that is computed. It is cancelled where all who asked have cancelled."""
+        with self._lock:
+            wanted = self._known.get(key)
+            if wanted is None or _failed(wanted.future):
+                wanted = self._known[key] = _Wanted(begin())
+            wanted.askers += 1
+            self._known.move_to_end(key)
+            if len(self._known) > self._most:
+                self._known.popitem(last=False)
+            own = apart(wanted.future)
+        own.add_done_callback(lambda own: own.cancelled() and self._leave(wanted))
+        return own
+
+    def _leave(self, wanted: _Wanted) -> None:
+        with self._lock:
+            wanted.askers -= 1
+            if wanted.askers == 0:
+                wanted.future.cancel()
+
+
+def _failed(future: Future) -> bool:
+    return future.cancelled() or (future.done() and future.exception() is not None)
 
 
 @dataclass(frozen=True, eq=False)
