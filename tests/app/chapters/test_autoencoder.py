@@ -8,6 +8,7 @@ import torch
 
 from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
 from vae import data
+from vae.app.chapters import autoencoder as chapter
 from vae.models import pretrained
 
 NAMES = pretrained.list_pretrained()
@@ -34,6 +35,14 @@ def test_both_models_decode_the_same_z_and_the_pictures_below_are_the_nearest(na
         away = torch.cdist(decoded.flatten(1), data.grey(test).flatten(1))
         assert torch.equal(pictures(side["nearest"]), test[away.argmin(1)])
         assert side["distances"] == pytest.approx(away.amin(1).tolist(), abs=0.02)
+
+
+def test_what_all_see_who_open_the_chapter_is_computed_for_the_first(monkeypatch):
+    opened("mnist", HOW_IT_WORKS, chapter="autoencoder", pair="mnist")
+    monkeypatch.setattr(chapter, "scene", lambda *arguments: pytest.fail("computed again"))
+    monkeypatch.setattr(chapter, "passed", lambda *arguments: pytest.fail("computed again"))
+    sent = explorer(opened("mnist", HOW_IT_WORKS, chapter="autoencoder", pair="mnist"))
+    assert [side["title"] for side in sent["sides"]] == ["Autoencoder", "VAE"]
 
 
 def test_the_pair_is_the_plainest_at_first_then_what_the_link_or_the_picker_says():

@@ -7,6 +7,7 @@ from torch import Tensor
 from vae import data
 from vae.app import look
 from vae.app.components import twins as component
+from vae.app.look.keys import KEYS
 from vae.app.session import inputs, kept, link, picker, state
 from vae.app.session.ids import Example
 from vae.evaluate.coverage import nearest_pictures
@@ -37,20 +38,19 @@ def show(entry: Entry) -> dict[str, str] | None:
     given, seed = inputs.current(pair), state.counted("twins.draws")
     start, end = ends(pair, given)
     entries, dataset = {"Autoencoder": twin, "VAE": pair}, pair.dataset
-    models = {title: library().lease(one).model for title, one in entries.items()}
-    some, labels = subset(dataset.name)
     sides = [
-        side(title, dataset, engine().compute(scene, model, some, draws(model.latents, seed), both(start, end), STEPS))
+        side(one, both(start, end), seed)
         | {
-            "missed": look.percent(entries[title].numbers["coverage"]["missed"]),
-            "epochs": round(entries[title].card["training"]["epochs"]),
+            "title": title,
+            "missed": look.percent(one.numbers["coverage"]["missed"]),
+            "epochs": round(one.card["training"]["epochs"]),
         }
-        for title, model in models.items()
+        for title, one in entries.items()
     ]
     real = pair.numbers["coverage"]
     mount = {
         "sides": sides,
-        "labels": look.as_text(labels),
+        "labels": look.as_text(subset(dataset.name)[1]),
         "classes": dataset.class_names,
         "colours": look.CLASS_COLOURS,
         "shape": list(start.x.shape[1:]),
@@ -60,7 +60,7 @@ def show(entry: Entry) -> dict[str, str] | None:
         "rev": f"{pair.name} {inputs.address(start)} {end.id} {seed}",
     }
     component(key="twins", data=mount, on_again_change=lambda: state.count_up("twins.draws"))
-    st.html(losses(pair, models["Autoencoder"], given.x))
+    st.html(losses(pair, twin, given.x))
     st.caption(
         f"Of {start.name}. Rebuilding is all that an autoencoder is asked for; what the VAE pays beside it is the "
         "price of being able to draw, so that the lower loss is no better model."
@@ -118,12 +118,14 @@ def grey(dataset: str) -> Tensor:
     return data.grey(kept.test_set(dataset)[0])
 
 
-def side(title: str, dataset: data.Dataset, drawn: Scene) -> dict:
-    """A model's half of the picture, for the browser."""
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=KEYS)
+def side(entry: Entry, ends: Tensor, seed: int) -> dict:
+    """A model's half of the picture, for the browser: once for all who look at the same ends and draws."""
+    model, dataset = library().lease(entry).model, entry.dataset
+    drawn: Scene = engine().compute(scene, model, subset(dataset.name)[0], draws(model.latents, seed), ends, STEPS)
     pictures, labels, _ = kept.test_set(dataset.name)
     distances, nearest = engine().compute(nearest_pictures, drawn.samples, grey(dataset.name))
     return {
-        "title": title,
         "plane": "z₀ across, z₁ up"
         if drawn.explained > 0.9999
         else f"two principal components, {100 * drawn.explained:.0f} % of the variance",
@@ -138,9 +140,10 @@ def side(title: str, dataset: data.Dataset, drawn: Scene) -> dict:
     }
 
 
-def losses(entry: Entry, twin: torch.nn.Module, x: Tensor) -> str:
-    """What each model's training minimised, for the current picture."""
-    rebuilt = engine().compute(passed, twin, x, torch.zeros(1, twin.latents)).log_likelihood
+@st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=KEYS)
+def losses(entry: Entry, twin: Entry, x: Tensor) -> str:
+    """What each model's training minimised, for a picture."""
+    rebuilt = engine().compute(passed, library().lease(twin).model, x, torch.zeros(1, twin.latents)).log_likelihood
     seen = engine().answer(asked.SKETCH, library().lease(entry), x)
     kl = float(seen.kl_per_dimension.sum())
     x_, z, mu = look.symbol("x"), look.symbol("z"), look.symbol("mu", "μ")
