@@ -14,6 +14,7 @@ import streamlit as st
 
 from vae.app.live import routes, sessions
 
+PAGES = ("", "latent_map", "interpolate", "reconstruct", "how_it_works", "models")  # their addresses, the first first
 SWITCH = 0.001  # seconds for which a script may hold Python's lock while a hand waits: a fifth of the usual
 
 
@@ -22,7 +23,7 @@ async def lifespan(app):
     """Load and warm the model that opens, then keep the collector away from all that is there: it would stop every
     script run for 50 ms.
     """
-    from vae.app.door import collector
+    from vae.app.door import collector, opening
     from vae.serve.engine import engine
     from vae.serve.library import library
 
@@ -31,9 +32,10 @@ async def lifespan(app):
     sys.setswitchinterval(SWITCH)
     gc.collect()
     gc.freeze()
-    collecting = asyncio.create_task(collector.collect())
+    tasks = [asyncio.create_task(collector.collect()), asyncio.create_task(opening.come_in(PAGES))]
     yield
-    collecting.cancel()
+    for task in tasks:
+        task.cancel()
 
 
 if __name__ == "__main__":

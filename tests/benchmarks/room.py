@@ -1,11 +1,11 @@
 """Thirty people who open the same link: `python -m tests.benchmarks.room [PAGE ...]`.
 
 A headless Chromium opens each page once, and all that it asks for until it rests is written down: files, what it says
-on both sockets, and what it had heard before. Then a server is started afresh and 30 clients, 2 seconds from the first
-to the last, do the same without a browser's own work: each fetches the files over six connections, as one that has
-never been here, and goes on once it has heard what Chromium had. A picture is there when all has come that Chromium had
-when its first one was drawn. `--next` lets another thirty come to the same server when the first have gone, `--kept`
-leaves out the files that a browser keeps from an earlier visit.
+on both sockets, and what it had heard before. Then a server is started afresh, and once it rests 30 clients come, 2
+seconds from the first to the last, and do the same without a browser's own work: each fetches the files over six
+connections, as one that has never been here, and goes on once it has heard what Chromium had. A picture is there when
+all has come that Chromium had when its first one was drawn. `--next` lets another thirty come to the same server when
+the first have gone, `--kept` leaves out the files that a browser keeps from an earlier visit.
 
 Prints for each page the seconds from when the room opens to the first, the median and the last picture, and how long
 the median visitor and the most patient one waited for theirs; the server's core-seconds a visit, to the end of its
@@ -278,6 +278,14 @@ def core_seconds(process: int) -> float:
     return (int(user) + int(system)) / TICKS
 
 
+def rests(process: int) -> None:
+    """Wait until a server has done what a start leaves to do."""
+    before = -1.0
+    while (now := core_seconds(process)) - before > 0.05:
+        before = now
+        time.sleep(1)
+
+
 async def room(origin: str, process: int, recording: Recording, kept: bool) -> str:
     """A row of the table."""
     visits = [Visit(origin, recording, kept) for _ in range(VISITS)]
@@ -312,7 +320,7 @@ def main(names: list[str], more: int, kept: bool) -> None:
     )
     for name, recording in recordings.items():
         with serving("streamlit_app.py") as (origin, process):
-            time.sleep(1)  # what a start leaves to do
+            rests(process)
             for number in range(1 + more):
                 row = asyncio.run(room(origin, process, recording, kept))
                 print(f"{name if not number else '  the next thirty':26}{row}", flush=True)

@@ -1,5 +1,6 @@
 """The picture first, its numbers as they come."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 import vae
-from tests.browser.conftest import free_port, serving
+from tests.browser.conftest import PATIENCE, free_port, serving
 from tests.browser.seen import changes, seen
 
 # No record of a picture comes while there is a file of this name.
@@ -50,3 +51,30 @@ def test_another_picture_is_there_before_its_numbers(visitor, holding, name):
         hold.unlink()
     ledger.wait_for()
     expect(computing).to_have_count(0)
+
+
+# Writes down how often a model's examples were chosen, which the first page needs.
+CHOOSING = """
+from pathlib import Path
+from vae.app.session import kept
+typical = kept._typical
+def choosing(*arguments):
+    with Path({!r}).open("a") as file:
+        file.write("chosen ")
+    return typical(*arguments)
+kept._typical = choosing
+"""
+
+
+def test_what_the_first_page_needs_is_there_before_anybody_has_come(visitor, tmp_path):
+    chosen = tmp_path / "chosen"
+    with serving(free_port(), tmp_path / "stderr.txt", CHOOSING.format(str(chosen))) as address:
+        end = time.monotonic() + PATIENCE
+        while not chosen.exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        someone = visitor()
+        someone.server = address
+        someone.opens()
+        assert chosen.read_text() == "chosen "
+        someone.context.close()

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, Route, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 import vae
 from tests.benchmarks.release import RELEASES, Stream
@@ -41,6 +42,21 @@ def test_a_page_loads_each_file_once_and_all_of_one_version(visitor):
     assert any(EXPLORE.search(url) for url in found)
     own = [url for url in found if not url.endswith("colours.css")]  # which the page wears, and each component
     assert len(own) == len(set(own))
+
+
+PAGES = ["", "latent_map", "interpolate", "reconstruct", "how_it_works", "models"]
+
+
+def test_to_open_a_page_runs_its_script_once(visitor):
+    someone = visitor()
+    stream = Stream(someone.page)
+    for path in PAGES:
+        stream.frames.clear()
+        someone.page.goto(f"{someone.server}/{path}?model={DEEP}")
+        someone.rests()
+        someone.page.wait_for_timeout(500)  # what a component says once it is there
+        begun = [frame for frame in stream.frames if ForwardMsg.FromString(frame).WhichOneof("type") == "new_session"]
+        assert len(begun) == 1, path
 
 
 def test_a_first_visit_fetches_a_third_of_what_it_runs(visitor):
