@@ -121,6 +121,20 @@ def test_who_says_nothing_is_let_go_after_a_while(monkeypatch, sent):
         assert_served(address)
 
 
+def test_an_answer_in_two_parts_is_not_held_back_for_an_acknowledgement(monkeypatch):
+    found = []
+    with serving(1000) as address, monkeypatch.context() as patching:
+        guarded = AutoHTTPProtocol.connection_made
+
+        def made(self, transport) -> None:
+            guarded(self, transport)
+            found.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        patching.setattr(AutoHTTPProtocol, "connection_made", made)
+        assert_served(address)
+    assert found == [1]
+
+
 def test_where_many_say_nothing_the_oldest_go_and_others_are_served():
     with serving(40) as address, ExitStack() as stack:
         live = stack.enter_context(connect(f"ws://{address[0]}:{address[1]}/echo"))

@@ -7,6 +7,7 @@ empty ping has 6 bytes and is answered below the app, where no limit of the app'
 """
 
 import asyncio
+import socket
 import time
 from asyncio import Protocol, TimerHandle, Transport
 from collections.abc import Callable
@@ -107,6 +108,17 @@ class Pace:
             protocol.transport.resume_reading()
 
 
+def at_once(transport: Transport) -> None:
+    """Send what is written when it is written.
+
+    An answer is written in two, its head and its body; otherwise the system holds the second back until the browser
+    has acknowledged the first, which it does after 40 ms: of each of the hundred files of a first visit.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 def guard(files: int) -> None:
     """Put all this around uvicorn's protocols, once in a process of which so many files may be open."""
     knocking = Knocking(files // 4)
@@ -115,6 +127,7 @@ def guard(files: int) -> None:
     handled = WebSocketsSansIOProtocol.handle_events
 
     def connection_made(self, transport: Transport) -> None:
+        at_once(transport)
         made(self, transport)
         knocking.came(self)
 
