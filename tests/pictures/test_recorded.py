@@ -250,7 +250,7 @@ def outcome(given: bytes | np.ndarray, spec: Pictures, switches: dict[str, bool]
         "steps": digest(*steps),
         "greys": [round(float(step.image.mean()), 2) for step in found.steps],
         "things": content.things,
-        "seen": [math.nan if value is None else value for value in (content.stroke, content.thickest, content.rim)],
+        "seen": [math.nan if value is None else value for value in (content.kept, content.edges)],
         "pixels": found.picture.numel(),
     }
     return said, np.rint(255 * found.picture.numpy()).astype(np.uint8)

@@ -22,10 +22,15 @@ def grey(values: Float[np.ndarray, "h w *c"]) -> tuple[Grey, str]:
         return values, "nothing"
     planes = {"luminance": luminance(values)}
     planes |= {name: np.ascontiguousarray(values[..., i]) for i, name in enumerate(("red", "green", "blue"))}
-    spans = {name: np.ptp(_coarse(plane, 64)) for name, plane in planes.items()}
+    spans = {name: np.ptp(coarsened(plane, 64)) for name, plane in planes.items()}
     best = max(spans, key=spans.get)
     by = best if spans[best] > 3 * spans["luminance"] else "luminance"
     return planes[by], by
+
+
+def coarsened(values: Grey, side: int) -> Float[np.ndarray, "rows columns"]:
+    """The picture with at most so many pixels on its long side."""
+    return np.asarray(smaller(Image.fromarray(values), side)) if max(values.shape) > side else values
 
 
 def is_clean(ink: Grey) -> bool:
@@ -36,7 +41,7 @@ def is_clean(ink: Grey) -> bool:
 
 def is_light(ink: Grey) -> bool:
     """Whether the ground is light: by the border if that is clear, else by which side stands out in few pixels."""
-    coarse = _coarse(ink, 256)
+    coarse = coarsened(ink, 256)
     low, high = (np.percentile(_border(ink), (25, 75)) - coarse.min()) / max(np.ptp(coarse), 1e-6)
     if low > 0.6:
         return True
@@ -45,7 +50,7 @@ def is_light(ink: Grey) -> bool:
     if is_clean(ink):
         corners = ink[[0, 0, -1, -1], [0, -1, 0, -1]]
         return bool(np.median(corners) > (ink.min() + ink.max()) / 2)
-    coarse = _coarse(ink, 64)
+    coarse = coarsened(ink, 64)
     around = ndimage.median_filter(coarse, max(3, round(0.3 * max(coarse.shape))))
     return bool(np.mean((coarse - around) ** 3) < 0)
 
@@ -58,7 +63,7 @@ def unevenness(ink: Grey) -> np.float64:
 def flat(ink: Grey) -> Grey:
     """Light ink without its ground, which is the opening (what is wider than any stroke) on a coarse grid."""
     ink = ndimage.gaussian_filter(ink, max(ink.shape) / 800)  # the grain of a photo
-    coarse = _coarse(ink, 128)
+    coarse = coarsened(ink, 128)
     size = max(3, round(0.4 * max(coarse.shape)))
     pad = [(min(size, n - 1),) * 2 for n in coarse.shape]
     # Odd reflection goes on with a slope, which an opening would level at the edges.
@@ -131,11 +136,6 @@ def _border(values: Grey) -> Float[np.ndarray, " n"]:
     """The pixels at the four edges."""
     n = max(1, round(0.04 * min(values.shape)))
     return np.concatenate([values[:n].ravel(), values[-n:].ravel(), values[:, :n].ravel(), values[:, -n:].ravel()])
-
-
-def _coarse(values: Grey, side: int) -> Float[np.ndarray, "rows columns"]:
-    """The picture with at most so many pixels on its long side."""
-    return np.asarray(smaller(Image.fromarray(values), side)) if max(values.shape) > side else values
 
 
 def _extents(labels: Int[np.ndarray, "h w"]) -> list[int]:

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from vae.pictures.ground import Grey, cut_out, flat, grey, is_clean, is_light, things, unevenness, without_specks
-from vae.pictures.steps import ImageError, Preparation, Trail, fitting, place, resize
+from vae.pictures.kept import correlation, edges
+from vae.pictures.steps import Content, ImageError, Preparation, Trail, fitting, place, resize
 
 KEPT = "Not needed: it is as the model knows it"
 EMPTY = "There is nothing on this picture: draw or photograph one thing that stands out from its background."
@@ -25,6 +26,7 @@ class Sheet:
     size: tuple[int, int]  # (height, width) of the picture that the model reads
     trail: Trail
     ready: bool  # it is as the model knows it, so that nothing is done to it unasked
+    original: Grey  # as it came
     swapped: bool = False  # what looks like the ground is the ink, as the visitor wants it
     cut: bool = False  # there is no paper around the ink
     share: float = 1.0  # of the model's picture: what the ink is to fit in
@@ -102,7 +104,7 @@ class Ink(Preparation):
         trail.add("grey", f"Turned to grey by {by}", ink, picture.ndim == 3, "It is grey")
         if np.ptp(ink) < 0.03:
             raise ImageError(EMPTY)
-        sheet = Sheet(ink, (height, width), trail, self._is_ready(ink, (height, width)))
+        sheet = Sheet(ink, (height, width), trail, self._is_ready(ink, (height, width)), original=ink)
         for step in self.steps:
             step(sheet)
         return sheet.ink
@@ -153,9 +155,6 @@ class Contrast(InkStep):
 
     def __call__(self, sheet: Sheet) -> None:
         ink = sheet.ink
-        if not sheet.ready:
-            rim = float(unevenness(ink) / max(np.ptp(ink), 1e-6))
-            sheet.trail.content = replace(sheet.trail.content, rim=rim)
         apply = sheet.wants(self)
         if apply and sheet.swapped:
             ink = (ink - ink.min()) / np.ptp(ink)
@@ -184,7 +183,8 @@ class Cut(InkStep):
 
     def __call__(self, sheet: Sheet) -> None:
         if not sheet.ready:
-            sheet.trail.content = replace(sheet.trail.content, things=things(sheet.ink))
+            original, ink = sheet.original, sheet.ink
+            sheet.trail.content = Content(things(ink), correlation(original, ink), edges(original, ink))
         sheet.cut = sheet.wants(self)
         sheet.share = self.share if sheet.cut else 1.0
         sheet.take(self, cut_out(sheet.ink) if sheet.cut else sheet.ink, "Cut out the content", sheet.cut)
@@ -202,9 +202,6 @@ class Stroke(InkStep):
         mask, unit = self._enlarged(sheet)
         depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
         width = self._width(mask, depth, unit)
-        if not sheet.ready:
-            thickest = float(2 * depth.max() / unit)
-            sheet.trail.content = replace(sheet.trail.content, stroke=width, thickest=thickest)
         wanted = min(max(width, self.least), self.most)
         apply = sheet.wants(self) and abs(width - wanted) > 0.1
         ink = sheet.ink

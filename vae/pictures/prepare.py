@@ -12,6 +12,7 @@ from vae.models.spaces import Pictures
 from vae.pictures.crop import Crop
 from vae.pictures.ground import ramp, span
 from vae.pictures.ink import Background, Centre, Contrast, Cut, Fit, Ink, Invert, Layout, Specks, Stroke
+from vae.pictures.part import WHOLE, Part
 from vae.pictures.read import read, read_array
 from vae.pictures.steps import Preparation, Prepared, Trail, to_uint8
 
@@ -37,14 +38,22 @@ PREPARATIONS: dict[str, Preparation] = {
 }
 
 
-def prepare(data: bytes, spec: Pictures, switches: Mapping[str, bool] = MappingProxyType({})) -> Prepared:
+def prepare(
+    data: bytes, spec: Pictures, switches: Mapping[str, bool] = MappingProxyType({}), part: Part = WHOLE
+) -> Prepared:
     """The picture (1, c, h, w) in the bytes of a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file, as `spec` wants it.
 
-    `switches` overrides automatic decisions by step name. Raises ImageError for a picture that cannot be used and
-    ValueError for a switch that does not exist.
+    `switches` overrides automatic decisions by step name; `part` is what of the upright picture is taken. Raises
+    ImageError for a picture that cannot be used and ValueError for a switch that does not exist.
     """
     trail = _trail(spec, switches)
-    return _prepared(read(data, trail), spec, trail)
+    return _prepared(part.of(read(data, trail), trail), spec, trail)
+
+
+def upright(data: bytes) -> UInt8[np.ndarray, "h w *c"]:
+    """The picture in a file's bytes before anything else is done to it, at most 1,024 pixels on its long side; raises
+    ImageError."""
+    return read(data, Trail())
 
 
 def prepare_array(

@@ -31,15 +31,13 @@ class Step:
 class Content:
     """What was seen on the way, which tells whether a picture shows what a model knows.
 
-    `things` is how many separate things were cut out together; `stroke` how wide the lines of a drawing were, and
-    `thickest` its thickest part, in pixels of 28; `rim` how much the edge of the picture varies, from 0 for plain paper
-    to 1. None where it was not looked at.
+    `things` is how many separate things were cut out together; `kept` and `edges` how much of the original is left, by
+    `vae.pictures.kept`, from 0 to 1. None where nothing was cut out.
     """
 
     things: int | None = None
-    stroke: float | None = None
-    thickest: float | None = None
-    rim: float | None = None
+    kept: float | None = None
+    edges: float | None = None
 
 
 @dataclass(frozen=True)
