@@ -4,19 +4,24 @@ import csv
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import vae
+from tests.no_digits import four_digits
 from tests.pictures.archives import HOSTILE, archive, picture
-from vae import features
+from vae import data, features
 from vae.distributions import normal, standard_normal
+from vae.evaluate import strangers
+from vae.evaluate.strangers import saved
 from vae.pictures import files as shelf
 from vae.pictures import megapixels, prepare
 
 NAME = "mnist-2d"
+LANDSCAPE = Path(__file__).parent / "cases" / "landscape.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +60,8 @@ def test_csv_and_npz_read_back_as_they_were(model):
     table, _ = features.extract(model, shelf.uploads([("a,\n.png", picture()), ("=1+1.png", picture(3))])[0])
     rows = list(csv.DictReader(io.StringIO(features.as_csv(table).decode())))
     assert [row["file"] for row in rows] == [table.names[0], "'=1+1.png"]
-    assert list(rows[0]) == ["file", "kl_nats", "mu_0", "mu_1", "sigma_0", "sigma_1"]
+    assert list(rows[0]) == ["file", "kl_nats", "mu_0", "mu_1", "sigma_0", "sigma_1", "doubt"]
+    assert [row["doubt"] for row in rows] == table.doubt == [features.UNJUDGED] * 2
     back = np.array([[row["mu_0"], row["mu_1"]] for row in rows], dtype=np.float32)
     assert (back == table.mu.numpy()).all()
     with np.load(io.BytesIO(features.as_npz(table)), allow_pickle=False) as arrays:
@@ -63,6 +69,22 @@ def test_csv_and_npz_read_back_as_they_were(model):
         assert (arrays["mu"] == table.mu.numpy()).all()
         assert (arrays["sigma"] == table.sigma.numpy()).all()
         assert (arrays["kl_nats"] == table.kl.numpy()).all()
+        assert arrays["doubt"].tolist() == table.doubt
+
+
+def test_what_the_model_does_not_know_is_doubted_in_the_words_of_the_app(model):
+    digit = data.test_set("mnist").images[0, 0].numpy()
+    known = strangers.enlarged(digit, np.random.default_rng(0), 0.0)
+    files = [("seven.png", known), ("landscape.jpg", LANDSCAPE.read_bytes()), ("four.png", saved(four_digits()))]
+    judge = features.judge_of(NAME, model)
+    table, _ = features.extract(model, shelf.uploads(files)[0], judge=judge)
+    rows = dict(zip(table.names, table.doubt, strict=True))
+    assert rows["seven.png"] == ""
+    assert rows["landscape.jpg"]
+    assert rows["four.png"] == "4 separate things were found, and this model knows one digit at a time"
+    prepared = prepare(files[1][1], model.input_spec)
+    (verdict,) = judge(data.as_read(prepared.picture, model.input_spec), [prepared.content])
+    assert rows["landscape.jpg"] == verdict.why
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
@@ -122,12 +144,14 @@ def test_the_command_line_writes_what_the_library_computes(tmp_path, capsys, mod
     said = capsys.readouterr()
     assert "1 of 2 pictures are in" in said.out
     assert "bad.png: This is not a PNG" in said.err
-    table, _ = features.extract(model, shelf.uploads([("a.png", picture())])[0])
+    judge = features.judge_of(NAME, model)
+    table, _ = features.extract(model, shelf.uploads([("a.png", picture())])[0], judge=judge)
     if suffix == ".csv":
         assert out.read_bytes() == features.as_csv(table)
     else:
         with np.load(out) as arrays:
             assert (arrays["mu"] == table.mu.numpy()).all()
+            assert arrays["doubt"].tolist() == table.doubt
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pictures of one's own -> what a model keeps of each: mu, sigma and KL, as a table.
+"""Pictures of one's own -> what a model keeps of each: mu, sigma and KL, as a table, and whether it knows them.
 
     python -m vae.features mnist photos/ --out features.csv
     python -m vae.features mnist photos.zip --out features.csv
@@ -14,6 +14,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,22 +25,30 @@ from tqdm import tqdm
 
 from vae import data
 from vae.distributions import kl_per_dimension
+from vae.inference.familiar import Judges, Level, Verdict, judged
+from vae.latent.encodings import Company
 from vae.models import VAE, Model, checkpoint, pretrained
-from vae.pictures import ImageError, megapixels, prepare
+from vae.pictures import Content, ImageError, megapixels, prepare
 from vae.pictures.files import File, on_disk
 
 MAX_MEGAPIXELS = 1500  # of one request, as `megapixels` counts them: some 10 s of a core
 ROWS = 64  # pictures that are encoded together
+UNJUDGED = "not judged"
+Judging = Callable[[Tensor, list[Content | None]], list[Verdict]]  # of pictures (n, c, h, w), and what was seen
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """One row for each picture: q(z|x) = N(mu, diag(sigma^2)), and KL(q(z|x) || p(z)) in nats."""
+    """One row for each picture: q(z|x) = N(mu, diag(sigma^2)), and KL(q(z|x) || p(z)) in nats.
+
+    `doubt` is why a picture is probably nothing that the model knows: "" where it knows it, or UNJUDGED.
+    """
 
     names: list[str]
     mu: Float[Tensor, "n d"]
     sigma: Float[Tensor, "n d"]
     kl: Float[Tensor, " n"]
+    doubt: list[str]
 
 
 def extract(
@@ -47,36 +56,61 @@ def extract(
     files: Iterable[File],
     encode: Callable[[VAE, Tensor], tuple[Tensor, Tensor, Tensor]] | None = None,
     most: int | float = math.inf,
+    judge: Judging | None = None,
 ) -> tuple[Table, list[str]]:
     """What the model keeps of each picture that can be read, and a sentence about each that cannot.
 
-    `encode` runs `encoded` elsewhere, as on the engine's thread. A model of bits reads a picture as the app does:
-    binarised once, with the noise of the test set's seed. At most `most` megapixels are decoded, as
-    `megapixels` counts them. ValueError for a model without q(z|x) and p(z) of one layer.
+    `encode` runs `encoded` elsewhere, as on the engine's thread; `judge` says whether the model knows them. A model of
+    bits reads a picture as the app does: binarised once, with the noise of the test set's seed. At most `most`
+    megapixels are decoded, as `megapixels` counts them. ValueError for a model without q(z|x) and p(z) of one layer.
     """
     if not isinstance(model, VAE):
         raise ValueError(f"features need a model with q(z|x) and p(z) of one layer, not a {model.config.family}")
     encode = encode or encoded
-    rows, names, refused, spent = [], [], [], 0.0
+    rows, names, doubt, refused, spent = [], [], [], [], 0.0
     batch: list[Tensor] = []
+    seen: list[Content | None] = []
+
+    def finish() -> None:
+        x = torch.cat(batch)
+        rows.append(encode(model, x))
+        doubt.extend([UNJUDGED] * len(x) if judge is None else map(_doubt, judge(x, list(seen))))
+        batch.clear()
+        seen.clear()
+
     for file in files:
         try:
             content = file.read()
             spent += megapixels(content)
             if spent > most:
                 raise ImageError(f"The pictures before it had {most:.0f} megapixels, the most at once.")
-            batch.append(data.as_read(prepare(content, model.input_spec).picture, model.input_spec))
+            prepared = prepare(content, model.input_spec)
+            batch.append(data.as_read(prepared.picture, model.input_spec))
+            seen.append(prepared.content)
             names.append(file.name)
         except ImageError as error:
             refused.append(f"{file.name}: {error}")
         if len(batch) == ROWS:
-            rows.append(encode(model, torch.cat(batch)))
-            batch = []
+            finish()
     if batch:
-        rows.append(encode(model, torch.cat(batch)))
+        finish()
     empty = torch.zeros(0, model.latents)
     mu, sigma, kl = (torch.cat(parts) for parts in zip(*rows, strict=True)) if rows else (empty, empty, empty[:, 0])
-    return Table(names, mu, sigma, kl), refused
+    return Table(names, mu, sigma, kl, doubt), refused
+
+
+def _doubt(verdict: Verdict) -> str:
+    return verdict.why if verdict.level == Level.STRANGE else ""
+
+
+def judge_of(name: str, model: VAE) -> Judging | None:
+    """The judge of a model that ships; None where it has none."""
+    file = pretrained.folder_of(name) / pretrained.JUDGE
+    if not file.is_file():
+        return None
+    pictures = data.test_set(pretrained.load_card(name)["data"]["name"]).images
+    company = Company(*pretrained.load_encodings(name), pictures)
+    return partial(judged, model, company, Judges.load(file))
 
 
 @torch.inference_mode()
@@ -90,24 +124,25 @@ def encoded(model: VAE, x: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor, Te
 
 
 def as_csv(table: Table) -> bytes:
-    """One line a picture: file, kl_nats, mu_0 ..., sigma_0 ...; numbers that read back as the same float32.
+    """One line a picture: file, kl_nats, mu_0 ..., sigma_0 ..., doubt; numbers that read back as the same float32.
 
     A name that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     latents, out = range(table.mu.shape[1]), io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["file", "kl_nats", *(f"mu_{d}" for d in latents), *(f"sigma_{d}" for d in latents)])
+    writer.writerow(["file", "kl_nats", *(f"mu_{d}" for d in latents), *(f"sigma_{d}" for d in latents), "doubt"])
     values = torch.cat([table.kl[:, None], table.mu, table.sigma], 1).numpy()
-    for name, row in zip(table.names, values, strict=True):
-        writer.writerow([f"'{name}" if name[:1] in "=+-@" else name, *(f"{value:.9g}" for value in row)])
+    for name, row, doubt in zip(table.names, values, table.doubt, strict=True):
+        writer.writerow([f"'{name}" if name[:1] in "=+-@" else name, *(f"{value:.9g}" for value in row), doubt])
     return out.getvalue().encode("utf-8", "replace")
 
 
 def as_npz(table: Table) -> bytes:
-    """Arrays names (n,), mu (n, d), sigma (n, d) and kl_nats (n,); read without pickle."""
+    """Arrays names (n,), mu (n, d), sigma (n, d), kl_nats (n,) and doubt (n,); read without pickle."""
     out = io.BytesIO()
     arrays = {"mu": table.mu.numpy(), "sigma": table.sigma.numpy(), "kl_nats": table.kl.numpy()}
-    np.savez_compressed(out, names=np.array(table.names, dtype=np.str_), **arrays)
+    texts = {"names": np.array(table.names, dtype=np.str_), "doubt": np.array(table.doubt, dtype=np.str_)}
+    np.savez_compressed(out, **texts, **arrays)
     return out.getvalue()
 
 
@@ -119,8 +154,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m vae.features",
         description="Writes what a model keeps of each picture in a folder and below it: the mean mu and standard "
-        "deviation sigma of q(z|x), and KL(q(z|x) || p(z)) in nats. Pictures are prepared as the app prepares uploads; "
-        "those that cannot be read are named, and the others are written all the same.",
+        "deviation sigma of q(z|x), KL(q(z|x) || p(z)) in nats, and why it is probably nothing that the model knows: "
+        "doubt, empty where nothing says so. Pictures are prepared as the app prepares uploads; those that cannot be "
+        "read are named, and the others are written all the same.",
         epilog="example: python -m vae.features mnist photos/ --out features.csv",
     )
     parser.add_argument(
@@ -140,7 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
         from_file = options.model.endswith(".safetensors")
         model = (checkpoint.load if from_file else pretrained.load_pretrained)(options.model, options.device)
         files, left_out = on_disk(options.folder)
-        table, refused = extract(model, tqdm(files, disable=None))
+        judge = None if from_file else judge_of(options.model, model)
+        table, refused = extract(model, tqdm(files, disable=None), judge=judge)
         refused = left_out + refused
         options.out.write_bytes(FORMATS[options.out.suffix](table))
     except (ValueError, OSError) as error:
@@ -148,7 +185,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     for sentence in refused:
         print(sentence, file=sys.stderr)
-    print(f"{len(table.names)} of {len(files) + len(left_out)} pictures are in {options.out}")
+    doubts = sum(doubt not in ("", UNJUDGED) for doubt in table.doubt)
+    said = f"; {doubts} of them are probably nothing that the model knows" if doubts else ""
+    print(f"{len(table.names)} of {len(files) + len(left_out)} pictures are in {options.out}{said}")
     return 0 if table.names else 1
 
 

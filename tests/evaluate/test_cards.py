@@ -20,7 +20,7 @@ def test_the_recipe_in_the_code_is_the_one_that_made_the_weights(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_card_tells_of_the_training_what_the_weights_do_and_the_model_serves_as_the_recipe_says(name):
-    card, weights = pretrained.load_card(name), pretrained._folder(name) / checkpoint.WEIGHTS
+    card, weights = pretrained.load_card(name), pretrained.folder_of(name) / checkpoint.WEIGHTS
     assert card["training"] == checkpoint.training_facts(weights)
     assert card["training"]["epochs"] == recipe_from(card["training"]["recipe"]).epochs
     assert checkpoint.load(weights, "cpu").config == RECIPES[name].kept

@@ -77,6 +77,7 @@ DAMAGES = [
     *(("model.safetensors", how) for how in (truncated, garbage, empty, not_numbers, of_another)),
     *(("card.json", how) for how in (truncated, garbage, empty, deep, without_numbers, of_no_data, of_another)),
     *(("encodings.safetensors", how) for how in (truncated, garbage, empty, gone, not_numbers, of_another)),
+    *(("judge.safetensors", how) for how in (truncated, garbage, empty, not_numbers)),
 ]
 EACH = pytest.mark.parametrize(("file", "how"), DAMAGES, ids=[f"{file}, {how.__name__}" for file, how in DAMAGES])
 

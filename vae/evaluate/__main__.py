@@ -2,12 +2,14 @@
 
 python -m vae.evaluate mnist                     measure pretrained/mnist again
 python -m vae.evaluate mnist --run runs/mnist    take the weights from a training run first
+python -m vae.evaluate mnist --judge             only make its judge anew, from the encodings that are there
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from vae.evaluate import judge
 from vae.evaluate.bounds import CHAPTER_PICTURES, PICTURES
 from vae.evaluate.card import ships_in, take, write_card
 from vae.models import pretrained
@@ -29,8 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
         help="random test pictures for the IWAE bound and for log p(x), all other numbers take the whole set "
         f"(default: {PICTURES}, of a chapter's model {CHAPTER_PICTURES})",
     )
+    parser.add_argument(
+        "--judge", action="store_true", help="only make what tells pictures that the model knows from others; a minute"
+    )
     options = parser.parse_args(arguments)
     try:
+        if options.judge:
+            judge.make(options.name).save(pretrained.folder_of(options.name) / pretrained.JUDGE)
+            return 0
         folder = take(options.run, options.name) if options.run else ships_in(options.name)
         usual = PICTURES if folder.parent == pretrained.PRETRAINED else CHAPTER_PICTURES
         numbers = write_card(folder, usual if options.pictures is None else options.pictures)["numbers"]

@@ -12,6 +12,7 @@ from PIL import Image
 
 from vae import data
 from vae.distributions import standard_normal
+from vae.evaluate import judge
 from vae.evaluate.bounds import PICTURES, SEED
 from vae.evaluate.measures import measured, subject
 from vae.models import VAE, Model, checkpoint, pretrained
@@ -87,6 +88,7 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
         save_tensors(encodings, folder / pretrained.ENCODINGS)
         with whole(folder / pretrained.THUMBNAILS) as draft:
             thumbnails(model).save(draft, optimize=True)
+        judge.make(folder.name).save(folder / pretrained.JUDGE)
     with whole(folder / pretrained.CARD) as draft:
         draft.write_text(json.dumps(card, indent=1) + "\n")
     return card

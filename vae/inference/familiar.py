@@ -1,84 +1,163 @@
-"""Whether a picture is one that a model knows: judged by where it is encoded, and by what was seen while preparing it.
+"""Whether a picture is one that a model knows: one word, why, and what to do.
 
-The ELBO cannot tell: a white disc is cheaper to describe than any digit. So a picture is held against the test set's
-own: how much KL it takes, how far its nearest encoding lies, how badly it is redrawn. Each of them has a share of
-the test pictures that are stranger; the smallest of the three shares is the picture's own, and it is in doubt where
-that is below what only `FLAGGED` of the test pictures fall short of.
+The ELBO cannot tell: a white disc is cheaper to describe than any digit. So a judge looks at all of
+`vae.inference.looks.MEASURES`. Each is replaced by its normal score among pictures that the model knows, and a weighted
+sum of the scores and of their squares says how strange a picture is; `vae.evaluate.judge` finds the weights. What
+counts is the share of pictures that the model knows which are at least as strange.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vae.inference.record import Sketch
+from vae.inference.looks import BY_CONTENT, MEASURES, measured
+from vae.inference.record import sketch
 from vae.latent.encodings import Company
-from vae.models import out_of_reach
+from vae.models import VAE, out_of_reach
+from vae.models.checkpoint import read
+from vae.models.files import save_tensors
 from vae.pictures import Content
 
-FLAGGED = 0.04  # of the pictures that a model knows; what is seen in the preparation may flag a few more
-SAMPLE = 2000  # test pictures that are measured
-FILLED, LINE, RIM = 8.0, 0.9, 0.06  # what is thicker is no line; what is thinner, on an uneven ground, no drawing
+# Of the pictures that a model knows: these are taken for strangers, and these are called unusual. At most a twentieth
+# is to be taken for strangers, and the limit itself, found on some hundreds of pictures, may be a percent off.
+FLAGGED, UNUSUAL = 0.035, 0.2
+OTHERWISE = "Try another picture or another model, or train a model on such pictures."
+FAR = 6.0  # how much a score goes on beyond the last picture that the model knows
+SORTS = ("prepared", "bare")
+BATCH = 32  # pictures that are measured together
 NOUNS = {"digit": "digit", "garment": "garment"}  # of a preparation: what its models know
 
+# Of each measure: what is said where it is far below that of most known pictures, and where it is far above; where
+# nothing is, that side is never strange.
+REASONS: dict[str, tuple[str, str]] = {
+    "kl": ("its latents tell less about it than about", "it takes more to describe than"),
+    "reconstruction": ("the model redraws it worse than", "the model redraws it more easily than"),
+    "reconstruction_per_ink": (
+        "for its ink, the model redraws it worse than",
+        "for its ink, it is redrawn better than",
+    ),
+    "neighbours": ("", "the nearest test pictures are farther away than for"),
+    "drift": ("", "encoded again, what comes back lands farther away than for"),
+    "error": ("", "what comes back differs from it more than for"),
+    "ink": ("there is less ink on it than on", "there is more ink on it than on"),
+    "thickness": ("its thickest part is thinner than in", "its thickest part is thicker than in"),
+    "mean_thickness": ("it is thinner than", "it is thicker than"),
+    "extent": ("it is smaller than", "it is larger than"),
+    "fill": ("it fills less of its box than", "it fills more of its box than"),
+    "core": ("less of it lies inside than in", "more of it lies inside than in"),
+    "outline": ("its outline is shorter than that of", "its outline is longer than that of"),
+    "things": ("", "it is in more pieces than"),
+    "kept": ("preparing it lost more of it than of", ""),
+    "edges": ("preparing it lost more of its edges than of", ""),
+}
+
+
+class Level(Enum):
+    """How well a model knows a picture, in a word."""
+
+    TYPICAL = "typical"
+    UNUSUAL = "unusual"
+    STRANGE = "strange"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How well a model knows a picture: `share` of the pictures that it knows are at least as strange.
+
+    `sentence` says it in words; `why` is half a sentence and `advice` one, both empty for a typical picture.
+    """
+
+    level: Level
+    share: float
+    sentence: str
+    why: str = ""
+    advice: str = ""
+
 
 @dataclass(frozen=True, eq=False)
-class Measures:
-    """Of pictures, row by row: KL(q(z|x) || p(z)), E_q[log p(x|z)], both nats, and the distance of mu to the nearest
-    other encoding by `Company.metric`."""
+class Judge:
+    """What tells pictures that a model knows from others: quantiles of each measure over known pictures, the weights
+    of normal scores and of their squares, and the sums of other known pictures, ascending."""
 
-    kl: Float[Tensor, " n"]
-    reconstruction: Float[Tensor, " n"]
-    distance: Float[Tensor, " n"]
+    knots: Float[Tensor, "k f"]
+    weights: Float[Tensor, "2 f"]
+    known: Float[Tensor, " m"]
+
+    def normal_scores(self, measures: Float[Tensor, "n f"]) -> Float[Tensor, "n f"]:
+        """Where each measure lies among known pictures, as the quantile of a standard normal; beyond the last of them
+        it goes on as their tail is long, by FAR at most. 0, as for the most usual, where nothing was measured."""
+        knots, found = self.knots.T.contiguous(), measures.T.contiguous()
+        before, upto = torch.searchsorted(knots, found), torch.searchsorted(knots, found, right=True)
+        scores = torch.special.ndtri((before + upto + 1) / (2 * (len(self.knots) + 1)))
+        rows = [round(share * (len(self.knots) - 1)) for share in (0, 0.01, 0.16, 0.84, 0.99, 1)]
+        least, low, lower, upper, high, most = (self.knots[row][:, None] for row in rows)
+        between = 1.33  # standard deviations of a normal between these quantiles
+        above = between * (found - most) / (high - upper).clamp(min=1e-6)
+        below = between * (least - found) / (lower - low).clamp(min=1e-6)
+        scores = (scores + above.clamp(0, FAR) - below.clamp(0, FAR)).nan_to_num(0.0).T
+        low_counts, high_counts = (torch.tensor([bool(says[side]) for says in REASONS.values()]) for side in (0, 1))
+        return torch.where(scores < 0, scores * low_counts, scores * high_counts)
+
+    def parts(self, measures: Float[Tensor, "n f"]) -> Float[Tensor, "n f"]:
+        """What each measure adds to how strange a picture is."""
+        scores = self.normal_scores(measures)
+        return scores * self.weights[0] + scores.square() * self.weights[1]
+
+    def shares(self, measures: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
+        """The share of known pictures that are at least as strange."""
+        return 1 - torch.searchsorted(self.known, self.parts(measures).sum(1)) / len(self.known)
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """By their names."""
+        return {"knots": self.knots, "weights": self.weights, "known": self.known}
 
 
 @dataclass(frozen=True, eq=False)
-class Usual:
-    """`Measures` of random test pictures, each sorted, the share below which a picture is in doubt, and how little of a
-    test picture is ink at least, from 0 to 1."""
+class Judges:
+    """One for pictures that were prepared, and one for those of which nothing but the bits is known."""
 
-    kl: Float[Tensor, " n"]
-    reconstruction: Float[Tensor, " n"]
-    distance: Float[Tensor, " n"]
-    least: float
-    ink: float
+    prepared: Judge
+    bare: Judge
 
-    def shares(self, found: Measures) -> Float[Tensor, "3 n"]:
-        """The share of test pictures with at least as much KL, as bad a reconstruction, as far a neighbour."""
-        return torch.stack(
-            [
-                1 - torch.searchsorted(self.kl, found.kl) / len(self.kl),
-                torch.searchsorted(self.reconstruction, found.reconstruction, right=True) / len(self.reconstruction),
-                1 - torch.searchsorted(self.distance, found.distance) / len(self.distance),
-            ]
-        )
+    def of(self, measures: Float[Tensor, "1 f"]) -> Judge:
+        """The one for a picture."""
+        contents = measures[:, -len(BY_CONTENT) :]
+        return self.bare if contents.isnan().all() else self.prepared
 
+    def shares(self, measures: Float[Tensor, "n f"]) -> Float[Tensor, " n"]:
+        """The share of known pictures that are at least as strange, of each."""
+        found = [self.of(row).shares(row) for row in measures.split(1)]
+        return torch.cat(found) if found else torch.zeros(0)
 
-def usual(company: Company, reconstruction: Float[Tensor, " n"], seed: int = 0) -> Usual:
-    """What a model makes of the pictures it knows: `SAMPLE` random ones of the test set, each under all others."""
-    rows = torch.randperm(len(company), generator=torch.Generator().manual_seed(seed))[:SAMPLE]
-    found = of_the_set(company, reconstruction, rows)
-    ink = float(company.pictures[rows].flatten(1).float().mean(1).min() / 255)
-    kept = Usual(*(part.sort().values for part in (found.kl, found.reconstruction, found.distance)), least=0.0, ink=ink)
-    return replace(kept, least=float(kept.shares(found).amin(0).quantile(FLAGGED)))
+    def save(self, path: Path) -> None:
+        """Write them; OSError where that fails."""
+        tensors = {f"{word}.{name}": tensor for word in SORTS for name, tensor in getattr(self, word).tensors.items()}
+        save_tensors(tensors, path, {"measures": " ".join(MEASURES)})
 
-
-def of_the_set(company: Company, reconstruction: Float[Tensor, " n"], rows: Tensor) -> Measures:
-    """The measures of pictures of the test set, as they would be if each were none of it."""
-    mu, sigma = company.mu[rows], company.sigma[rows]
-    distances = torch.cdist(company.measured[rows], company.measured).kthvalue(2).values  # the first is its own
-    return Measures(_kl(mu, sigma), reconstruction[rows], distances)
-
-
-def measured(company: Company, seen: Sketch) -> Measures:
-    """The measures of pictures that are not of the test set."""
-    distances = torch.cdist(seen.mu @ company.yardstick, company.measured).amin(1)
-    return Measures(_kl(seen.mu, seen.sigma), seen.reconstruction, distances)
+    @classmethod
+    def load(cls, path: Path) -> "Judges":
+        """Read them; ValueError where they are damaged, or of other measures."""
+        metadata, tensors = read(path)
+        if metadata.get("measures") != " ".join(MEASURES):
+            raise ValueError(f"{path} is no judge of these measures; `python -m vae.evaluate` makes one")
+        try:
+            parts = {word: [tensors[f"{word}.{name}"] for name in ("knots", "weights", "known")] for word in SORTS}
+        except KeyError as error:
+            raise ValueError(f"{path} lacks {error}") from None
+        for knots, weights, known in parts.values():
+            shapes = (knots.shape[1:], weights.shape, known.ndim)
+            finite = all(tensor.isfinite().all() for tensor in (knots, weights, known))
+            if shapes != ((len(MEASURES),), (2, len(MEASURES)), 1) or not finite or not len(known):
+                raise ValueError(f"{path} is damaged")
+        return cls(*(Judge(*three) for three in parts.values()))
 
 
-def _kl(mu: Float[Tensor, "b d"], sigma: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
-    return (0.5 * (mu.square() + sigma.square() - 1) - sigma.log()).sum(1)
+# ---- verdicts ----
 
 
 def noun(preparation: str) -> str:
@@ -86,44 +165,45 @@ def noun(preparation: str) -> str:
     return NOUNS.get(preparation, "picture")
 
 
-def doubt(
-    preparation: str,
-    content: Content | None,
-    known: Usual,
-    company: Company,
-    x: Float[Tensor, "1 c h w"],
-    seen: Sketch,
-) -> str | None:
-    """Why one picture is probably nothing that the model knows, as half a sentence; None where nothing says so.
-
-    `content` is what the preparation of x saw, where there was one, and `seen` what the model makes of x.
-    """
-    if float(x.mean()) < known.ink / 2:
-        return "there is next to nothing on it"
-    if content is not None and (why := _seen(content, noun(preparation))):
-        return why
-    if out_of_reach(seen.mu, seen.sigma).any():
-        return "it lies far outside what this model knows, and its place was cut off at the edge"
-    shares = known.shares(measured(company, seen))[:, 0]
-    if float(shares.min()) >= known.least:
-        return None
-    reasons = (
-        "it takes more to describe than",
-        "the model redraws it worse than",
-        "the nearest test picture is farther away than for",
-    )
-    share = min(99.9, 100 * (1 - float(shares.min())))
-    return f"{reasons[int(shares.argmin())]} {share:.1f} % of real {noun(preparation)}s"
+@torch.inference_mode()
+def judged(
+    model: VAE, company: Company, judges: Judges, x: Float[Tensor, "n c h w"], contents: list[Content | None]
+) -> list[Verdict]:
+    """How well a model knows each picture; `contents` is what its preparation saw, where it had one."""
+    found = []
+    for start, part in zip(range(0, len(x), BATCH), x.split(BATCH), strict=False):
+        seen, beside = sketch(model, part), contents[start : start + BATCH]
+        measures = measured(model, company, part, seen, beside)
+        far = out_of_reach(seen.mu, seen.sigma).tolist()
+        rows = zip(measures.split(1), far, beside, strict=True)
+        thing = noun(model.input_spec.preparation)
+        found += [_verdict(judges.of(row), row, is_far, content, thing) for row, is_far, content in rows]
+    return found
 
 
-def _seen(content: Content, thing: str) -> str | None:
-    """What the preparation saw that no picture of the model's kind shows."""
-    if content.things is not None and content.things > 1:
-        return f"{content.things} separate things were found, and this model knows one {thing} at a time"
-    if content.stroke is None or content.thickest is None or content.rim is None:
-        return None
-    if content.thickest > FILLED:
-        return f"its shapes are filled, and a {thing} is drawn with lines"
-    if content.stroke < LINE and content.rim > RIM:
-        return "no line stands out clearly from a plain ground"
-    return None
+def _verdict(
+    judge: Judge, measures: Float[Tensor, "1 f"], is_far: bool, content: Content | None, thing: str
+) -> Verdict:
+    share = float(judge.shares(measures))
+    if share >= UNUSUAL and not is_far:
+        return Verdict(Level.TYPICAL, share, f"A typical {thing}.")
+    strongest = MEASURES[int(judge.parts(measures)[0].argmax())]
+    why = _said(judge, measures, strongest, thing)
+    if share >= FLAGGED and not is_far:
+        return Verdict(Level.UNUSUAL, share, f"An unusual {thing}.", why)
+    advice = f"Cut the picture to one {thing} on a plain ground." if strongest in BY_CONTENT else OTHERWISE
+    if content is not None and content.things is not None and content.things > 1:
+        why = f"{content.things} separate things were found, and this model knows one {thing} at a time"
+        advice = "Cut the picture to one of them."
+    elif is_far:
+        why, advice = "it lies far outside what this model knows, and its place was cut off at the edge", OTHERWISE
+    return Verdict(Level.STRANGE, share, f"Probably no {thing}.", why, advice)
+
+
+def _said(judge: Judge, measures: Float[Tensor, "1 f"], name: str, thing: str) -> str:
+    """Half a sentence about one measure, with the share of known pictures that are beyond it."""
+    column = MEASURES.index(name)
+    value, knots = float(measures[0, column]), judge.knots[:, column]
+    is_high = float(judge.normal_scores(measures)[0, column]) > 0
+    beyond = float(((knots < value) if is_high else (knots > value)).float().mean())
+    return f"{REASONS[name][is_high]} {min(99.9, 100 * beyond):.1f} % of real {thing}s"

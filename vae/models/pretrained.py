@@ -23,6 +23,7 @@ SAID = {
     "limits": list,
 }
 ENCODINGS, CARD, THUMBNAILS = "encodings.safetensors", "card.json", "thumbnails.png"
+JUDGE = "judge.safetensors"  # what tells pictures that the model knows from others: vae.inference.familiar
 
 
 def list_pretrained(chapters: bool = False) -> list[str]:
@@ -38,7 +39,7 @@ def folders(chapters: bool = False) -> list[Path]:
 
 def load_pretrained(name: str, device: str = "auto") -> Model:
     """A frozen model in eval mode; ValueError names what there is if `name` is unknown."""
-    return load(_folder(name) / WEIGHTS, device)
+    return load(folder_of(name) / WEIGHTS, device)
 
 
 def load_card(name: str) -> dict:
@@ -46,7 +47,7 @@ def load_card(name: str) -> dict:
 
     ValueError where it cannot be read, or lacks what every card says.
     """
-    return read_card(_folder(name))
+    return read_card(folder_of(name))
 
 
 def read_card(folder: Path) -> dict:
@@ -68,13 +69,13 @@ def read_card(folder: Path) -> dict:
 
 def load_encodings(name: str) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
     """(mu, sigma) of q(z|x) for every test picture, in the test set's order."""
-    tensors = read_encodings(_folder(name))
+    tensors = read_encodings(folder_of(name))
     return tensors["mu"], tensors["sigma"]
 
 
 def load_reconstructions(name: str) -> Float[Tensor, " n"]:
     """E_q[log p(x|z)] of every test picture, nats, in the test set's order: the card's estimate."""
-    return read_encodings(_folder(name))["reconstruction"]
+    return read_encodings(folder_of(name))["reconstruction"]
 
 
 def read_encodings(folder: Path) -> dict[str, Tensor]:
@@ -96,7 +97,8 @@ def shown(error: ValueError) -> str:
     return str(error).replace(str(PRETRAINED), "pretrained")
 
 
-def _folder(name: str) -> Path:
+def folder_of(name: str) -> Path:
+    """Where a pretrained model lies; ValueError names what there is if `name` is unknown."""
     if name in list_pretrained():
         return PRETRAINED / name
     if name in list_pretrained(chapters=True):

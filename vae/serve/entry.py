@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from vae import data
+from vae.inference.familiar import Judges
 from vae.latent.encodings import Company
 from vae.models import Config, Model, checkpoint
 from vae.models.spaces import Pictures
@@ -87,10 +88,12 @@ class Entry:
 
 
 class Encoded(NamedTuple):
-    """The encoded test set where there is one, and E_q[log p(x|z)] of its pictures (n,), nats: the card's estimate."""
+    """The encoded test set where there is one, E_q[log p(x|z)] of its pictures (n,), nats: the card's estimate; what
+    tells pictures like them from others."""
 
     company: Company | None = None
     reconstructions: Tensor | None = None
+    judges: Judges | None = None
 
 
 class Loaded:
@@ -98,7 +101,7 @@ class Loaded:
 
     def __init__(self, entry: Entry, model: Model, encoded: Encoded, precision: Precision | None, decoder: Model):
         self.entry, self.model = entry, model
-        self.company, self.reconstructions = encoded
+        self.company, self.reconstructions, self.judges = encoded
         self.precision, self.decoder = precision, decoder  # `decoder` is for pictures without numbers
         weights = {id(weight): weight.nbytes for one in (model, decoder) for weight in one.parameters()}
         self.bytes = sum(weights.values()) + (self.company.bytes if self.company else 0)

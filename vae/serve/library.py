@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from vae import data
+from vae.inference.familiar import Judges
 from vae.latent.encodings import Company
 from vae.models import checkpoint, pretrained
 from vae.serve.asked import PASSING, PICTURES, PLACES
@@ -201,7 +202,9 @@ def load(entry: Entry, device: str) -> Loaded:
             raise ValueError(
                 f"the encodings of {entry.name} are {tuple(mu.shape)}, not {(len(pictures), model.latents)}"
             )
-        encoded = Encoded(Company(mu, sigma, pictures), tensors["reconstruction"])
+        file = entry.folder / pretrained.JUDGE
+        judges = Judges.load(file) if file.is_file() else None
+        encoded = Encoded(Company(mu, sigma, pictures), tensors["reconstruction"], judges)
     timed = entry.lacks(Can.MOVE, Can.DRAW, Can.READ) is None  # decoded by z alone
     return Loaded(entry, model, encoded, *(fastest(model) if timed else (None, model)))
 

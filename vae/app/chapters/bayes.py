@@ -6,6 +6,7 @@ import streamlit as st
 import torch
 
 from vae.app import look
+from vae.app.chapters import likelihood
 from vae.app.components import posterior
 from vae.app.live import wire
 from vae.app.look import ledger
@@ -82,4 +83,5 @@ def show(entry: Entry) -> dict[str, str] | None:
     if shown != entry:
         st.caption(f"Shown is {shown.title}; Refine q works on {entry.title}.")
     beside(entry, shown)
+    likelihood.aside(entry)
     return said(entry)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 import streamlit as st
+from torch import Tensor
 
 from vae.app import look
 from vae.app.components import accuracy as component
@@ -11,7 +12,9 @@ from vae.app.session import inputs, picker, sources
 from vae.data import Dataset
 from vae.distributions import kl_per_dimension, normal, standard_normal
 from vae.evaluate import probe
-from vae.features import FORMATS, MAX_MEGAPIXELS, Table, encoded, extract
+from vae.features import FORMATS, MAX_MEGAPIXELS, UNJUDGED, Table, encoded, extract
+from vae.inference.familiar import Verdict, judged
+from vae.pictures import Content
 from vae.pictures.files import MAX_FILES, File, uploads
 from vae.serve.capabilities import Can
 from vae.serve.engine import engine
@@ -121,9 +124,17 @@ def features(entry: Entry, files: Iterable) -> tuple[Table, list[str]]:
     before = st.session_state.get("features.table")
     if before is None or before[0] != key:
         readable, refused = uploads((file.name, file.getvalue()) for file in files)
-        model = library().lease(entry).model
+        loaded = library().lease(entry)
+
+        def judge(x: Tensor, contents: list[Content | None]) -> list[Verdict]:
+            return engine().compute(judged, loaded.model, loaded.company, loaded.judges, x, contents)
+
         table, more = extract(
-            model, followed(readable), lambda model, x: engine().compute(encoded, model, x), MAX_MEGAPIXELS
+            loaded.model,
+            followed(readable),
+            lambda model, x: engine().compute(encoded, model, x),
+            MAX_MEGAPIXELS,
+            judge if loaded.judges else None,
         )
         before = st.session_state["features.table"] = (key, table, refused + more)
     return before[1:]
@@ -143,7 +154,11 @@ def export(entry: Entry) -> None:
                     st.download_button(
                         f"Download {word}", write(table), file, on_click="ignore", icon=":material/download:"
                     )
-        st.caption(f"{len(table.names)} read: file name, KL in nats, μ and σ of {table.mu.shape[1]} latents each.")
+        doubts = sum(doubt not in ("", UNJUDGED) for doubt in table.doubt)
+        st.caption(
+            f"{len(table.names)} read: file name, KL in nats, μ and σ of {table.mu.shape[1]} latents each, and a doubt "
+            f"where a picture is probably nothing that the model knows, as with {doubts} of them."
+        )
         if refused:
             with st.container(height=160 if len(refused) > 4 else "content", border=True):
                 st.text("\n".join(refused))

@@ -227,7 +227,7 @@ def features(entry: Entry) -> None:
 def marks(entry: Entry, given: inputs.Input) -> list[dict]:
     """The posteriors to draw: the current input's, called x, and those of the visitor's own pictures."""
     own = [(UPLOAD, "your picture"), (DRAWING, "your drawing")]
-    own += [(parse(address), word) for address, word in inputs.brought(entry).items()]
+    own += [(parse(address), one.name) for address, one in inputs.brought(entry).items()]
     shown, labels = [given], ["x"]
     for one, word in [(inputs.find(entry, picture), word) for picture, word in own]:
         if one is None:

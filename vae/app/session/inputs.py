@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -14,7 +15,7 @@ from torch import Tensor
 from vae import data
 from vae.app.session import kept, link, state
 from vae.app.session.ids import DRAWING, LONGEST, UPLOAD, Example, Given, Id, Own, Sample, parse
-from vae.pictures import ImageError, Prepared, prepare, prepare_array
+from vae.pictures import Content, ImageError, Prepared, prepare, prepare_array
 from vae.serve import asked
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -27,13 +28,22 @@ OPENS_WITH = 2  # the class of the example that is there at first
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """A picture in [0, 1] as it was prepared, the x that the model reads of it, and how it was prepared, if it was."""
+    """A picture in [0, 1] as it was prepared, the x that the model reads of it, how it was prepared, if it was, and
+    what was seen then, however long ago."""
 
     id: Id
     name: str
     picture: Float[Tensor, "1 c h w"]
     x: Float[Tensor, "1 c h w"]
     prepared: Prepared | None = None
+    content: Content | None = None
+
+
+class Brought(NamedTuple):
+    """What is remembered of a picture of the visitor's own: its name, and what was seen when it was prepared."""
+
+    name: str
+    content: Content | None = None
 
 
 # ---- which one it is ----
@@ -110,15 +120,22 @@ def _sample(entry: Entry, picture: Sample) -> Input:
 
 def _given(entry: Entry, picture: Given) -> Input | None:
     x = picture.picture(entry.pictures)
-    return None if x is None else Input(picture, _word(entry, picture), x, x)
+    if x is None:
+        return None
+    known = _known(entry, picture)
+    return Input(picture, known.name, x, x, content=known.content)
 
 
-def _word(entry: Entry, picture: Given) -> str:
-    """What a picture that is known by its bits is called: the visitor's own is no picture from a link."""
+def _known(entry: Entry, picture: Given) -> Brought:
+    """What is known of a picture beside its bits: what it is called, and what was seen when it was prepared.
+
+    The visitor's own is no picture from a link.
+    """
     if str(picture) in brought(entry):
         return brought(entry)[str(picture)]
     own = (find(entry, one) for one in (UPLOAD, DRAWING))
-    return next((one.name for one in own if one and address(one) == str(picture)), "a picture from a link")
+    known = (Brought(one.name, one.content) for one in own if one and address(one) == str(picture))
+    return next(known, Brought("a picture from a link"))
 
 
 def _own(entry: Entry, picture: Own) -> Input | None:
@@ -147,11 +164,11 @@ def uploaded(entry: Entry, place: str = "upload") -> Input | None:
     if not st.session_state.get(place):
         return None
     file_id, content = st.session_state[place]
-    switches = state.switches(file_id, entry.pictures.preparation)
-    key = (file_id, entry.pictures, tuple(sorted(switches.items())))
+    switches, part = state.switches(file_id, entry.pictures.preparation), state.part(file_id)
+    key = (file_id, entry.pictures, tuple(sorted(switches.items())), part)
     before = st.session_state.get(f"{place}.prepared")
     if before is None or before[0] != key:  # a photo takes half a second, and every page asks for it
-        before = st.session_state[f"{place}.prepared"] = (key, prepare(content, entry.pictures, switches))
+        before = st.session_state[f"{place}.prepared"] = (key, prepare(content, entry.pictures, switches, part))
     return _prepared("your picture", before[1], entry, UPLOAD if place == "upload" else None)
 
 
@@ -171,7 +188,7 @@ def from_canvas(entry: Entry, canvas: bytes, picture: Id | None = None) -> Input
 def _prepared(word: str, prepared: Prepared, entry: Entry, picture: Id | None) -> Input:
     """A prepared picture as an input of a model; without an id of its own it is known by its bits."""
     x = data.as_read(prepared.picture, entry.pictures)
-    return Input(picture or Given.of(x), word, prepared.picture, x, prepared)
+    return Input(picture or Given.of(x), word, prepared.picture, x, prepared, prepared.content)
 
 
 def as_canvas(text: object) -> bytes | None:
@@ -219,12 +236,13 @@ def is_kept_by_link(entry: Entry, lost: object) -> bool:
 def remember(entry: Entry, given: Input) -> None:
     """Keep in mind that a picture is the visitor's own, for as long as the session lasts: the map shows it."""
     known, here = brought(entry), address(given)
+    taken = {one.name for one in known.values()}
     words = [given.name, *(f"{given.name} {number}" for number in range(2, KEPT + 2))]
-    word = known.get(here) or next(word for word in words if word not in known.values())
-    others = [(other, called) for other, called in known.items() if other != here]
-    st.session_state[f"brought.{entry.dataset.name}"] = dict([*others, (here, word)][-KEPT:])
+    own = known.get(here) or Brought(next(word for word in words if word not in taken), given.content)
+    others = [(other, one) for other, one in known.items() if other != here]
+    st.session_state[f"brought.{entry.dataset.name}"] = dict([*others, (here, own)][-KEPT:])
 
 
-def brought(entry: Entry) -> dict[str, str]:
-    """The remembered pictures of the visitor's own: their addresses, and what they are called."""
+def brought(entry: Entry) -> dict[str, Brought]:
+    """The remembered pictures of the visitor's own by their addresses."""
     return st.session_state.get(f"brought.{entry.dataset.name}", {})

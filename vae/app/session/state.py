@@ -1,6 +1,8 @@
-"""Small state that survives a change of page: counts, and steps of a preparation switched by hand."""
+"""Small state that survives a change of page: counts, steps of a preparation switched by hand, the part of a file."""
 
 import streamlit as st
+
+from vae.pictures import WHOLE, Part
 
 
 def counted(key: str) -> int:
@@ -23,3 +25,23 @@ def switch(file_id: str, preparation: str, step: str, key: str) -> None:
     kept = {place: steps for place, steps in st.session_state.get("switches", {}).items() if place[0] == file_id}
     chosen = switches(file_id, preparation) | {step: st.session_state[key]}
     st.session_state["switches"] = kept | {(file_id, preparation): chosen}
+
+
+def part(file_id: str) -> Part:
+    """The part of an uploaded file that the visitor chose; at first the whole picture."""
+    return st.session_state.get("part", {}).get(file_id, WHOLE)
+
+
+def as_part(box: object) -> Part | None:
+    """The part that a browser means by four numbers; None for anything else."""
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
+        return None
+    try:
+        return Part(*map(float, box))
+    except ValueError:
+        return None
+
+
+def take_part(file_id: str, part: Part) -> None:
+    """Another part of a file; those of earlier files are forgotten."""
+    st.session_state["part"] = {file_id: part}

@@ -1,50 +1,56 @@
-"""Whether the model knows a picture: one sentence, wherever somebody's own picture is used."""
+"""Whether the model knows a picture: a sentence or two, wherever somebody's own picture is used."""
 
 import streamlit as st
 from torch import Tensor
 
+from vae.app import look
 from vae.app.look.keys import KEYS
-from vae.app.session import inputs, kept
-from vae.app.session.ids import Example, Sample
+from vae.app.session import inputs
+from vae.app.session.ids import UPLOAD, Example, Sample
 from vae.inference import familiar
-from vae.inference.familiar import Usual
+from vae.inference.familiar import Level, Verdict
 from vae.pictures import Content
-from vae.serve import asked
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
 from vae.serve.library import library
 
 
-@kept.of_model
-def usual(entry: Entry) -> Usual:
-    """What the model makes of the test set's pictures."""
-    loaded = library().lease(entry)
-    return engine().compute(familiar.usual, loaded.company, loaded.reconstructions)
-
-
 @st.cache_data(show_spinner=False, max_entries=256, hash_funcs=KEYS | {Content: repr})
-def reason(entry: Entry, x: Tensor, content: Content | None) -> str | None:
-    """Why a picture is probably nothing that the model knows; None where nothing says so."""
+def judged(entry: Entry, x: Tensor, content: Content | None) -> Verdict | None:
+    """How well the model knows a picture; None where it has no judge."""
     loaded = library().lease(entry)
-    seen = engine().answer(asked.SKETCH, loaded, x)
-    preparation = entry.pictures.preparation
-    return engine().compute(familiar.doubt, preparation, content, usual(entry), loaded.company, x, seen)
-
-
-def about(entry: Entry, given: inputs.Input) -> str | None:
-    """The sentence about a picture of the visitor's own; None where the model knows it. Others it knows."""
-    if isinstance(given.id, Example | Sample):
+    if loaded.judges is None:
         return None
-    why = reason(entry, given.x, given.prepared.content if given.prepared else None)
-    noun = familiar.noun(entry.pictures.preparation)
-    return why and (
-        f"This is probably no {noun} like those that the model learned from: {why}. "
-        "What comes back is the nearest thing that it knows."
+    return engine().compute(familiar.judged, loaded.model, loaded.company, loaded.judges, x, [content])[0]
+
+
+def about(entry: Entry, given: inputs.Input) -> Verdict | None:
+    """How well the model knows a picture of the visitor's own; None for others, which are its own."""
+    return None if isinstance(given.id, Example | Sample) else judged(entry, given.x, given.content)
+
+
+def warning(entry: Entry, verdict: Verdict, given: inputs.Input) -> str:
+    """The sentences about a picture that the model does not know."""
+    how = " Drag a box on your picture, on Reconstruct, to cut it." if given.id == UPLOAD else ""
+    return (
+        f"This is probably no {familiar.noun(entry.pictures.preparation)} like those that the model learned from: "
+        f"{verdict.why}. What comes back is the nearest thing that it knows. {verdict.advice}{how}"
     )
 
 
 def show(entry: Entry, *given: inputs.Input) -> None:
-    """The sentences about these pictures, where there are any."""
-    for sentence in dict.fromkeys(about(entry, one) for one in given):
-        if sentence:
-            st.warning(sentence, icon=":material/help:")
+    """The sentences about those of these pictures that the model does not know."""
+    found = ((one, about(entry, one)) for one in given)
+    strange = [warning(entry, verdict, one) for one, verdict in found if verdict and verdict.level == Level.STRANGE]
+    for sentences in dict.fromkeys(strange):
+        st.warning(sentences, icon=":material/help:")
+
+
+def show_word(entry: Entry, given: inputs.Input) -> None:
+    """The same, and a word about a picture that the model does know."""
+    show(entry, given)
+    verdict = about(entry, given)
+    if verdict and verdict.level != Level.STRANGE:
+        thing = familiar.noun(entry.pictures.preparation)
+        share = f"{100 * verdict.share:.0f} of 100 real {thing}s are at least as strange to this model"
+        st.html(look.note(f"{verdict.sentence} {share}{f': {verdict.why}' if verdict.why else ''}."))

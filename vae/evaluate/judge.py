@@ -1,0 +1,119 @@
+"""The judge of a model: a logistic regression of pictures that it knows against pictures of nothing that it knows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from vae import data
+from vae.evaluate.strangers import SHADE, WAYS, strangers
+from vae.inference.familiar import Judge, Judges
+from vae.inference.looks import BY_CONTENT, MEASURES, measured
+from vae.inference.record import sketch
+from vae.latent.encodings import Company
+from vae.models import VAE, pretrained
+from vae.pictures import Content, ImageError, prepare
+
+SEED, FITTED = 1998, 2000  # test pictures that a judge is fitted on; all others are held out
+EACH = 200  # pictures of each kind of stranger
+KNOTS = 257  # quantiles of each measure that are kept
+DECAY = 0.001  # of half the squared weights, beside the mean loss
+BATCH = 50  # pictures that are measured together
+
+
+def split(dataset: str) -> tuple[Tensor, Tensor]:
+    """Indices of the test pictures: those to fit with, and those held out."""
+    count = data.DATASETS[dataset].count("test")
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
+    return order[:FITTED], order[FITTED:]
+
+
+def company_of(name: str, rows: Tensor) -> Company:
+    """Some encodings of a shipped model's."""
+    mu, sigma = pretrained.load_encodings(name)
+    pictures = data.test_set(pretrained.load_card(name)["data"]["name"]).images
+    return Company(mu[rows], sigma[rows], pictures[rows])
+
+
+def measures_of(model: VAE, company: Company, files: list[bytes]) -> Float[Tensor, "n f"]:
+    """`MEASURES` of those pictures that can be prepared: of the others a visitor is told why they cannot."""
+    x, contents = _read(model, files)
+    starts = range(0, len(x), BATCH)
+    parts = [
+        measured(model, company, part, sketch(model, part), contents[start : start + BATCH])
+        for start, part in zip(starts, x.split(BATCH), strict=len(x) > 0)
+    ]
+    return torch.cat(parts) if parts else torch.zeros(0, len(MEASURES))
+
+
+def _read(model: VAE, files: list[bytes]) -> tuple[Tensor, list[Content | None]]:
+    found, contents = [torch.zeros(0, *model.input_spec.shape)], []
+    for file in files:
+        try:
+            prepared = prepare(file, model.input_spec)
+        except ImageError:
+            continue
+        found.append(data.as_read(prepared.picture, model.input_spec))
+        contents.append(prepared.content)
+    return torch.cat(found), contents
+
+
+def make(name: str) -> Judges:
+    """The judges of a shipped model, from the test sets and from chance; the same on every machine but for rounding."""
+    model, dataset = pretrained.load_pretrained(name), pretrained.load_card(name)["data"]["name"]
+    fitted, others = split(dataset)
+    company, chance = company_of(name, others), np.random.default_rng(SEED)
+    pictures, shade = data.test_set(dataset).images[:, 0].numpy(), SHADE[model.input_spec.preparation]
+    known = []
+    for way, rows in zip(WAYS.values(), fitted.chunk(len(WAYS)), strict=True):
+        files = [way(pictures[row], chance, shade) for row in rows]
+        known.append(measures_of(model, company, files))
+    makers = strangers(dataset, {each: split(each)[0] for each in data.DATASETS})
+    strange = [measures_of(model, company, [make(chance) for _ in range(EACH)]) for make in makers.values()]
+    return judges_of(known, strange)
+
+
+def judges_of(known: list[Float[Tensor, "_ f"]], strange: list[Float[Tensor, "_ f"]]) -> Judges:
+    """The judges of groups of pictures. That of prepared ones learns from their bits alone, too: what is lost in a
+    preparation tells so much of the strangers made here that it would forget to look at anything else."""
+    prepared = [group for group in known if not group[:, -len(BY_CONTENT) :].isnan().all()]
+    bits_of_known, bits_of_strange = ([_of_bits(group) for group in groups] for groups in (known, strange))
+    return Judges(
+        prepared=fit(prepared, strange, [_of_bits(group) for group in prepared], bits_of_strange),
+        bare=fit(bits_of_known, bits_of_strange),
+    )
+
+
+def _of_bits(measures: Float[Tensor, "n f"]) -> Float[Tensor, "n f"]:
+    """The same without what was seen in the preparation."""
+    bare = measures.clone()
+    bare[:, -len(BY_CONTENT) :] = torch.nan
+    return bare
+
+
+def fit(
+    known: list[Float[Tensor, "_ f"]],
+    strange: list[Float[Tensor, "_ f"]],
+    more_known: Sequence[Float[Tensor, "_ f"]] = (),
+    more_strange: Sequence[Float[Tensor, "_ f"]] = (),
+) -> Judge:
+    """The judge of these measures, in groups that count alike: weighed by one half of the known pictures; the other
+    half of `known` says how strange known pictures are."""
+    first, second = (torch.cat([group[start::2] for group in known]) for start in (0, 1))
+    knots = first.nanquantile(torch.linspace(0, 1, KNOTS), dim=0).nan_to_num(0.0).contiguous()
+    unweighed = Judge(knots, torch.zeros(2, knots.shape[1]), torch.zeros(1))
+    sides = [[group[::2] for group in (*known, *more_known)], [*strange, *more_strange]]
+    columns, is_strange, weights = [], [], []
+    for number, groups in enumerate(sides):
+        for group in groups:
+            scores = unweighed.normal_scores(group)
+            columns.append(torch.cat([scores, scores.square()], 1))
+            is_strange.append(torch.full((len(group),), number))
+            weights.append(torch.full((len(group),), 1 / len(groups) / len(group)))
+    regression = LogisticRegression(C=1 / (2 * DECAY), max_iter=1000)  # the weights sum to 2
+    regression.fit(*(torch.cat(parts).double().numpy() for parts in (columns, is_strange, weights)))
+    judge = Judge(knots, torch.from_numpy(regression.coef_[0]).float().view(2, -1), torch.zeros(1))
+    return Judge(knots, judge.weights, judge.parts(second).sum(1).sort().values)
