@@ -191,6 +191,14 @@ declare global {
     canvas: Base64 | null;
   }
 
+  interface CropData {
+    rev: string;
+    picture: string;
+    width: number;
+    height: number;
+    box: number[];
+  }
+
   interface Gaussian {
     weight: number;
     mean: number;

@@ -88,6 +88,13 @@ def picture_html(
     )
 
 
+def photo_url(pixels: UInt8[np.ndarray, "..."]) -> str:
+    """A picture of any size as an address of its own, small enough to be sent to a page."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=85)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
 def symbol(name: str, text: str | None = None) -> str:
     """A symbol in its colour."""
     return f'<b style="color:{COLOURS[name].css};font-weight:600">{text or name}</b>'

@@ -3,6 +3,7 @@
 import streamlit as st
 import torch
 from jaxtyping import Float
+from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from vae.app import look
@@ -81,13 +82,6 @@ def keep_drawing() -> None:
     inputs.keep_drawing(picker.shown(), st.session_state["pad"].get("drawing"))
 
 
-def show_original(given: inputs.Input) -> None:
-    """The visitor's file as it came, upright."""
-    upright = [step for step in (given.prepared.steps if given.prepared else ()) if step.name == "orientation"]
-    for step in upright:
-        st.html(look.picture_html(step.image, "Your picture, as it came", "original", "your picture"))
-
-
 def show_steps(given: inputs.Input, preparation: str) -> None:
     """Every step of the preparation with the picture after it; the optional ones of a file can be switched."""
     steps = given.prepared.steps
@@ -151,28 +145,46 @@ def chosen_seed() -> int:
     return st.session_state.setdefault("seed", int(said) if said.isdecimal() and len(said) < 6 else 0)
 
 
+def prepared(given: inputs.Input) -> None:
+    """The picture before it is made of bits."""
+    caption = f"{given.name}, prepared"
+    pixels = look.to_uint8(given.picture[0])
+    st.html(look.picture_html(pixels, "The prepared picture", "prepared", caption, width="9rem"))
+
+
+def choose(entry: Entry, chosen: str) -> tuple[inputs.Input | None, DeltaGenerator]:
+    """The picture from a source, and where to show what becomes of it; the visitor's own file is first and large."""
+    if chosen == PEN:
+        return draw(entry), st.container()
+    if chosen == FILE:
+        given = upload(entry)
+        choice, result = st.columns([2, 3], gap="large")
+        with choice:
+            sources.cropper(UPLOAD.kind, lambda: inputs.arrived(picker.shown(), UPLOAD))
+            prepared(given)
+        return given, result
+    choice, result = st.columns([2, 5], gap="large")
+    with choice:
+        given = example(entry)
+        prepared(given)
+    return given, result
+
+
 def page(entry: Entry) -> None:
     """Choose a picture, look at it, read the ledger."""
     chosen = source(entry)
-    if chosen == PEN:
-        given, result = draw(entry), st.container()
-        if given is None:
-            st.caption("Draw one thing, as large as you like.")
-            return
-    else:
-        choice, result = st.columns([2, 5], gap="large")
-        with choice:
-            given = upload(entry) if chosen == FILE else example(entry)
-            show_original(given)
-            pixels = look.to_uint8(given.picture[0])
-            caption = f"{given.name}, prepared"
-            st.html(look.picture_html(pixels, "The prepared picture", "prepared", caption, width="9rem"))
+    given, result = choose(entry, chosen)
+    if given is None:
+        st.caption("Draw one thing, as large as you like.")
+        return
     seed = chosen_seed()
     first = engine().answer(asked.GLIMPSE, library().lease(entry), given.x, torch.tensor([seed]))
     with result:
-        verdict.show(entry, given)
+        known = st.container()
         if chosen != PEN:
             show_pictures(given.x[0], first.mean[0])
+        with known:  # for which no picture waits
+            verdict.show_word(entry, given)
         numbers = st.empty()
         numbers.html(look.computing("the numbers"))
         with st.container(horizontal=True):

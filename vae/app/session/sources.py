@@ -2,15 +2,16 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import astuple
 
 import streamlit as st
 
 from vae.app import look
-from vae.app.components import pad
+from vae.app.components import crop, pad
 from vae.app.live import wire
 from vae.app.session import inputs, kept, picker, state
 from vae.app.session.ids import Example, Id, Sample
-from vae.pictures import ImageError
+from vae.pictures import ImageError, upright
 from vae.serve.entry import Entry
 
 # HEIC cannot be read, and is let in for the sentence that says what to do
@@ -56,16 +57,10 @@ def uploader(entry: Entry, place: str, arrived: Callable[[bool], None] = lambda 
     key, refused = f"{place}.{state.counted(f'{place}.emptied')}", f"{place}.refused"
 
     def keep() -> None:
-        file, before = st.session_state[key], st.session_state.get(place)
+        file = st.session_state[key]
         st.session_state[refused] = None
-        if file is None:
-            return
-        st.session_state[place] = (file.file_id, file.getvalue())
-        try:
-            inputs.uploaded(picker.shown(), place)
-        except ImageError as error:
-            st.session_state[place], st.session_state[refused] = before, str(error)
-        arrived(st.session_state[refused] is None)
+        if file is not None:
+            arrived(_take(place, (file.file_id, file.getvalue())))
 
     st.file_uploader("Your picture", TYPES, max_upload_size=25, key=key, on_change=keep)
     why = st.session_state.get(refused)
@@ -78,9 +73,64 @@ def uploader(entry: Entry, place: str, arrived: Callable[[bool], None] = lambda 
     return not why
 
 
+def _take(place: str, file: tuple[str, bytes]) -> bool:
+    """Whether a file can be prepared for the model that is shown, and is in this place now. Where not, what was there
+    stays, and the session keeps why, and the file: a part of it may do."""
+    before = st.session_state.get(place)
+    st.session_state[place] = file
+    try:
+        inputs.uploaded(picker.shown(), place)
+    except ImageError as error:
+        st.session_state[place], st.session_state[f"{place}.refused"] = before, str(error)
+        st.session_state[f"{place}.whole"] = file if _as_it_came(place, file) else None
+        return False
+    st.session_state[f"{place}.refused"] = st.session_state[f"{place}.whole"] = None
+    return True
+
+
+def cropper(place: str, arrived: Callable[[], None]) -> None:
+    """The file that was brought to a place last, as it came, with a box that one drags around the part to be read;
+    `arrived` is told of another part. Nothing where there is no picture in it."""
+    file = st.session_state.get(f"{place}.whole") or st.session_state.get(place)
+    shown = _as_it_came(place, file)
+    if shown is None:
+        return
+    file_id, rev = file[0], f"{file[0]}.{state.counted(f'{place}.cuts')}"
+    key = f"{place}.crop"
+
+    def cut() -> None:
+        said = st.session_state[key].get("box")
+        part, before = state.as_part(said.get("box") if isinstance(said, dict) else None), state.part(file_id)
+        if part is None or said.get("of") != rev:
+            return
+        state.take_part(file_id, part)
+        if _take(place, file):
+            arrived()
+        else:
+            state.take_part(file_id, before)
+            state.count_up(f"{place}.cuts")  # the box goes back to where it was
+
+    crop(key=key, data=shown | {"rev": rev, "box": list(astuple(state.part(file_id)))}, on_box_change=cut)
+
+
+def _as_it_came(place: str, file: tuple[str, bytes] | None) -> dict | None:
+    """A file's picture as the component shows it, made once; None where there is none."""
+    key = f"{place}.shown"
+    before = st.session_state.get(key)
+    if file is None or (before is not None and before[0] == file[0]):
+        return file and before[1]
+    try:
+        pixels = upright(file[1])
+        shown = {"picture": look.photo_url(pixels), "width": pixels.shape[1], "height": pixels.shape[0]}
+    except ImageError:
+        shown = None
+    st.session_state[key] = (file[0], shown)
+    return shown
+
+
 def put_away(place: str) -> None:
     """What was brought to a place is none of the app's any more, and its uploader is empty."""
-    st.session_state[place] = st.session_state[f"{place}.refused"] = None
+    st.session_state[place] = st.session_state[f"{place}.refused"] = st.session_state[f"{place}.whole"] = None
     state.count_up(f"{place}.emptied")
 
 
