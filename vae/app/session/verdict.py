@@ -29,26 +29,30 @@ def about(entry: Entry, given: inputs.Input) -> Verdict | None:
     return None if isinstance(given.id, Example | Sample) else judged(entry, given.x, given.content)
 
 
-def warning(entry: Entry, verdict: Verdict, given: inputs.Input) -> str:
-    """The sentences about a picture that the model does not know."""
-    how = " Drag a box on your picture, on Reconstruct, to cut it." if given.id == UPLOAD else ""
+def warning(entry: Entry, verdict: Verdict, how: str) -> str:
+    """The sentences about a picture that the model does not know; `how` its part is chosen, where that can be done."""
     return (
         f"This is probably no {familiar.noun(entry.pictures.preparation)} like those that the model learned from: "
         f"{verdict.why}. What comes back is the nearest thing that it knows. {verdict.advice}{how}"
     )
 
 
-def show(entry: Entry, *given: inputs.Input) -> None:
+def show(
+    entry: Entry, *given: inputs.Input, how: str = " On Reconstruct you can drag a box around a part of it."
+) -> None:
     """The sentences about those of these pictures that the model does not know."""
-    found = ((one, about(entry, one)) for one in given)
-    strange = [warning(entry, verdict, one) for one, verdict in found if verdict and verdict.level == Level.STRANGE]
+    strange = [
+        warning(entry, verdict, how if one.id == UPLOAD else "")
+        for one in given
+        if (verdict := about(entry, one)) and verdict.level == Level.STRANGE
+    ]
     for sentences in dict.fromkeys(strange):
         st.warning(sentences, icon=":material/help:")
 
 
 def show_word(entry: Entry, given: inputs.Input) -> None:
     """The same, and a word about a picture that the model does know."""
-    show(entry, given)
+    show(entry, given, how=" Drag a box on your picture.")
     verdict = about(entry, given)
     if verdict and verdict.level != Level.STRANGE:
         thing = familiar.noun(entry.pictures.preparation)
