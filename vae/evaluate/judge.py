@@ -62,7 +62,8 @@ def _read(model: VAE, files: list[bytes]) -> tuple[Tensor, list[Content | None]]
 
 
 def make(name: str) -> Judges:
-    """The judges of a shipped model, from the test sets and from chance; the same on every machine but for rounding."""
+    """The judges of a shipped model, from the test sets and from chance; the same on every machine, but for rounding
+    and where the optimiser stops, which moves a weight by some thousandths."""
     model, dataset = pretrained.load_pretrained(name), pretrained.load_card(name)["data"]["name"]
     fitted, others = split(dataset)
     company, chance = company_of(name, others), np.random.default_rng(SEED)
