@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from vae import data
 from vae.data import Split
 from vae.models import checkpoint, files
 from vae.models.device import choose_device
-from vae.train import saved
+from vae.train import history, saved
 from vae.train.loop import Diverged, train
 from vae.train.recipes import RECIPES
+from vae.train.recorder import Recorder
 from vae.train.run import Replica, Run
 from vae.train.validation import validate
 
@@ -33,6 +35,7 @@ MOST_THREADS = 256  # far more than these take the process down
 EXAMPLES = """examples:
   python -m vae.train mnist-2d
   python -m vae.train mnist-2d --validate 5000 --out runs/try
+  python -m vae.train mnist-2d-small --history pretrained/histories/mnist-2d-small.safetensors
   torchrun --nproc_per_node=2 -m vae.train mnist
   torchrun --nproc_per_node=2 --max-restarts=3 -m vae.train mnist   goes on by itself where a process is lost"""
 
@@ -64,6 +67,13 @@ def main(arguments: list[str] | None = None) -> int:
         default=SAVE_EVERY,
         metavar="SECONDS",
         help=f"seconds from one save to the next (default: {SAVE_EVERY:.0f})",
+    )
+    parser.add_argument(
+        "--history",
+        type=Path,
+        metavar="FILE",
+        help=f"also record to FILE what the model makes of {history.PICTURES:,} test pictures at some {history.MARKS} "
+        "steps, spread evenly over the logarithm of time",
     )
     options = parser.parse_args(arguments)
     try:
@@ -108,8 +118,9 @@ def _run(options: argparse.Namespace) -> int:
     if goes_on:
         saved.resume(run, folder)
         _say(run, f"Going on at step {run.step} of {run.steps}.")
+    recorder = Recorder(run, options.history, seen) if options.history else lambda: None
     _prepare(run, folder)
-    return _follow(run, folder, options.save_every, held_out)
+    return _follow(run, folder, options.save_every, held_out, recorder)
 
 
 def _meet(backend: str) -> None:
@@ -160,7 +171,7 @@ def _all_agree(run: Run, vote: bool) -> bool:
     return bool(votes.item())
 
 
-def _follow(run: Run, folder: Path, save_every: float, held_out: Split) -> int:
+def _follow(run: Run, folder: Path, save_every: float, held_out: Split, watching: Callable[[], None]) -> int:
     """Train with a progress bar; the first process logs, and saves at times, at the end and on Ctrl-C."""
     first = run.replica.rank == 0
     signals: list[int] = []
@@ -171,7 +182,7 @@ def _follow(run: Run, folder: Path, save_every: float, held_out: Split) -> int:
     trouble = ""
     with bar:
         try:
-            for metrics in train(run, stopping=lambda: bool(signals)):
+            for metrics in train(run, stopping=lambda: bool(signals), watching=watching):
                 bar.update(metrics.step - bar.n)
                 bar.set_postfix_str(f"-ELBO {metrics.kl - metrics.log_likelihood:.2f}, KL {metrics.kl:.2f} nats")
                 if first:

@@ -36,14 +36,22 @@ class Metrics:
     skipped: int
 
 
-def train(run: Run, every: int = 50, stopping: Callable[[], bool] = lambda: False) -> Iterator[Metrics]:
+def train(
+    run: Run,
+    every: int = 50,
+    stopping: Callable[[], bool] = lambda: False,
+    watching: Callable[[], None] = lambda: None,
+) -> Iterator[Metrics]:
     """Train to the end of the recipe, yielding metrics each `every` steps and at the end.
+
+    Before each step, and after the last, somebody may be `watching`.
 
     Where `stopping()` says so in any of the processes, all of them end after the same report. Raises Diverged, after
     the report, where the last `HOPELESS` steps were all skipped; the weights are then those before these steps.
     """
     before, start, since, stop = run.seconds, time.monotonic(), [], 0.0
     while run.step < run.steps and not stop:
+        watching()
         parts, norm = run.advance()
         since.append(torch.stack([parts.log_likelihood.detach().mean(), parts.kl.detach().mean(), norm.detach()]))
         if run.step % every == 0 or run.step == run.steps:
@@ -75,3 +83,4 @@ def train(run: Run, every: int = 50, stopping: Callable[[], bool] = lambda: Fals
                     f"The last {in_a_row} steps had no finite gradient, so training ends at step {run.step} of "
                     f"{run.steps}."
                 )
+    watching()

@@ -124,7 +124,23 @@ def _large(recipe: Recipe) -> Recipe:
 
 
 LARGE_RECIPES = tuple(_large(recipe) for recipe in MAIN_RECIPES)
-RECIPES = {recipe.name: recipe for recipe in (*MAIN_RECIPES, *CHAPTER_RECIPES, *LARGE_RECIPES)}
+
+
+def _watched(name: str, latents: int, octaves: int = 0, kl_warmup: float = 0.0) -> Recipe:
+    """A small model whose training is what the chapter shows (`--history`), and not the model that comes of it."""
+    model = VAE.Config(DIGIT, latents, width=256, octaves=octaves)
+    return Recipe(
+        name, "mnist", model, 40, batch=128, learning_rate=1e-3, warmup=0, kl_warmup=kl_warmup, full_precision=True
+    )
+
+
+# The loss is the same from the first step to the last, but for the third: it begins without a KL.
+HISTORY_RECIPES = (
+    _watched("mnist-2d-small", 2, octaves=2),
+    _watched("mnist-16d-small", 16),
+    _watched("mnist-16d-small-warm", 16, kl_warmup=10.0),
+)
+RECIPES = {recipe.name: recipe for recipe in (*MAIN_RECIPES, *CHAPTER_RECIPES, *LARGE_RECIPES, *HISTORY_RECIPES)}
 
 
 def recipe_from(values: dict) -> Recipe:

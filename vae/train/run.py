@@ -101,13 +101,17 @@ class Run:
         self.skipped_in_a_row = torch.zeros((), dtype=torch.int64, device=self.device)
         self._order: tuple[int, Tensor] | None = None
 
-    def batch(self) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b d"], Int64[Tensor, " b"] | None]:
-        """This process's rows of the step's pictures (where the model wants bits, binarised afresh), noise, classes."""
+    def rows(self) -> Int64[Tensor, " b"]:
+        """Which of the pictures the whole batch of the step is made of."""
         epoch, index = divmod(self.step, self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
             order = torch.randperm(len(self.pictures), generator=self._generator("cpu", 2 * epoch))
             self._order = (epoch, upload(order, self.device))
-        rows = self._order[1][index * self.recipe.batch : (index + 1) * self.recipe.batch]
+        return self._order[1][index * self.recipe.batch : (index + 1) * self.recipe.batch]
+
+    def batch(self) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b d"], Int64[Tensor, " b"] | None]:
+        """This process's rows of the step's pictures (where the model wants bits, binarised afresh), noise, classes."""
+        rows = self.rows()
         generator = self._generator(self.device, 2 * self.step + 1)
         x = data.grey(self.pictures[rows])
         if self.recipe.warp:
