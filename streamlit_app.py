@@ -123,6 +123,7 @@ else:
         WebSocketRoute(routes.route(routes.SOCKET), sockets.live),
         Route(routes.route(routes.PLOTLY), routes.plotly_file),
         Route(routes.route(f"{routes.TEST_PICTURES}/{{folder}}/{{number:int}}.png"), routes.sheet_file),
+        Route(routes.route(f"{routes.TRAININGS}/{{name}}/{{version}}"), routes.history_file),
         Route(routes.route(f"{served.PATH}/{{version}}/{{file:path}}"), served.file),
     ]
     app = st.App(

@@ -5,8 +5,9 @@ import torch
 
 import vae
 from vae import data
-from vae.inference.structure import decoding, structure
+from vae.inference.structure import decoding, gradients, structure
 from vae.models import VAE, build
+from vae.objective import loss, terms
 from vae.train import recipes
 
 NAMES = vae.list_pretrained()
@@ -64,3 +65,30 @@ def test_decoding_is_the_decoder_s_half_of_the_structure_for_each_row(name):
     rows = decoding(model, torch.stack([found.z, torch.zeros_like(found.z)]))
     torch.testing.assert_close(rows[0], values, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(rows[1:], decoding(model, torch.zeros(1, model.latents)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_are_differences_of_the_loss_and_divide_at_z_as_the_chain_rule_says(name):
+    model = vae.load_pretrained(name, device="cpu")
+    x, eps = example(model)
+    found = gradients(model, x, eps)
+    with torch.inference_mode():
+        q = model.encode(x)
+        assert found.loss == pytest.approx(float(loss(terms(model, x, eps=eps))), abs=1e-2)
+        latent = int(found.z.abs().argmax())
+        wide = 0.02 * q.stddev[0, latent]
+
+        def at(mu: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            kl = 0.5 * (mu.square() + sigma.square() - 1) - sigma.log()
+            return kl.double().sum() - model.decode(mu + sigma * eps).log_prob(x).double().sum()
+
+        step = torch.zeros_like(q.mean)
+        step[0, latent] = wide
+        slope_mu = (at(q.mean + step, q.stddev) - at(q.mean - step, q.stddev)) / (2 * wide)
+        slope_sigma = (at(q.mean, q.stddev + step) - at(q.mean, q.stddev - step)) / (2 * wide)
+    assert float(found.mu[latent]) == pytest.approx(float(slope_mu), rel=0.03, abs=0.3)
+    assert float(found.sigma[latent]) == pytest.approx(float(slope_sigma), rel=0.03, abs=0.3)
+    torch.testing.assert_close(found.z_to_mu, found.z)
+    torch.testing.assert_close(found.z_to_sigma, found.z * eps[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.kl_to_mu, q.mean[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.kl_to_sigma, (q.stddev - 1 / q.stddev)[0], rtol=1e-4, atol=1e-3)

@@ -9,7 +9,7 @@ from torch.distributions import Bernoulli, Normal
 
 import vae
 from vae.data import DATASETS
-from vae.latent.ancestral import ancestry
+from vae.latent.ancestral import ancestry, calibration
 from vae.models import VAE, build
 
 NAMES = vae.list_pretrained()
@@ -79,3 +79,13 @@ def test_z_is_within_one_sigma_68_percent_of_the_time_where_q_is_the_posterior_a
     z, seeds = some(3, 2000)
     within = ancestry(unrelated(stretch), z, seeds).within
     assert abs(within.mean() - share) < 4 * within.std() / len(z) ** 0.5
+
+
+@pytest.mark.parametrize("stretch", [0.5, 1.0, 2.0])
+def test_of_a_known_posterior_the_share_within_a_sigma_is_the_normal_distributions(stretch):
+    found = calibration(unrelated(stretch), 4000, torch.Generator().manual_seed(1))
+    exact = float(2 * Normal(0, 1).cdf(torch.tensor(stretch)) - 1)
+    assert found.within == pytest.approx(exact, abs=4 * found.error)
+    assert found.error == pytest.approx((exact * (1 - exact) / 12000) ** 0.5, rel=0.1)
+    assert found.typical == pytest.approx(0.6745 / stretch, rel=0.05)
+    assert found.samples == 4000

@@ -1,6 +1,7 @@
 """The history of a training: it is watched without being changed, and says what the model itself says."""
 
 import io
+import math
 import signal
 from dataclasses import replace
 
@@ -96,6 +97,15 @@ def test_what_is_kept_is_what_the_model_says_at_that_step(tmp_path, digits, monk
         assert np.abs(sheet[:28, -28:] / 255 - top_right.numpy()).max() <= 0.51 / (recorder.GREYS - 1)
 
 
+@torch.no_grad()
+def summed(model: VAE, x: torch.Tensor, apart: float = 0.1) -> float:
+    """log p(x) as the plain sum of p(x|z) p(z) over a grid."""
+    along = torch.arange(-6, 6, apart)
+    z = torch.cartesian_prod(along, along)
+    joint = [model.decode(part).log_prob(x) + model.prior.log_prob(part) for part in z.split(4000)]
+    return float(torch.cat(joint).logsumexp(0)) + 2 * math.log(apart)
+
+
 def test_a_step_in_slow_motion_is_the_step_that_the_run_takes(tmp_path, digits, monkeypatch):
     monkeypatch.setattr(recorder, "PICTURES", 50)
     run = Run(TINY, digits[:200])
@@ -116,6 +126,7 @@ def test_a_step_in_slow_motion_is_the_step_that_the_run_takes(tmp_path, digits, 
         nudged = torch.zeros_like(eps, requires_grad=True)
         again.model.decode(q.mean.detach() + nudged + q.stddev.detach() * eps).log_prob(x).sum().backward()
         assert torch.allclose(slow.gradient, nudged.grad, atol=1e-3)
+        assert float(slow.evidence) == pytest.approx(summed(again.model, x[:1]), abs=0.05)
         again.optimiser.zero_grad()
         again.advance()
         with torch.no_grad():

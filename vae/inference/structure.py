@@ -5,13 +5,14 @@ the pictures of others.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Independent
+from torch.distributions import Independent, kl_divergence
 
-from vae.distributions import reparameterised
+from vae.distributions import normal, reparameterised
 from vae.models import VAE
 
 
@@ -55,6 +56,40 @@ def structure(model: VAE, x: Float[Tensor, "1 c h w"], eps: Float[Tensor, "1 d"]
         decoder=_layers(model.decoder, z),
         mean=model.decode(z).mean[0].cpu(),
     )
+
+
+class Gradients(NamedTuple):
+    """The gradient of the loss -log p(x|z) + KL(q || p(z)) at each latent, nats, and its parts on the way back.
+
+    `z` comes through the decoder, `z_to_mu` = z and `z_to_sigma` = z eps are what of it passes z = mu + sigma eps, and
+    `kl_to_mu` and `kl_to_sigma` the KL's own; `mu` and `sigma` are the sums.
+    """
+
+    loss: float
+    eps: Float[Tensor, " d"]
+    z: Float[Tensor, " d"]
+    z_to_mu: Float[Tensor, " d"]
+    z_to_sigma: Float[Tensor, " d"]
+    kl_to_mu: Float[Tensor, " d"]
+    kl_to_sigma: Float[Tensor, " d"]
+    mu: Float[Tensor, " d"]
+    sigma: Float[Tensor, " d"]
+
+
+def gradients(model: VAE, x: Float[Tensor, "1 c h w"], eps: Float[Tensor, "1 d"]) -> Gradients:
+    """By automatic differentiation, the reparameterised and the closed part apart; on the CPU."""
+    device = model.device
+    with torch.inference_mode(False), torch.enable_grad():
+        x, eps = x.to(device).clone(), eps.to(device).clone()
+        q = model.encode(x)
+        mu, sigma = (part.detach().clone().requires_grad_() for part in (q.mean, q.stddev))
+        z = mu + sigma * eps
+        lost = -model.decode(z).log_prob(x).sum()
+        divergence = kl_divergence(normal(mu, sigma), model.prior).sum()
+        to_z, to_mu, to_sigma = torch.autograd.grad(lost, (z, mu, sigma))
+        own = torch.autograd.grad(divergence, (mu, sigma))
+    parts = (eps, to_z, to_mu, to_sigma, *own, to_mu + own[0], to_sigma + own[1])
+    return Gradients(float((lost + divergence).detach()), *(part.detach()[0].cpu() for part in parts))
 
 
 def _correction(model: VAE, q: Independent) -> list[Layer]:

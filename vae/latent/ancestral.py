@@ -29,6 +29,29 @@ class Ancestry(NamedTuple):
     within: Float[Tensor, " b"]
 
 
+class Calibration(NamedTuple):
+    """How q(z|x) fares over `samples` of z ~ p(z) and x ~ p(x|z): `within` is as in `Ancestry`, `error` its standard
+    error from sample to sample, and `typical` the median of |z - mu| / sigma, 0.674 if q(z|x) is p(z|x).
+    """
+
+    within: float
+    error: float
+    typical: float
+    samples: int
+
+
+@torch.inference_mode()
+def calibration(model: VAE, samples: int, generator: torch.Generator) -> Calibration:
+    """The same statistic over many samples; the generator is the CPU's."""
+    z = torch.randn(samples, model.latents, generator=generator)
+    uniform = torch.rand(samples, *model.input_spec.shape, generator=generator)
+    z = z.to(model.device)
+    q = model.encode(draw(model.decode(z), uniform.to(model.device)))
+    away = (z - q.mean).abs() / q.stddev
+    within = away.lt(1).double().mean(1)
+    return Calibration(float(within.mean()), float(within.std() / samples**0.5), float(away.median()), samples)
+
+
 @torch.inference_mode()
 def ancestry(model: VAE, z: Float[Tensor, "b d"], seeds: Int64[Tensor, " b"]) -> Ancestry:
     """Draw a picture of each z with the noise of its own seed, and encode it; no row depends on its company."""

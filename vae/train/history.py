@@ -47,7 +47,7 @@ class Step:
     """One step of the optimiser: the minibatch before and after it, with the same bits and the same eps.
 
     `gradient` is that of log p(x|z) in z before it, and so in mu. `draws` are many of the first picture's q before the
-    step, and `exact` is the gradient that they estimate, by quadrature through z and through log q.
+    step. By quadrature `exact` is the gradient that they estimate, through z and through log q; `evidence` is log p(x).
     """
 
     x: UInt8[Tensor, "b pixels"]
@@ -60,6 +60,7 @@ class Step:
     gradient: Float[Tensor, "b 2"]
     draws: Draws
     exact: Float[Tensor, "2 2"]
+    evidence: Float[Tensor, " 1"]
 
 
 @dataclass(frozen=True)
@@ -154,4 +155,5 @@ def _step(found: dict[str, Tensor], step: int, pixels: int) -> Step:
         before("gradient"),
         Draws(found["tried"], before("draws.log_likelihood"), before("draws.gradient")),
         before("exact"),
+        before("evidence"),
     )

@@ -137,8 +137,8 @@ def _watched(name: str, latents: int, octaves: int = 0, kl_warmup: float = 0.0) 
 # The loss is the same from the first step to the last, but for the third: it begins without a KL.
 HISTORY_RECIPES = (
     _watched("mnist-2d-small", 2, octaves=2),
-    _watched("mnist-16d-small", 16),
-    _watched("mnist-16d-small-warm", 16, kl_warmup=10.0),
+    _watched("mnist-32d-small", 32),
+    _watched("mnist-32d-small-warm", 32, kl_warmup=10.0),
 )
 RECIPES = {recipe.name: recipe for recipe in (*MAIN_RECIPES, *CHAPTER_RECIPES, *LARGE_RECIPES, *HISTORY_RECIPES)}
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from vae import data
 from vae.data import Split
 from vae.distributions import kl_per_dimension, reparameterised
+from vae.inference.evidence import log_evidence
 from vae.models import VAE, files
 from vae.pictures import films
 from vae.train.gradients import drawn, quadrature
@@ -106,6 +107,7 @@ class Recorder:
         yield "draws.log_likelihood", draws.log_likelihood
         yield "draws.gradient", draws.gradient
         yield "exact", torch.stack(quadrature(model.decoder, x[:1], one))
+        yield "evidence", log_evidence(model, x[:1])
 
     def _passed(self, x: Float[Tensor, "b c h w"], eps: Float[Tensor, "b d"]) -> Iterator[tuple[str, Tensor]]:
         model = self.run.model

@@ -1,10 +1,11 @@
 """What all chapters of How it works have in common."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.app.pages.test_pages import HOW_IT_WORKS, opened
+from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
 from vae.app.chapters import CHAPTERS
 from vae.models import pretrained
 from vae.serve.engine import engine
@@ -18,12 +19,94 @@ NEEDS = {
 }
 
 
+# What a chapter may be seen at, as its component says it for a link.
+SEEN = {
+    "model": "7_" + "_".join(["0.50"] * 24),
+    "structure": "_".join(["-0.25"] * 24),
+    "bayes": "3",
+    "training": "step.1.2.5",
+    "autoencoder": "2_4_1",
+    "beta": "2_10",
+    "conditions": "3_7",
+    "layers": "4_2",
+    "features": "2_8",
+}
+LESSONS = sorted(Path("vae/app/components/lessons").rglob("*.js"))
+LONGEST = 25  # words
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences, without markup; what is not within a line of HTML ends one."""
+    apart = re.sub(r"<(?!/?(?:b|sub|button)\b)[^>]*>", "\n\n", text)
+    plain = re.sub(r"<[^>]*>|[*`]|\]\([^)]*\)", "", apart)
+    return [part for part in re.split(r"(?<=[.?!])[)\s]+(?=[A-ZΑ-Ω∂“])|\n\n", plain) if part.strip()]
+
+
+def words(sentence: str) -> int:
+    return len([word for word in sentence.split() if re.search(r"\w", word)])
+
+
+def too_long(text: str) -> list[str]:
+    return [sentence for sentence in sentences(text) if words(sentence) >= LONGEST]
+
+
+def test_sentences_are_told_apart():
+    text = "The ELBO is −85.9 nats (see Burda et al. 2016). It is *a bound*. **Why?** Because <b>q</b> is not p."
+    assert [words(sentence) for sentence in sentences(text)] == [10, 4, 1, 5]
+
+
 @pytest.mark.parametrize("key", CHAPTERS)
-def test_a_chapter_is_three_sentences_and_one_picture(key):
+def test_a_chapter_begins_with_a_few_short_sentences_and_is_one_picture(key):
     app = opened("mnist", HOW_IT_WORKS, chapter=key)
-    text = app.markdown[0].value
-    assert len(re.findall(r"[.?!](?:\s|$)", text)) == 3, text
+    assert 3 <= len(sentences(app.markdown[0].value)) <= 4, app.markdown[0].value
     assert len(app.main.get("bidi_component")) == 1
+
+
+@pytest.mark.parametrize("key", CHAPTERS)
+@pytest.mark.parametrize("model", ["mnist", "mnist-2d"])
+def test_no_sentence_of_a_chapter_has_25_words(key, model):
+    app = opened(model, HOW_IT_WORKS, chapter=key)
+    question = CHAPTERS[key].QUESTION
+    texts = [element.value for kind in (app.markdown, app.caption, app.info) for element in kind]
+    texts += [element.proto.body for element in app.main.get("html")]
+    texts += [question.asks, question.does, question.because, *CHAPTERS[key].SUMMARY]
+    assert [sentence for text in texts for sentence in too_long(text)] == []
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_no_sentence_of_a_component_has_25_words(path):
+    literals = re.findall(r"\"((?:[^\"\\\\\n]|\\\\.)*)\"|`([^`]*)`", path.read_text())
+    said = [re.sub(r"\$\{[^}]*\}", "1", text or template) for text, template in literals]
+    assert [sentence for text in said for sentence in too_long(text)] == []
+
+
+@pytest.mark.parametrize("key", CHAPTERS)
+def test_a_chapter_asks_a_question_first_and_ends_with_two_lines_and_a_link(key):
+    app = opened("mnist", HOW_IT_WORKS, chapter=key)
+    question, summary = CHAPTERS[key].QUESTION, CHAPTERS[key].SUMMARY
+    assert len(set(question.options)) == len(question.options) >= 3
+    assert question.asks.endswith("?")
+    assert 0 <= question.right < len(question.options)
+    assert len(summary) == 2
+    assert all(len(sentences(line)) <= 2 for line in summary)
+    said = "".join(element.proto.body for element in app.main.get("html"))
+    assert said.index(f'data-question="{key}"') < said.index('data-testid="summary"') < said.index("For lecturers")
+    assert said.count("data-guess=") == len(question.options)
+
+
+@pytest.mark.parametrize("key", SEEN)
+def test_a_link_opens_what_was_seen_and_keeps_it(key):
+    app = opened("mnist", HOW_IT_WORKS, chapter=key, see=SEEN[key])
+    assert explorer(app)["see"] == SEEN[key]
+    assert app.query_params["see"] in (SEEN[key], [SEEN[key]])
+
+
+@pytest.mark.parametrize("see", ["<b>", "a" * 300, "1_2_3\n", "nan_nan", "999_999_999", "."])
+@pytest.mark.parametrize("key", SEEN)
+def test_a_link_to_what_cannot_be_seen_opens_the_chapter_as_it_begins(key, see):
+    app = opened("mnist", HOW_IT_WORKS, chapter=key, see=see)
+    assert not app.exception
+    assert explorer(app)["see"] in ("", see)
 
 
 @pytest.mark.parametrize("key", CHAPTERS)

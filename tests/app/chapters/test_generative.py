@@ -1,6 +1,7 @@
 """The chapter of the generative and the recognition model: what its picture opens with."""
 
 import base64
+import re
 
 import numpy as np
 import pytest
@@ -33,10 +34,36 @@ def test_it_opens_with_a_sample_and_every_number_is_about_it(name):
     assert [kl[index] for index in found["order"]] == sorted(kl, reverse=True)
 
 
+@EVERY_MODEL
+def test_it_says_how_many_z_lie_within_a_sigma_and_a_second_count_agrees(name):
+    app = opened(name, HOW_IT_WORKS, chapter="model")
+    (said,) = (text.value for text in app.markdown if "within one σ" in text.value)
+    share, error = map(float, re.search(r"([\d.]+) ± ([\d.]+) %", said).groups())
+    generator, loaded = torch.Generator().manual_seed(77), model(name)[0]
+    with torch.inference_mode():
+        z = torch.randn(300, loaded.latents, generator=generator)
+        x = torch.bernoulli(loaded.decode(z).mean, generator=generator)
+        q = loaded.encode(x)
+        inside = ((z - q.mean).abs() < q.stddev).float().mean(1)
+    again, its = 100 * float(inside.mean()), 100 * float(inside.std()) / 300**0.5
+    assert abs(share - again) < 4 * (error**2 + its**2) ** 0.5
+    assert share + 3 * error < 68.3  # so that the question's answer is right for every model
+
+
+def test_the_link_says_the_seed_and_z_and_opens_them():
+    z = [round(0.1 * i - 1, 2) for i in range(24)]
+    see = "_".join(["123", *(f"{value:.2f}" for value in z)])
+    found = explorer(opened("mnist", HOW_IT_WORKS, chapter="model", see=see))
+    assert found["z"] == pytest.approx(z)
+    for wrong in (see + "_1", "x", see.replace("0.10", "99"), see.replace("0.10", "nan"), f"-{see}"):
+        opens = explorer(opened("mnist", HOW_IT_WORKS, chapter="model", see=wrong))
+        assert opens["z"] == explorer(opened("mnist", HOW_IT_WORKS, chapter="model"))["z"]
+
+
 def test_another_model_brings_its_own_sample():
     first, second = vae.list_pretrained()[:2]
     app = opened(first, HOW_IT_WORKS, chapter="model")
     app.session_state["model"] = second
     found = explorer(checked(app.run()))
-    assert found["rev"] == second
+    assert found["rev"].split()[0] == second
     assert len(found["z"]) == found["latents"] == model(second)[0].latents

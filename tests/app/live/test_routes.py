@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from vae import data
 from vae.app.live import routes
+from vae.train.history import HISTORIES
 
 
 def asked(folder: str, number: int):
@@ -50,3 +51,17 @@ def test_the_address_names_what_is_in_the_files():
         assert images.sha256[:8] in routes.pictures_of(dataset)["path"]
         assert dataset.count("test") == len(data.load(dataset.name, "test").labels)
         assert dataset.count("train") == 60_000
+
+
+def test_a_recorded_training_lies_at_an_address_that_names_what_is_in_it_and_nothing_else_does():
+    def asked(name: str, version: str):
+        return routes.history_file(Request({"type": "http", "path_params": {"name": name, "version": version}}))
+
+    name = "mnist-2d-small"
+    _, _, version = routes.history_path(name).split("/")
+    found = asked(name, version)
+    assert found.status_code == 200
+    assert found.headers["cache-control"] == routes.KEPT["Cache-Control"]
+    assert found.path == HISTORIES / f"{name}.safetensors"
+    for wrong in ((name, "0" * 12), ("../mnist/model", version), ("none", version), (name, "")):
+        assert asked(*wrong).status_code == 404

@@ -1,4 +1,4 @@
-"""Chapter 5: an autoencoder and a VAE of the same network, on the same data, with the same z."""
+"""Chapter 6: an autoencoder and a VAE of the same network, on the same data, with the same z."""
 
 import streamlit as st
 import torch
@@ -10,6 +10,7 @@ from vae.app.components import twins as component
 from vae.app.look.keys import KEYS
 from vae.app.session import inputs, kept, link, picker, state
 from vae.app.session.ids import Example
+from vae.app.session.lecture import Question
 from vae.evaluate.coverage import nearest_pictures
 from vae.inference.comparison import Scene, passed, scene
 from vae.serve import asked
@@ -21,6 +22,18 @@ OPENS = "fashion"  # the pair whose difference is plainest
 TITLE, WORD = "Why not a plain autoencoder", "Autoencoder"
 PICTURES, SAMPLES, STEPS = 2000, 8, 33
 OTHER_END = 7  # the class that the way leads to; one further where it begins there
+QUESTION = Question(
+    "Both models draw pictures from the same random z. Which one draws things that are none?",
+    ("The autoencoder", "The VAE", "Both alike"),
+    0,
+    "Press “Draw again” a few times and look at the rows.",
+    ".after button, .pairs button",
+    "Nothing told the autoencoder what lies between its points, so most random z mean nothing to it.",
+)
+SUMMARY = (
+    "An autoencoder rebuilds better; a VAE can also draw.",
+    "Noise on z makes neighbours alike, and the KL keeps all of them where N(0, I) draws.",
+)
 
 
 def show(entry: Entry) -> dict[str, str] | None:
@@ -30,12 +43,11 @@ def show(entry: Entry) -> dict[str, str] | None:
         return None
     twin = library().find(f"{pair.name}-ae")
     st.markdown(
-        "Both models are the same network, trained as long on the same pictures, and here both draw the same "
-        "z ~ N(0, I). While the VAE learned, **noise**, the σ of q(z|x), blurred each z, so that neighbouring z had to "
-        "decode alike, and every nat by which q(z|x) left N(0, I) was paid for, so that none of N(0, I) stayed empty. "
+        "Both models are the same network, trained as long on the same pictures, and both draw the same z ~ N(0, I). "
+        "While the VAE learned, **noise**, the σ of q(z|x), blurred each z, so that neighbours had to decode alike. "
         "An autoencoder learns single points, wherever they rebuild well, and nothing tells it what lies between."
     )
-    given, seed = inputs.current(pair), state.counted("twins.draws")
+    given, seed = inputs.current(pair), draw_number()
     start, end = ends(pair, given)
     entries, dataset = {"Autoencoder": twin, "VAE": pair}, pair.dataset
     sides = [
@@ -57,15 +69,31 @@ def show(entry: Entry) -> dict[str, str] | None:
         "ends": [start.name, end.name],
         "samples": real["pictures"],
         "real": look.percent(real["missed_by_pictures"]),
-        "rev": f"{pair.name} {inputs.address(start)} {end.id} {seed}",
+        "rev": f"{pair.name} {inputs.address(start)} {end.id} {seed} {link.turn()}",
+        "see": link.seen("autoencoder"),
+        "draw": seed,
     }
-    component(key="twins", data=mount, on_again_change=lambda: state.count_up("twins.draws"))
-    st.html(losses(pair, twin, given.x))
+    component(
+        key="twins",
+        data=mount,
+        on_again_change=lambda: state.count_up("twins.draws"),
+        on_see_change=lambda: link.see("autoencoder", "twins"),
+    )
+    st.html(losses(pair, models["Autoencoder"], given.x))
     st.caption(
-        f"Of {start.name}. Rebuilding is all that an autoencoder is asked for; what the VAE pays beside it is the "
+        f"Of {start.name}. Rebuilding is all that an autoencoder is asked for. What the VAE pays beside it is the "
         "price of being able to draw, so that the lower loss is no better model."
     )
-    return {"pair": pair.name}
+    _, *rest = link.seen("autoencoder").split("_")
+    return {"pair": pair.name, "x": inputs.address(given), "see": "_".join([str(seed), *rest])}
+
+
+def draw_number() -> int:
+    """How often was drawn again: what the link says at first, and after Back."""
+    if "twins.draws" not in st.session_state:
+        said = link.numbers("autoencoder", -1.0, 10_000.0)
+        st.session_state["twins.draws"] = int(max(0, said[0])) if said else 0
+    return state.counted("twins.draws")
 
 
 def chosen(entry: Entry) -> Entry:

@@ -12,10 +12,23 @@ from vae.app.live import wire
 from vae.app.look import ledger
 from vae.app.session import inputs, kept, link, picker
 from vae.app.session.ids import Example, Given, parse
+from vae.app.session.lecture import Question
 from vae.serve.capabilities import Can
 from vae.serve.entry import Entry
 
 TITLE, WORD = "From Bayes to the ELBO", "Bayes"
+QUESTION = Question(
+    "Rub out half of the digit. What happens to its true posterior p(z|x)?",
+    ("It becomes narrower", "It becomes wider, or splits in two", "It stays as it is"),
+    1,
+    "Rub out ink on x, the picture beside the plane.",
+    "[data-testid=x]",
+    "Less ink says less: more places of z could have made this picture. One bell curve, q, cannot follow that.",
+)
+SUMMARY = (
+    "The ELBO is log p(x) minus the gap between the model’s q and the true posterior.",
+    "Raising the ELBO does two things at once: it makes x more probable, and q closer to the truth.",
+)
 
 
 def planar(entry: Entry) -> Entry:
@@ -41,7 +54,8 @@ def keep(entry: Entry, said: object) -> None:
 
 def said(entry: Entry) -> dict[str, str]:
     """What a link to this chapter says."""
-    return {"model": entry.name, "chapter": "bayes", "x": inputs.address(inputs.current(entry))}
+    x = {"x": inputs.address(inputs.current(entry))}
+    return {"model": entry.name, "chapter": "bayes"} | x | link.said("bayes")
 
 
 @wire.fragment
@@ -49,21 +63,25 @@ def beside(entry: Entry, shown: Entry) -> None:
     """The component; only this part runs again when a hand rests."""
     given = inputs.current(entry)
     examples = [inputs.find(shown, Example(index)).x for index in kept.typical(shown)]
+    deep = shown != entry and st.toggle(f"Refine q of {entry.title} instead, whose plane cannot be drawn", key="deep")
+    refined = entry if deep else shown
     here = "100 gradient steps on μ and σ for this picture alone"
     there = f"100 gradient steps on all {entry.latents} μ and σ for this picture alone"
     posterior(
         key="posterior",
         data={
-            "live": wire.wire("posterior", shown, entry),
-            "rev": f"{entry.name}.{link.turn()}",
+            "live": wire.wire("posterior", shown, refined),
+            "rev": f"{entry.name}.{refined.name}.{link.turn()}",
+            "see": link.seen("bayes"),
             "shape": list(shown.pictures.shape),
             "levels": look.as_text(given.x.to(torch.uint8)),
             "presets": list(entry.dataset.class_names),
             "levelsOf": look.as_text(torch.cat(examples).to(torch.uint8)),
-            "refined": {"here": entry == shown, "latents": entry.latents, "says": here if entry == shown else there},
+            "refined": {"here": not deep, "latents": refined.latents, "says": there if deep else here},
         },
         on_x_change=drawn,
         on_question_change=lambda: wire.answer("posterior"),
+        on_see_change=lambda: link.see("bayes", "posterior"),
     )
     link.write(said(entry))
     ledger.below(shown, {"x": given.x})
@@ -76,12 +94,12 @@ def show(entry: Entry) -> dict[str, str] | None:
         st.markdown(f"{lack} No such model is here.")
         return None
     st.markdown(
-        "By Bayes’ rule every picture has a true posterior p(z|x), which is drawn here beside the model’s q(z|x). "
+        "By Bayes’ rule every picture has a true posterior p(z|x), drawn here beside the model’s q(z|x). "
         "How far q is from it, KL(q || p(z|x)), is what the ELBO lacks of log p(x). "
         "Change a pixel, and both posteriors and both sides of the equation follow."
     )
     if shown != entry:
-        st.caption(f"Shown is {shown.title}; Refine q works on {entry.title}.")
+        st.caption(f"Shown is {shown.title}: all numbers are its own.")
     beside(entry, shown)
     likelihood.aside(entry)
     return said(entry)

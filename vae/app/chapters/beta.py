@@ -1,4 +1,6 @@
-"""Chapter 6: beta, and the rate-distortion curve of a ladder of models."""
+"""Chapter 7: beta, and the rate-distortion curve of a ladder of models."""
+
+import math
 
 import streamlit as st
 import torch
@@ -7,7 +9,8 @@ from torch import Tensor
 from vae import data
 from vae.app import look
 from vae.app.components import rate_distortion as component
-from vae.app.session import inputs, kept, picker
+from vae.app.session import inputs, kept, link, picker
+from vae.app.session.lecture import Question
 from vae.inference.comparison import Passed, passed
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -17,16 +20,43 @@ from vae.train.recipes import BETAS
 TITLE, WORD = "Beta and the rate-distortion curve", "Beta"
 DATASET, LATENTS, EXAMPLE = "fashion-mnist", (2, 16), 0  # the picture where the current one is none of these clothes
 
+QUESTION = Question(
+    "Each nat of KL is made ten times as dear, β = 10. What becomes of the picture?",
+    ("It gets sharper", "It gets blurred", "It stays as it is"),
+    1,
+    "Choose β = 10 on the curve.",
+    "[data-testid=curve]",
+    "At that price z tells little, so that many pictures have to share one answer, and their mean is blurred.",
+)
+SUMMARY = (
+    "β sets the price of a nat: cheap nats give sharp pictures, dear ones a simple code.",
+    "A latent that is worth less than it costs collapses to the prior and tells nothing.",
+)
+COLLAPSE = (
+    "**Posterior collapse.** A latent collapses where q(z|x) is the prior for every picture: its KL is 0, and it tells "
+    "nothing. The causes: its nats cost more than they save, as at β = 10. Or the decoder is so strong that it can do "
+    "without z. Or early in training, when z still helps little, the KL drives it out.\n\n"
+    "**Cures.** *Warm-up*: β rises from 0, so that z is in use before it costs. *Free bits*: the first few nats of "
+    "each latent cost nothing, so there is no gain in telling less. *A weaker decoder*, which cannot do without z. "
+    "Chapter 5 shows 32 latents with and without warm-up."
+)
+BIAS = (
+    "Total correlation needs q(z) itself, the mixture over all pictures. Here it is that of all {n} test pictures. "
+    "Estimated from N pictures, the mutual information cannot exceed log N, and what it lacks is counted as total "
+    "correlation. So near that bound the total correlation is too high. Minibatches are worse: with N = 128 the bound "
+    "is only {small:.1f} nats."
+)
 
-def show(entry: Entry) -> None:
+
+def show(entry: Entry) -> dict[str, str] | None:
     """The curve, and one picture through the chosen model."""
     rungs = {rung(latents, beta): (latents, beta) for latents in LATENTS for beta in BETAS}
     if picker.lacks(*rungs):
-        return
+        return None
     st.markdown(
         "The KL is the rate, the nats that z may say about x; −E log p(x|z) is the distortion, what is left unsaid. "
-        "Training minimises distortion + β · rate, so each β makes one trade, and each point is one model measured on "
-        "the whole test set. Choose a point: the same picture goes through that model with the same ε."
+        "Training minimises distortion + β · rate, and each point is one model, measured on the whole test set. "
+        "Choose a point: the same picture goes through that model with the same ε."
     )
     identity, word, x = picture(entry)
     eps = {latents: noise(latents) for latents in LATENTS}
@@ -39,9 +69,14 @@ def show(entry: Entry) -> None:
         "given": look.as_text(look.as_levels(x[0])),
         "name": word,
         "shape": list(x.shape[1:]),
-        "rev": identity,
+        "rev": f"{identity} {link.turn()}",
+        "see": link.seen("beta"),
     }
-    component(key="rate-distortion", data=mount)
+    component(key="rate-distortion", data=mount, on_see_change=lambda: link.see("beta", "rate-distortion"))
+    st.markdown(COLLAPSE)
+    pictures = data.DATASETS[DATASET].count("test")
+    st.caption(BIAS.format(n=f"{pictures:,}", small=math.log(128)))
+    return link.said("beta")
 
 
 def rung(latents: int, beta: float) -> str:

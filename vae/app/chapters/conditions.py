@@ -1,4 +1,4 @@
-"""Chapter 7: a model that is told the class, p(x|z, y), so that z is left with the style."""
+"""Chapter 8: a model that is told the class, p(x|z, y), so that z is left with the style."""
 
 import streamlit as st
 import torch
@@ -7,8 +7,9 @@ from torch import Tensor
 from vae.app import look
 from vae.app.components import conditions as component
 from vae.app.look.keys import KEYS
-from vae.app.session import inputs, kept, picker
+from vae.app.session import inputs, kept, link, picker
 from vae.app.session.ids import Example
+from vae.app.session.lecture import Question
 from vae.latent.classes import Styles, in_every_class, style, terms_by_class
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -17,6 +18,18 @@ from vae.serve.library import library
 TITLE, WORD = "Conditions", "Conditions"
 MODEL, READER = "mnist-conditional", "mnist"  # what the chapter is about, and whose current picture it reads
 STYLES, SAMPLES, SEED = 10, 64, 0
+QUESTION = Question(
+    "Keep the z of a slanted 2, and ask for a 7 instead. What is drawn?",
+    ("A 2 again", "A 7 with the same slant", "Just any 7"),
+    1,
+    "Slide through the classes.",
+    "[data-testid=class], .classes button",
+    "Told the class, z need not say it again: it keeps the slant and the stroke, and the class comes from y.",
+)
+SUMMARY = (
+    "Told the class, the model keeps only the style in z.",
+    "Turned around, the class that makes a picture most probable is a guess at what it is.",
+)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32, hash_funcs=KEYS)
@@ -34,10 +47,10 @@ def explained(entry: Entry, identity: str, label: int | None, _x: Tensor) -> tup
     return y, styles, log_likelihood.mean(0), log_likelihood.std(0) / SAMPLES**0.5, kl[0]
 
 
-def show(entry: Entry) -> None:
+def show(entry: Entry) -> dict[str, str] | None:
     """One z in all classes, and what each class makes of the picture."""
     if picker.lacks(MODEL, READER):
-        return
+        return None
     told, reader = library().find(MODEL), library().find(READER)
     given, label = inputs.current(reader), None
     if isinstance(given.id, Example):
@@ -51,7 +64,8 @@ def show(entry: Entry) -> None:
     component(
         key="conditions",
         data={
-            "rev": f"{inputs.address(given)} {y}",
+            "rev": f"{inputs.address(given)} {y} {link.turn()}",
+            "see": link.seen("conditions"),
             "shape": list(given.x.shape[1:]),
             "x": look.as_text(look.as_levels(given.x[0])),
             "y": y,
@@ -64,6 +78,17 @@ def show(entry: Entry) -> None:
             "errors": error.tolist(),
             "kls": kl.tolist(),
         },
+        on_see_change=lambda: link.see("conditions", "conditions"),
+    )
+    elbo = log_likelihood - kl
+    rebuilt, told_by_z = (values.max() - values.min() for values in (log_likelihood, kl))
+    st.markdown(
+        "**Which bars decide?** The violet ones: for each class the encoder looks for the best z anew. "
+        "The orange ones keep one z, which was found for one class, and so they favour that class. "
+        f"Of the violet bars the reconstruction decides: it differs by {look.nats(float(rebuilt))} nats from class to "
+        f"class, the KL by {look.nats(float(told_by_z))}. By Bayes’ rule, at equal odds beforehand, "
+        f"class {int(elbo.argmax())} has a share of {look.percent(float(elbo.softmax(0).max()))}, as far as the bounds "
+        "can be trusted."
     )
     numbers = told.numbers
     said = (
@@ -73,3 +98,4 @@ def show(entry: Entry) -> None:
         f"{100 * numbers['class_by_elbo']:.1f}\u00a0% of the pictures, although no classifier was trained."
     )
     st.html(look.note(said))
+    return link.said("conditions") | {"x": inputs.address(given)}

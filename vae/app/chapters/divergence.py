@@ -1,6 +1,7 @@
 """Chapter 3: the Kullback-Leibler divergence, which depends on the direction, and what minimising each one does."""
 
 import math
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -9,6 +10,7 @@ from vae.app.components import divergence
 from vae.app.live import wire
 from vae.app.look import ledger
 from vae.app.session import inputs, link
+from vae.app.session.lecture import Question
 from vae.serve import asked
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -19,6 +21,33 @@ CHIPS = 8  # latents to choose from
 # (mean, sigma) of the Gaussian, or of the two of a mixture
 START = {"p": [-1.8, 0.7, 1.7, 0.5], "q": [0.6, 1.0]}
 WIDEST = {"p": 2.0, "q": 4.5}  # sigma, as far as the handles go
+QUESTION = Question(
+    "p has two humps, and q is one bell curve. You minimise KL(q‖p). Where does q go?",
+    ("Onto one hump", "In the middle, between both", "Wide, over both"),
+    0,
+    "Press “Minimise KL(q‖p)”.",
+    "[data-testid=least-qp]",
+    "Where p is nearly 0, ln(q/p) is huge. So q keeps away from there, stays on one hump, and is too narrow for both.",
+)
+SUMMARY = (
+    "KL measures how far two distributions are apart, in nats, and it depends on the direction.",
+    "A VAE minimises KL(q‖p): its q seeks one mode of the posterior, and underestimates the spread.",
+)
+
+
+class Modes(NamedTuple):
+    """A true posterior with two modes, along the line through them, in units of z: masses, means, sigmas; and q's."""
+
+    model: str
+    picture: int
+    masses: tuple[float, float]
+    p: tuple[float, float, float, float]
+    q: tuple[float, float]
+
+
+# Found among the first 1,500 test pictures; tests/app/chapters/test_divergence.py computes it again by quadrature.
+MODES = Modes("mnist-2d", 488, (0.590, 0.410), (-0.347, 0.058, 0.408, 0.033), (-0.285, 0.020))
+WIDER = 4  # times as wide on the chapter's line as it is
 
 
 def as_density(name: str, values: object) -> list[float] | None:
@@ -56,6 +85,11 @@ def said(entry: Entry) -> dict[str, str]:
     return {"model": entry.name, "chapter": "kl"} | numbers
 
 
+def carried() -> dict[str, tuple[float, ...]]:
+    """The densities of MODES."""
+    return {"p": MODES.p, "q": MODES.q}
+
+
 @wire.fragment
 def densities(entry: Entry) -> None:
     """The picture; only this part runs again when a hand lets go, so that the link follows."""
@@ -76,6 +110,9 @@ def densities(entry: Entry) -> None:
             "latents": [[latent, float(seen.mu[0, latent]), float(seen.sigma[0, latent])] for latent in order],
             "count": len(kl),
             "total": sum(kl),
+            "modes": {part: [round(WIDER * value, 2) for value in values] for part, values in carried().items()},
+            "times": WIDER,
+            "picture": MODES.picture,
         },
         on_place_change=moved,
     )
@@ -91,4 +128,12 @@ def show(entry: Entry) -> dict[str, str]:
         "The ELBO of a VAE subtracts the second, with q = q(z|x) and the prior as p."
     )
     densities(entry)
+    low, high = sorted(MODES.masses)
+    st.markdown(
+        "**What this means for a posterior.** Raising the ELBO also lowers KL(q‖p(z|x)), with the true posterior as p. "
+        f"For the model of two latents, test picture {MODES.picture} has a posterior with two modes. "
+        f"On one lie {look.percent(high)} of it, on the other {look.percent(low)}. "
+        "The model’s q keeps to one of them, and knows nothing of the other. "
+        f"[Chapter 4 shows both on the plane](how_it_works?model={MODES.model}&chapter=bayes&x=i{MODES.picture})."
+    )
     return said(entry)

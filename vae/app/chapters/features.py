@@ -1,4 +1,4 @@
-"""Chapter 9: the latents as features: what they keep of a picture, and how to take them away."""
+"""Chapter 10: the latents as features: what they keep of a picture, and how to take them away."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,7 +8,8 @@ from torch import Tensor
 from vae.app import look
 from vae.app.components import accuracy as component
 from vae.app.look import glossary
-from vae.app.session import inputs, picker, sources
+from vae.app.session import inputs, link, picker, sources
+from vae.app.session.lecture import Question
 from vae.data import Dataset
 from vae.distributions import kl_per_dimension, normal, standard_normal
 from vae.evaluate import probe
@@ -28,6 +29,18 @@ KINDS = {
     "linear_probe": "Linear probe",
 }
 SHOWN = 6  # latents of the current picture, those with most KL
+QUESTION = Question(
+    "A picture as 24 numbers: which ones tell its class best to its nearest neighbours?",
+    ("The latents of a VAE", "Those of a plain autoencoder", "24 principal components"),
+    1,
+    "Move over the curves to 24 dimensions, and read the line below.",
+    "[data-testid=accuracy]",
+    "N(0, I) gives all latents of a VAE one width, so that plain distances count a bent stroke like another digit.",
+)
+SUMMARY = (
+    "The means of q(z|x) are features: a few numbers that keep much of what a picture is.",
+    "Compare like with like: the same network, as many numbers, the same classifier. A VAE need not win.",
+)
 
 
 def cards(dataset: Dataset) -> dict[str, dict[int, dict]]:
@@ -43,15 +56,12 @@ def cards(dataset: Dataset) -> dict[str, dict[int, dict]]:
     return {family: dict(sorted(models.items())) for family, models in curves.items()}
 
 
-def show(entry: Entry) -> None:
+def show(entry: Entry) -> dict[str, str]:
     """The curves, the current picture's features, and the export."""
     st.markdown(
-        "A picture's features are the mean μ and the standard deviation σ of its q(z|x), and how much of the class "
-        "they keep is measured by classifiers that see nothing else, beside as many principal components of the same "
-        "bits. A VAE need not win: N(0, I) gives all latents the same width, one that redraws the digit and one that "
-        "bends a stroke, so that plain distances count both alike, while an autoencoder's keep their own widths, as "
-        "components do. Weighed by how much each changes the picture, as on the latent map, 24 latents of a VAE find "
-        "more than unweighed."
+        "A picture’s features are the mean μ and the width σ of its q(z|x). How much of the class they keep is "
+        "measured by classifiers that see nothing else. All latents of a VAE have one width under N(0, I), whether "
+        "they redraw a digit or bend a stroke. So they are also weighed by how much each changes the picture."
     )
     dataset = entry.dataset
     baselines = probe.load(dataset.name)
@@ -59,7 +69,8 @@ def show(entry: Entry) -> None:
     component(
         key="accuracy",
         data={
-            "rev": entry.name,
+            "rev": f"{entry.name} {link.turn()}",
+            "see": link.seen("features"),
             "latents": entry.latents,
             "kinds": list(KINDS.values()),
             "curves": [
@@ -69,13 +80,44 @@ def show(entry: Entry) -> None:
             "pixels": [accuracy(baselines["pixels"], kind) for kind in KINDS],
             "dimensions": baselines["pixels"]["dimensions"],
         },
+        on_see_change=lambda: link.see("features", "accuracy"),
     )
     st.caption(
         f"{dataset.title}: fitted on a random half of the test set, scored on the other; a difference under 1 % may be "
         "chance."
     )
+    st.html(alike(entry, baselines))
     st.html(formula(entry))
     export(entry)
+    return link.said("features") | {"x": inputs.address(inputs.current(entry))}
+
+
+def alike(entry: Entry, baselines: dict) -> str:
+    """The model, its plain twin and as many components, side by side: what differs is only what is compared."""
+    twin = next((one for one in library().chapters() if one.name == f"{entry.name}-ae"), None)
+    rows = {entry.title: entry.numbers}
+    if twin is not None:
+        rows["Autoencoder, the same network"] = twin.numbers
+    cells = {title: [numbers[kind]["latents"] for kind in KINDS] for title, numbers in rows.items()}
+    components = baselines["pca"].get(str(entry.latents))
+    if components is not None:
+        cells[f"{entry.latents} principal components"] = [accuracy(components, kind) for kind in KINDS]
+    best = [max(column) for column in zip(*cells.values(), strict=True)]
+    head = "".join(f'<th scope="col">{word}</th>' for word in ("", *KINDS.values()))
+    body = "".join(
+        f'<tr><th scope="row">{title}</th>'
+        + "".join(
+            f"<td>{'<b>' if share == top else ''}{100 * share:.1f} %{'</b>' if share == top else ''}</td>"
+            for share, top in zip(shares, best, strict=True)
+        )
+        + "</tr>"
+        for title, shares in cells.items()
+    )
+    caption = f"Like with like: {entry.latents} numbers each, the same pictures, the same classifiers"
+    return (
+        f'<table class="alike" data-testid="alike"><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
 
 
 def curve(name: str, css: str, accuracies: dict) -> dict:

@@ -3,8 +3,12 @@
 import streamlit as st
 import torch
 
+from vae.app import look
 from vae.app.components import generative
 from vae.app.live import layouts, wire
+from vae.app.session import kept, link
+from vae.app.session.lecture import Question
+from vae.latent.ancestral import Calibration, calibration
 from vae.serve import asked
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -12,23 +16,53 @@ from vae.serve.library import library
 
 TITLE, WORD = "A generative and a recognition model", "Two models"
 SEED = 4  # of the sample that the chapter opens with
+FARTHEST = 2.0**32  # what a number of a link may be: a seed, or a z
+SAMPLES = 500
+QUESTION = Question(
+    "Of 100 true z, how many lie within one σ of where the encoder expects them?",
+    ("All 100", "68, as for any bell curve", "Fewer than 68"),
+    2,
+    "Press “Sample z, then x” a few times and watch the last number.",
+    ".two-models button",
+    "The encoder’s q is too sure of itself: it is not the true posterior, only the nearest bell curve it has learned.",
+)
+SUMMARY = (
+    "The decoder makes pictures from a few numbers; the encoder looks for the numbers behind a picture.",
+    "What the encoder says is a distribution, and it is a little narrower than the truth.",
+)
 
 
-def show(entry: Entry) -> None:
+@kept.of_model
+def measured(entry: Entry) -> Calibration:
+    """How often the z that made a picture is where the encoder looks for it."""
+    generator = torch.Generator().manual_seed(SEED)
+    return engine().compute(calibration, library().lease(entry).model, SAMPLES, generator)
+
+
+def place(entry: Entry) -> tuple[int, list[float]]:
+    """The seed of x and z: those of a link, else the chapter's."""
+    said = link.numbers("model", -FARTHEST, FARTHEST)
+    if len(said) == 1 + entry.latents and said[0] >= 0 and max(map(abs, said[1:])) <= 12:
+        return int(said[0]) % 2**32, said[1:]
+    return SEED, torch.randn(entry.latents, generator=torch.Generator().manual_seed(SEED)).tolist()
+
+
+def show(entry: Entry) -> dict[str, str]:
     """Sample z, get x, and see where the encoder, given x alone, looks for z."""
     st.markdown(
-        "The generative model makes a picture in two steps: z is drawn from the prior N(0, I), and x from p(x|z), "
-        "which the decoder network computes. The recognition model q(z|x), which the encoder network computes, goes "
-        "the other way: it is shown x alone, and says where its z may be. Sample both, and compare the encoder's "
-        "answer with the z that made the picture."
+        "The generative model makes a picture in two steps. It draws z from the prior N(0, I), and then x from p(x|z), "
+        "which the decoder computes. The recognition model q(z|x) goes the other way: shown x alone, the encoder says "
+        "where its z may be. Sample both, and compare the encoder’s answer with the z that made the picture."
     )
-    z = torch.randn(1, entry.latents, generator=torch.Generator().manual_seed(SEED))
-    drawn = engine().answer(asked.ANCESTRY, library().lease(entry), z, torch.tensor([SEED]))
+    seed, chosen = place(entry)
+    z = torch.tensor([chosen])
+    drawn = engine().answer(asked.ANCESTRY, library().lease(entry), z, torch.tensor([seed]))
     generative(
         key="generative",
         data={
             "live": wire.wire("generative", entry),
-            "rev": entry.name,
+            "rev": f"{entry.name} {link.turn()}",
+            "see": link.seen("model"),
             "latents": entry.latents,
             "shape": list(entry.pictures.shape),
             "order": entry.order,
@@ -36,4 +70,15 @@ def show(entry: Entry) -> None:
             "answer": wire.answered(layouts.ANCESTRY, layouts.first(drawn)),
         },
         on_question_change=lambda: wire.answer("generative"),
+        on_see_change=lambda: link.see("model", "generative"),
     )
+    found = measured(entry)
+    st.subheader(f"Why {look.percent(found.within)}, and not 68 %", anchor=False)
+    st.markdown(
+        f"Measured over {found.samples} samples, {100 * found.within:.1f} ± {100 * found.error:.1f} % of the z lie "
+        "within one σ of μ. If q(z|x) were the true posterior p(z|x), z would be a draw of q itself, and 68.3 % would. "
+        "So q is not the posterior. It is one bell curve without slant, found by one network for all pictures. "
+        "And training makes it too narrow rather than too wide: chapters 3 and 4 show why."
+    )
+    st.html(look.note(f"A typical z is {found.typical:.2f} σ away from μ (median); under the true posterior, 0.67 σ."))
+    return link.said("model")

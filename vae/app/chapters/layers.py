@@ -1,4 +1,4 @@
-"""Chapter 8: several layers of latents, p(z1) p(z2|z1) ... p(x|z), and what each of them decides."""
+"""Chapter 9: several layers of latents, p(z1) p(z2|z1) ... p(x|z), and what each of them decides."""
 
 import streamlit as st
 import torch
@@ -6,8 +6,10 @@ from torch import Tensor
 
 from vae.app import look
 from vae.app.components import layers as component
+from vae.app.look import drawings
 from vae.app.look.keys import KEYS
-from vae.app.session import inputs, picker
+from vae.app.session import inputs, link, picker
+from vae.app.session.lecture import Question
 from vae.latent.layers import Layered, by_layer, variations
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -17,6 +19,18 @@ TITLE, WORD = "A deep Bayesian network", "Layers"
 MODEL, READER = "mnist-ladder", "mnist"  # what the chapter is about, and the flat model beside it
 COUNT, ROUNDS, SAMPLES, SEED = 8, 6, 128, 0
 SILENT = 0.05  # nats: less is shown as 0.0
+QUESTION = Question(
+    "Keep the four latents of the top layer, and draw the other 36 again. What stays?",
+    ("Nothing", "Which digit it is, and roughly how", "Every stroke"),
+    1,
+    "Choose z₂ in the chain: z₁ is kept then.",
+    ".chain button",
+    "The top layer decides what all others depend on; here that is mostly the digit. Strokes come further down.",
+)
+SUMMARY = (
+    "In a deep model each layer sets the stage for the next: the upper ones decide the whole, the lower ones details.",
+    "Encoding goes the same way as drawing: from the top down, each layer knowing those above it.",
+)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32, hash_funcs=KEYS)
@@ -29,10 +43,10 @@ def drawn(entry: Entry, identity: str, _x: Tensor) -> tuple[Tensor, Tensor, Laye
     return first, pictures.unflatten(1, (ROUNDS, COUNT)).transpose(0, 1), ledger
 
 
-def show(entry: Entry) -> None:
+def show(entry: Entry) -> dict[str, str] | None:
     """The chain, its samples, and what each layer costs."""
     if picker.lacks(MODEL, READER):
-        return
+        return None
     ladder, flat = library().find(MODEL), library().find(READER)
     given = inputs.current(flat)
     first, pictures, ledger = drawn(ladder, inputs.address(given), given.x)
@@ -45,7 +59,8 @@ def show(entry: Entry) -> None:
     component(
         key="layers",
         data={
-            "rev": inputs.address(given),
+            "rev": f"{inputs.address(given)} {link.turn()}",
+            "see": link.seen("layers"),
             "shape": list(given.x.shape[1:]),
             "x": look.as_text(look.as_levels(given.x[0])),
             "reconstruction": look.as_text(look.as_levels(first)),
@@ -56,6 +71,7 @@ def show(entry: Entry) -> None:
             "rounds": ROUNDS,
             "pictures": look.as_text(look.as_levels(pictures)),
         },
+        on_see_change=lambda: link.see("layers", "layers"),
     )
     z, x = look.symbol("z"), look.symbol("x")
     told = [f"KL of {look.symbol('z', f'z<sub>{layer}</sub>')}" for layer in range(1, len(kl) + 1)]
@@ -65,12 +81,21 @@ def show(entry: Entry) -> None:
         *(("−", look.nats(value), look.label("told by", symbol)) for value, symbol in zip(kl, told, strict=True)),
     ]
     st.html(f'<div style="padding-top:1rem">{look.equation(parts)}</div>')
+    st.subheader("How the layers are found: from the top down", anchor=False)
+    st.markdown(
+        "The picture goes up once, and leaves at each height what it says there. Then z₁ is drawn from q(z₁|x). "
+        "Next comes z₂ from q(z₂|z₁, x), and so on: each layer knows x, and all layers above it. "
+        "The decoder draws in the same order, so that q and the prior meet at every layer. "
+        "(Sønderby et al., Ladder Variational Autoencoders, 2016.)"
+    )
+    st.html(drawings.top_down())
     said = (
-        f"The model is {MODEL}, {ladder.latents} latents. Test set: {bounds(ladder.numbers)} nats with "
-        f"layers, {bounds(flat.numbers)} for the flat model of {flat.latents} latents; both bound −log p(x) "
-        "from above, so lower is better."
+        f"The model is {MODEL}, {ladder.latents} latents. Test set: {bounds(ladder.numbers)} nats with layers. "
+        f"The flat model of {flat.latents} latents has {bounds(flat.numbers)}. "
+        "Both bound −log p(x) from above, so lower is better."
     )
     st.html(look.note(said))
+    return link.said("layers") | {"x": inputs.address(given)}
 
 
 def bounds(numbers: dict) -> str:

@@ -104,8 +104,11 @@ function begin() {
   completeAddresses();
   runAgainWhenBack();
   new Sentence();
-  document.addEventListener("click", (event) => {
-    if (/** @type {Element} */ (event.target).closest("[data-testid=stSidebar] a")) closeMenu();
+  document.addEventListener("click", async (event) => {
+    const target = /** @type {Element} */ (event.target);
+    if (target.closest("[data-testid=stSidebar] a")) closeMenu();
+    const button = target.closest("[data-guess], [data-lecture]");
+    if (button) (await import("./lecture.js")).clicked(button);
   });
 }
 

@@ -62,6 +62,14 @@ declare global {
     side: number;
   }
 
+  /** an axis of a chart: what is at its ends, where numbers stand, and what is told of it */
+  interface ChartAxis {
+    range: [number, number];
+    ticks: number[];
+    name: string;
+    scale?: (value: number) => number;
+  }
+
   interface Sizes {
     latents: number;
     pixels: number;
@@ -217,5 +225,8 @@ declare global {
     latents: [number, number, number][];
     count: number;
     total: number;
+    modes: { p: number[]; q: number[] };
+    times: number;
+    picture: number;
   }
 }

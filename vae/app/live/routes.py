@@ -1,5 +1,6 @@
 """The live path's addresses."""
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,8 +13,14 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from vae import data
 from vae.data import Dataset
 from vae.pictures import films
+from vae.train.history import HISTORIES
 
-SOCKET, PLOTLY, TEST_PICTURES = "live", "plotly.js", "pictures"  # their paths, below the page's own server
+SOCKET, PLOTLY, TEST_PICTURES, TRAININGS = (
+    "live",
+    "plotly.js",
+    "pictures",
+    "histories",
+)  # their paths, below the page's own server
 SIDE = 10  # pictures on a side of a sheet
 KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -61,3 +68,18 @@ def sheet(dataset: str, number: int) -> bytes:
     frames = np.concatenate([frames, np.zeros((SIDE**2 - len(frames), *frames.shape[1:]), np.uint8)])
     whole = films.sheet(frames, SIDE)
     return films.strip(whole[None], whole.shape[1])
+
+
+@lru_cache
+def history_path(name: str) -> str:
+    """Where the recorded training of a recipe lies, at an address that names what is in the file."""
+    return f"{TRAININGS}/{name}/{hashlib.sha256((HISTORIES / f'{name}.safetensors').read_bytes()).hexdigest()[:12]}"
+
+
+def history_file(request: HttpRequest) -> Response:
+    """A recorded training, as it lies on disk."""
+    name, version = request.path_params["name"], request.path_params["version"]
+    file = HISTORIES / f"{name}.safetensors"
+    if file not in HISTORIES.glob("*.safetensors") or not history_path(name).endswith(f"/{version}"):
+        return PlainTextResponse("There is no such training.", 404, {"Cache-Control": "no-store"})
+    return FileResponse(file, media_type="application/octet-stream", headers=KEPT)

@@ -3,8 +3,11 @@
 import streamlit as st
 
 from vae.app.chapters import CHAPTERS
-from vae.app.session import inputs, link, picker, verdict
+from vae.app.live import wire
+from vae.app.session import inputs, lecture, link, picker, verdict
 from vae.serve.entry import Entry
+
+NO_PICTURE = ("model", "training")  # chapters that are about none of the visitor's
 
 
 def chosen() -> str:
@@ -24,13 +27,22 @@ def turn(key: str) -> None:
     st.session_state["chapter"] = key
 
 
-def page(entry: Entry) -> None:
-    """A chapter, and the way to the next."""
-    key = chosen()
-    st.subheader(CHAPTERS[key].TITLE, anchor=False)
-    if key != "model":  # which is about no picture
-        verdict.show(entry, inputs.current(entry))
+@wire.fragment
+def inside(entry: Entry, key: str) -> None:
+    """The chapter itself, which runs again alone once a hand has rested, so that the link follows."""
     link.write({"model": entry.name, "chapter": key} | (CHAPTERS[key].show(entry) or {}))
+
+
+def page(entry: Entry) -> None:
+    """A chapter between its question and its summary, and the way to the next."""
+    key = chosen()
+    chapter = CHAPTERS[key]
+    st.subheader(chapter.TITLE, anchor=False)
+    if key not in NO_PICTURE:
+        verdict.show(entry, inputs.current(entry))
+    lecture.ask(key, chapter.QUESTION)
+    inside(entry, key)
+    lecture.close(chapter.SUMMARY)
     later = list(CHAPTERS)[list(CHAPTERS).index(key) + 1 :]
     if later:
         st.button(f"Next: {CHAPTERS[later[0]].TITLE}", icon=":material/arrow_forward:", on_click=turn, args=later[:1])

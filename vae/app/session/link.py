@@ -12,6 +12,7 @@ DECIDES = {
     "z": ["z.", "sampled."],
     "seed": ["seed"],
     "chapter": ["chapter"],
+    "see": ["see", "twins.draws"],
     "pair": ["twins.pair"],
     "p": ["densities"],
     "q": ["densities"],
@@ -72,3 +73,36 @@ def write(values: dict[str, str]) -> None:
     """Make this the URL."""
     if st.query_params.to_dict() != values:
         st.query_params.from_dict(values)
+
+
+# What is seen of a chapter beside model, picture and densities, as its component puts it: numbers and words with dots.
+SEE = re.compile(r"[\w.-]{0,200}")
+
+
+def seen(chapter: str) -> str:
+    """What a chapter shows at first, and after Back, as the link says it; "" for nothing."""
+    if "see" not in st.session_state:
+        st.session_state["see"] = {asked("chapter"): asked("see")}
+    found = st.session_state["see"].get(chapter, "")
+    return found if SEE.fullmatch(found) else ""
+
+
+def see(chapter: str, component: str) -> None:
+    """The callback of a chapter's component: a hand rests, and this is what is seen."""
+    found = st.session_state[component].get("see")
+    if isinstance(found, str) and SEE.fullmatch(found):
+        st.session_state["see"] = st.session_state.get("see", {}) | {chapter: found}
+
+
+def numbers(chapter: str, least: float, most: float) -> list[float]:
+    """What is seen as numbers between two, where it is that; else none."""
+    try:
+        found = [float(part) for part in seen(chapter).split("_")]
+    except ValueError:
+        return []
+    return found if all(least <= number <= most for number in found) else []
+
+
+def said(chapter: str) -> dict[str, str]:
+    """The same for a link."""
+    return {"see": found} if (found := seen(chapter)) else {}

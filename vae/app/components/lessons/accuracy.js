@@ -1,7 +1,7 @@
 // How well the class can be read off features: a curve for each kind, over the dimension, and one dimension in words.
 
 import { element, say, svg } from "../shared/dom.js";
-import { ENDS, MORE, swiped } from "../shared/hand.js";
+import { ENDS, MORE, Settling, swiped } from "../shared/hand.js";
 import { set } from "../shared/svg.js";
 import { mounted } from "../shared/mounted.js";
 
@@ -11,20 +11,27 @@ const percent = (share) => `${(100 * share).toFixed(1)} %`;
 class Accuracy {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
-    this.kind = 0;
+    this.settling = new Settling(() =>
+      this.component.setStateValue("see", `${this.kind}_${this.columns[this.chosen]}`),
+    );
     this.observer = new ResizeObserver(() => this.draw());
   }
 
   end() {
+    this.settling.stop();
     this.observer.disconnect();
   }
 
-  update({ data }) {
+  update(component) {
+    const { data } = component;
+    this.component = component;
     if (data.rev === this.rev) return;
     this.data = data;
     this.rev = data.rev;
     this.columns = [...new Set(data.curves.flatMap((curve) => curve.dimensions))].sort((a, b) => a - b);
-    this.chosen = this.columns.indexOf(data.latents);
+    const [kind, dimension] = data.see.split("_").map(Number);
+    this.kind = data.kinds[kind] ? kind : 0;
+    this.chosen = this.columns.indexOf(this.columns.includes(dimension) ? dimension : data.latents);
     this.kinds = data.kinds.map((word, kind) =>
       element("button", { "data-testid": `kind-${kind}`, onclick: () => this.read(kind) }, word),
     );
@@ -37,14 +44,14 @@ class Accuracy {
       "aria-valuemax": this.columns.at(-1),
       "aria-label": "Share of pictures whose class is read off right, over the dimension of the features",
     });
-    const follow = ({ clientX }) => this.choose(this.nearest(clientX - this.svg.getBoundingClientRect().left));
+    const follow = ({ clientX }) => this.turn(this.nearest(clientX - this.svg.getBoundingClientRect().left));
     this.svg.addEventListener("pointermove", follow);
     this.svg.addEventListener("pointerdown", follow);
     this.svg.addEventListener("keydown", (event) => this.key(event));
     swiped(
       this.svg,
       () => this.chosen,
-      (before) => this.choose(before),
+      (before) => this.turn(before),
     );
     this.words = element("div", { class: "status", "data-testid": "point" });
     const key = data.curves.map(({ name, css }) =>
@@ -58,11 +65,12 @@ class Accuracy {
     );
     this.observer.disconnect();
     this.observer.observe(this.root);
-    this.read(this.kind);
+    this.read(this.kind, false);
   }
 
-  read(kind) {
+  read(kind, tell = true) {
     this.kind = kind;
+    if (tell) this.settling.later();
     this.kinds.forEach((button, index) => button.setAttribute("aria-pressed", index === kind));
     this.draw();
   }
@@ -71,7 +79,13 @@ class Accuracy {
     const by = { ...MORE, ...ENDS }[event.key];
     if (!by) return;
     event.preventDefault();
-    this.choose(this.chosen + by);
+    this.turn(this.chosen + by);
+  }
+
+  turn(index) {
+    if (index === this.chosen) return;
+    this.choose(index);
+    this.settling.later();
   }
 
   across(dimension) {

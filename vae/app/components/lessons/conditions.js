@@ -2,7 +2,7 @@
 
 import { fromBase64 } from "../shared/base64.js";
 import { element, labelled, markup, nats, say } from "../shared/dom.js";
-import { eager } from "../shared/hand.js";
+import { Settling, eager } from "../shared/hand.js";
 import { nth, paint, redrawn } from "../shared/paint.js";
 import { term } from "../shared/svg.js";
 import { mounted } from "../shared/mounted.js";
@@ -11,20 +11,25 @@ class Conditions {
   constructor(parent) {
     this.root = element("div", { class: "lab" });
     parent.append(this.root);
-    this.style = 0;
+    this.settling = new Settling(() => this.component.setStateValue("see", `${this.style}_${this.y}`));
   }
 
-  end() {}
+  end() {
+    this.settling.stop();
+  }
 
-  update({ data }) {
+  update(component) {
+    const { data } = component;
+    this.component = component;
     if (data.rev === this.rev) return;
     this.data = data;
     this.rev = data.rev;
     this.pixels = fromBase64(data.pictures);
     this.elbos = data.reconstructions.map((reconstruction, y) => reconstruction - data.kls[y]);
-    this.style = 0;
+    const [style, y] = data.see.split("_").map(Number);
+    this.style = style > 0 && style < data.styles ? style : 0;
     this.build();
-    this.choose(data.y);
+    this.choose(data.see && y >= 0 && y < data.classes ? y : data.y, false);
   }
 
   build() {
@@ -150,7 +155,8 @@ class Conditions {
     this.another.setAttribute("aria-pressed", String(this.style > 0));
   }
 
-  choose(y) {
+  choose(y, tell = true) {
+    if (tell) this.settling.later();
     const { likelihoods, reconstructions, errors, kls, styles } = this.data;
     this.y = y;
     this.slider.value = y;

@@ -4,6 +4,7 @@ import { element, labelled, markup, nats, say, svg } from "../shared/dom.js";
 import { paint, redrawn } from "../shared/paint.js";
 import { Kind, Live } from "../shared/live.js";
 import { arrow, arrowhead, normals, term } from "../shared/svg.js";
+import { Settling } from "../shared/hand.js";
 import { mounted } from "../shared/mounted.js";
 
 const FAR = 4; // standard deviations of the prior that the axis shows to each side
@@ -30,14 +31,17 @@ class Generative {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.rev = null;
     this.live = new Live();
+    this.settling = new Settling(() => this.component.setStateValue("see", this.seen));
   }
 
   end() {
+    this.settling.stop();
     this.live.close();
   }
 
   update(component) {
     const { data } = component;
+    this.component = component;
     this.live.through(component);
     if (data.rev === this.rev) return;
     this.rev = data.rev;
@@ -52,8 +56,11 @@ class Generative {
     const { latents, rev } = this.data;
     const body = new DataView(new ArrayBuffer(4 * latents + 4));
     z.forEach((value, i) => body.setFloat32(4 * i, value, true));
-    body.setUint32(4 * latents, Math.floor(Math.random() * 2 ** 32), true);
+    const seed = Math.floor(Math.random() * 2 ** 32);
+    body.setUint32(4 * latents, seed, true);
     this.z = z;
+    this.seen = [seed, ...Array.from(z, (value) => value.toFixed(2))].join("_"); // what a link says
+    this.settling.later();
     this.live.ask(Kind.ANCESTRY, body, (answer) => this.rev === rev && this.shown(answer, z));
   }
 
@@ -103,7 +110,7 @@ class Generative {
     const [drawn, drawnFigure] = figure("sampled", "A picture drawn from p(x|z)", "<x>, drawn from p(<x>|<z>)");
     [this.picture, this.drawn] = [mean, drawn];
     this.read.average = note("");
-    const fresh = () => this.sample(normals(latents));
+    const fresh = () => this.sample(normals(latents).map((value) => Math.round(100 * value) / 100)); // as a link says it
     this.root.replaceChildren(
       element(
         "div",

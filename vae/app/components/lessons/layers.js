@@ -2,7 +2,7 @@
 
 import { fromBase64 } from "../shared/base64.js";
 import { element, markup, nats, say, subscript } from "../shared/dom.js";
-import { NEXT } from "../shared/hand.js";
+import { NEXT, Settling } from "../shared/hand.js";
 import { nth, paint, redrawn } from "../shared/paint.js";
 import { mounted } from "../shared/mounted.js";
 
@@ -10,20 +10,25 @@ class Layers {
   constructor(parent) {
     this.root = element("div", { class: "lab" });
     parent.append(this.root);
-    this.layer = 1;
+    this.settling = new Settling(() => this.component.setStateValue("see", `${this.layer + 1}_${this.round}`));
   }
 
-  end() {}
+  end() {
+    this.settling.stop();
+  }
 
-  update({ data }) {
+  update(component) {
+    const { data } = component;
+    this.component = component;
     if (data.rev === this.rev) return;
     this.data = data;
     this.rev = data.rev;
     this.pixels = fromBase64(data.pictures);
-    this.round = 0;
+    const [layer, round] = data.see.split("_").map(Number);
+    this.round = round > 0 && round < data.rounds ? round : 0;
     this.build();
     this.draw();
-    this.choose(Math.min(this.layer, data.layers.length - 1));
+    this.choose(layer >= 1 && layer <= data.layers.length ? layer - 1 : Math.min(1, data.layers.length - 1), false);
   }
 
   build() {
@@ -129,8 +134,9 @@ class Layers {
     this.rungs[this.layer].button.focus();
   }
 
-  choose(layer) {
+  choose(layer, tell = true) {
     this.layer = layer;
+    if (tell) this.settling.later();
     this.large.forEach((canvas, i) => paint(canvas, this.picture(layer, i), this.data.shape));
     const [first] = this.large;
     redrawn(first);

@@ -2,7 +2,7 @@
 
 import { fromBase64 } from "../shared/base64.js";
 import { element, labelled, markup, nats, say, svg } from "../shared/dom.js";
-import { swiped } from "../shared/hand.js";
+import { Settling, swiped } from "../shared/hand.js";
 import { nth, paint, redrawn } from "../shared/paint.js";
 import { term } from "../shared/svg.js";
 import { mounted } from "../shared/mounted.js";
@@ -20,19 +20,28 @@ const PARTS = [
 class RateDistortion {
   constructor(parent) {
     this.root = parent.appendChild(element("div", { class: "lab" }));
-    this.chosen = null;
+    this.settling = new Settling(() => {
+      const { latents, beta } = this.data.points[this.chosen];
+      this.component.setStateValue("see", `${latents}_${beta}`);
+    });
   }
 
-  end() {}
+  end() {
+    this.settling.stop();
+  }
 
-  update({ data }) {
+  update(component) {
+    const { data } = component;
+    this.component = component;
     if (data.rev === this.rev) return;
     this.rev = data.rev;
     this.data = data;
     this.pictures = fromBase64(data.pictures);
-    this.chosen ??= data.points.findIndex((point) => point.beta === 1 && point.latents === 16);
+    const said = data.points.findIndex(({ latents, beta }) => `${latents}_${beta}` === data.see);
+    const usual = data.points.findIndex(({ latents, beta }) => latents === 16 && beta === 1);
+    this.chosen = said < 0 ? usual : said;
     this.build();
-    this.choose(this.chosen);
+    this.choose(this.chosen, false);
   }
 
   build() {
@@ -207,8 +216,9 @@ class RateDistortion {
 
   // ---- the chosen model ----
 
-  choose(chosen) {
+  choose(chosen, tell = true) {
     this.chosen = chosen;
+    if (tell) this.settling.later();
     const point = this.data.points[chosen];
     this.dots.forEach((dot, i) => {
       dot.setAttribute("aria-checked", i === chosen);
@@ -289,7 +299,7 @@ class RateDistortion {
       ),
     );
     const bound = full
-      ? `The mutual information has come to its bound, log N = ${nats(parts.bound, 2)}: N pictures can show no more, and what exceeds it counts as total correlation.`
+      ? `The mutual information has come to its bound, log N = ${nats(parts.bound, 2)}: N pictures can show no more. What exceeds it counts as total correlation.`
       : `The mutual information is below its bound, log N = ${nats(parts.bound, 2)}.`;
     return element(
       "div",

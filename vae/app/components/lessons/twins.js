@@ -2,7 +2,7 @@
 
 import { fromBase64 } from "../shared/base64.js";
 import { element, markup } from "../shared/dom.js";
-import { eager } from "../shared/hand.js";
+import { Settling, eager } from "../shared/hand.js";
 import { nth, paint, redrawn } from "../shared/paint.js";
 import { mounted } from "../shared/mounted.js";
 
@@ -14,11 +14,13 @@ class Twins {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.resized = new ResizeObserver(() => this.drawMaps());
     this.resized.observe(this.root);
-    this.share = 0.5;
-    this.sample = null;
+    this.settling = new Settling(() =>
+      this.component.setStateValue("see", [this.data.draw, this.step, this.sample ?? -1].join("_")),
+    );
   }
 
   end() {
+    this.settling.stop();
     this.resized.disconnect();
   }
 
@@ -78,9 +80,9 @@ class Twins {
       element("div", { class: "sides" }, ...this.sides.map(({ way }) => way)),
       legend,
     );
-    this.choose(null);
-    this.scrub.value = Math.round(this.share * last);
-    this.move(Number(this.scrub.value));
+    const [, step, sample] = data.see.split("_").map(Number);
+    this.choose(this.sides[0].buttons[sample] ? sample : null, false);
+    this.move(step >= 0 && step <= last ? step : Math.round(last / 2), false);
   }
 
   buildSide(side) {
@@ -157,8 +159,9 @@ class Twins {
     return canvas;
   }
 
-  move(step) {
-    this.share = step / this.scrub.max;
+  move(step, tell = true) {
+    this.scrub.value = step;
+    if (tell) this.settling.later();
     for (const side of this.sides) {
       paint(side.picture, nth(side.strip, this.data.shape, step), this.data.shape);
       side.picture.dataset.at = step;
@@ -168,8 +171,9 @@ class Twins {
     this.drawMaps();
   }
 
-  choose(sample) {
+  choose(sample, tell = true) {
     this.sample = sample;
+    if (tell) this.settling.later();
     for (const side of this.sides)
       side.buttons.forEach((button, i) => button.setAttribute("aria-pressed", i === sample));
     if (this.step !== undefined) this.drawMaps();

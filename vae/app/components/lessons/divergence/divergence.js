@@ -1,13 +1,12 @@
 // Two densities on a line under the hand, and the Kullback-Leibler divergence in both directions, in nats.
 
-import { fromBase64 } from "../../shared/base64.js";
-import { element, nats, subscript, svg } from "../../shared/dom.js";
+import { element, nats, svg } from "../../shared/dom.js";
 import { ENDS, MORE, Settling } from "../../shared/hand.js";
 import { mounted } from "../../shared/mounted.js";
-import { paint } from "../../shared/paint.js";
 import { set } from "../../shared/svg.js";
 import { DIRECTIONS, Direction, VIEW, area, round, symbol } from "./direction.js";
-import { closedForm, logDensity } from "./kl.js";
+import { logDensity } from "./kl.js";
+import { latentsOf } from "./latents.js";
 
 const MEAN = { min: -4, max: 4 };
 const SIGMA = { p: { min: 0.05, max: 2 }, q: { min: 0.05, max: 4.5 } }; // q's reaches the variance of any p
@@ -50,7 +49,10 @@ class Divergence {
 
   // [mean, sigma] or [mean, sigma, mean, sigma] -> the parts of a density
   read(name) {
-    const numbers = this.component.data[name];
+    return this.pairs(this.component.data[name]);
+  }
+
+  pairs(numbers) {
     return this.weighted(numbers.length === 2 ? [numbers] : [numbers.slice(0, 2), numbers.slice(2)]);
   }
 
@@ -262,45 +264,17 @@ class Divergence {
   // ---- the model's latents ----
 
   showLatents() {
-    const { latents, total, count, about, pixels, shape, rev } = this.component.data;
-    if (rev === this.rev) return;
-    this.rev = rev;
-    const canvas = element("canvas", { role: "img", "aria-label": about });
-    paint(canvas, fromBase64(pixels), shape);
-    this.chips = latents.map(([index, mean, sigma]) => ({
-      mean,
-      sigma,
-      button: element(
-        "button",
-        { "data-testid": `latent-${index}`, onclick: () => this.take(mean, sigma) },
-        symbol("z", `z${subscript(index)}`),
-        ` ${nats(closedForm({ mean, sigma }, { mean: 0, sigma: 1 }), 2)}`,
-      ),
-    }));
-    const told = element(
-      "div",
-      {},
-      "In a VAE p is N(0, 1) and q(",
-      symbol("z", "z"),
-      "|",
-      symbol("x", "x"),
-      `) one Gaussian a latent. KL(q‖p) of this picture, all ${count} latents together: `,
-      element("b", { "data-testid": "kl-latents" }, nats(total, 2)),
-      ` nats${latents.length < count ? "; the strongest" : ""}:`,
-    );
-    this.latents.replaceChildren(
-      element(
-        "div",
-        { class: "given" },
-        canvas,
-        element("div", {}, told, element("div", { class: "row chips" }, ...this.chips.map(({ button }) => button))),
-      ),
-    );
+    const { data } = this.component;
+    if (data.rev === this.rev) return;
+    this.rev = data.rev;
+    const { chips, parts } = latentsOf(data, (p, q) => this.put(p, q));
+    this.chips = chips;
+    this.latents.replaceChildren(...parts);
   }
 
-  take(mean, sigma) {
+  put(p, q) {
     this.halt();
-    this.parts = { p: this.weighted([[0, 1]]), q: this.weighted([[mean, sigma]]) };
+    this.parts = { p: this.pairs(p), q: this.pairs(q) };
     this.draw();
     this.commit();
   }

@@ -49,7 +49,7 @@ class Posterior {
     this.rev = data.rev;
     this.data = data;
     this.given = fromBase64(data.levels);
-    this.proof.begin();
+    this.proof.begin(Number(data.see));
     this.plane.begin();
     this.numbers = null;
     this.at = [data.shape[2] >> 1, data.shape[1] >> 1];
@@ -264,6 +264,10 @@ class Posterior {
     }
   }
 
+  tellLine(line) {
+    this.component.setStateValue("see", String(line));
+  }
+
   answered(answer, version, thorough) {
     if (this.ended || (thorough && version !== this.version)) return;
     const { built } = answer;
@@ -302,7 +306,7 @@ class Posterior {
     say(
       this.verdict,
       known
-        ? `${nats(left, 3)} nats by quadrature and ${nats(right, 3)} by draws of q: ${nats(apart, 3)} apart, ${apart <= error ? "within" : "beyond"} the error of ${nats(error, 3)} (3 standard errors of the draws, and the quadratures’).`
+        ? `${nats(left, 3)} nats by quadrature and ${nats(right, 3)} by draws of q. They are ${nats(apart, 3)} apart, ${apart <= error ? "within" : "beyond"} the error of ${nats(error, 3)} (3 standard errors of the draws, and the quadratures’).`
         : "The left side is taken once the plane is decoded.",
     );
     this.verdict.dataset.holds = known ? String(apart <= error) : "";

@@ -59,8 +59,8 @@ export class Proof {
     this.box = element("div");
   }
 
-  begin() {
-    this.line = 1;
+  begin(line) {
+    this.line = line >= 1 && line <= LINES.length ? line : 1;
     this.box = element("div", {
       class: "proof",
       "data-testid": "lines",
@@ -72,8 +72,7 @@ export class Proof {
   }
 
   build() {
-    const button = (word, by, off) =>
-      element("button", { onclick: () => this.turn(by), disabled: off && "", "aria-label": `${word} line` }, word);
+    const button = (word, by, off) => element("button", { onclick: () => this.turn(by), disabled: off && "" }, word);
     const rows = LINES.slice(0, this.line).map(([why, terms], line) =>
       element(
         "div",
@@ -102,8 +101,8 @@ export class Proof {
     const turning = element(
       "div",
       { class: "row" },
-      button("Back", -1, this.line === 1),
-      button("Next", 1, this.line === LINES.length),
+      button("One line less", -1, this.line === 1),
+      button("One line more", 1, this.line === LINES.length),
       element("span", { class: "quiet" }, `line ${this.line} of ${LINES.length}`),
     );
     const remake = () => this.box.replaceChildren(...rows, turning);
@@ -129,6 +128,7 @@ export class Proof {
   turn(by) {
     this.line = Math.min(LINES.length, Math.max(1, this.line + by));
     this.build();
+    this.posterior.tellLine(this.line);
   }
 
   key(event) {

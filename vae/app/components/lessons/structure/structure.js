@@ -2,7 +2,7 @@
 
 import { numbersOf } from "../../shared/base64.js";
 import { element, markup, nats, say, subscript, svg } from "../../shared/dom.js";
-import { eager } from "../../shared/hand.js";
+import { Settling, eager } from "../../shared/hand.js";
 import { paint, redrawn } from "../../shared/paint.js";
 import { Kind, Live } from "../../shared/live.js";
 import { arrow, arrowhead, normals, set, term } from "../../shared/svg.js";
@@ -41,16 +41,21 @@ class Structure {
     this.slow = false;
     this.live = new Live();
     this.resized = new ResizeObserver(() => this.drawArrows());
+    this.settling = new Settling(() =>
+      this.component.setStateValue("see", Array.from(this.eps, (value) => value.toFixed(2)).join("_")),
+    );
   }
 
   end() {
     this.live.close();
     this.resized.disconnect();
+    this.settling.stop();
     this.stop();
   }
 
   update(component) {
     const { data } = component;
+    this.component = component;
     this.live.through(component);
     if (data.rev === this.rev) return;
     this.rev = data.rev;
@@ -76,9 +81,10 @@ class Structure {
   // Another eps: everything after it follows.
   choose(eps) {
     this.stop();
-    this.eps = eps;
+    this.eps = eps.map((value) => Math.round(100 * value) / 100); // as a link says it
     this.time = LAST;
     this.moved();
+    this.settling.later();
     const { z, rev } = this;
     this.live.ask(Kind.DECODING, z, ({ outputs }) => this.rev === rev && this.decoded(outputs, z));
   }
