@@ -95,7 +95,7 @@ def test_the_derivation_goes_line_by_line_and_its_numbers_add_up(visitor):
     page = opened(visitor)
     lines = page.get_by_test_id("lines")
     expect(lines.get_by_text("line 1 of 5")).to_be_visible()
-    page.get_by_role("button", name="Next line").click()
+    page.get_by_role("button", name="One line more").click()
     lines.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")

@@ -95,4 +95,5 @@ def noise(entry: Entry) -> torch.Tensor:
     said = link.numbers("structure", -FARTHEST, FARTHEST)
     if len(said) == entry.latents:
         return torch.tensor([said])
-    return torch.randn(1, entry.latents, generator=torch.Generator().manual_seed(SEED))
+    eps = torch.randn(1, entry.latents, generator=torch.Generator().manual_seed(SEED))
+    return eps.mul(100).round().div(100)  # as a link says it

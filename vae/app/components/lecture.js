@@ -49,7 +49,7 @@ function reveal(section) {
 
 // Where the clipboard is closed, as it is to pages without TLS, the address stands there to be taken by hand.
 async function copy(button) {
-  const told = button.parentElement.querySelector("output");
+  const told = button.parentElement.querySelector("[aria-live]");
   try {
     await navigator.clipboard.writeText(location.href);
     told.textContent = "Copied.";

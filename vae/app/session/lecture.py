@@ -35,7 +35,7 @@ def ask(key: str, question: Question) -> None:
         f'data-by="{said["by"]}" data-does="{said["does"]}" data-because="{said["because"]}" '
         f'aria-label="A question to predict"><p><b>Predict first.</b> {said["asks"]}</p>'
         f'<div class="guesses" role="group" aria-label="Your guess">{buttons}</div>'
-        '<p class="answered" role="status" data-testid="answered"></p></section>'
+        '<p class="answered" aria-live="polite" data-testid="answered"></p></section>'
     )
 
 
@@ -46,5 +46,6 @@ def close(summary: tuple[str, str]) -> None:
     st.html(
         '<div class="lecturers" data-testid="lecturers"><span>For lecturers: the address of this page opens exactly '
         'what is seen here.</span> <button type="button" data-lecture="copy">Copy the link</button> '
-        '<button type="button" data-lecture="print">Print</button> <output data-testid="copied"></output></div>'
+        '<button type="button" data-lecture="print">Print</button> '
+        '<span aria-live="polite" data-testid="copied"></span></div>'
     )

@@ -25,6 +25,7 @@ const MEANT = { z: "latent", mu: "mean", sigma: "standard deviation", eps: "nois
 const GREYS = { mu: [-2, 2], sigma: [0, 1], eps: [-2, 2], z: [-2, 2] }; // black and white
 const APPEAR = { mu: 1, sigma: 1, eps: DREW, z: MOVED };
 
+const said = (value) => Math.round(100 * value) / 100; // as a link says it
 const share = (time, from) => Math.min(1, Math.max(0, time - from));
 
 class Structure {
@@ -81,7 +82,7 @@ class Structure {
   // Another eps: everything after it follows.
   choose(eps) {
     this.stop();
-    this.eps = eps.map((value) => Math.round(100 * value) / 100); // as a link says it
+    this.eps = eps;
     this.time = LAST;
     this.moved();
     this.settling.later();
@@ -334,7 +335,7 @@ class Structure {
     const { mu, sigma, eps, z } = this.strips;
     this.names.slider = element("b", { class: "eps" });
     this.peek = element("canvas", { class: "peek", "aria-hidden": true });
-    const another = element("button", { onclick: () => this.choose(normals(d)) }, "Another ε");
+    const another = element("button", { onclick: () => this.choose(normals(d).map(said)) }, "Another ε");
     const handle = element(
       "div",
       { class: "handle" },
