@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
+from tests.served import entry
 from vae import data
-from vae.app.chapters.beta import LATENTS, rung
+from vae.app.chapters.beta import LATENTS, SIZES, by_size, rung
 from vae.models import pretrained
 from vae.train.recipes import BETAS, RECIPES
 
@@ -47,3 +48,18 @@ def test_the_measured_parts_sum_to_the_rate_and_keep_their_bounds():
 
 def test_a_model_of_digits_is_shown_a_fixed_garment():
     assert explorer(opened("mnist", HOW_IT_WORKS, chapter="beta"))["name"] == "test picture 0: Ankle boot"
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-2d"])
+def test_the_fewer_pictures_the_higher_the_total_correlation_and_the_sum_stays(name):
+    page = opened(name, HOW_IT_WORKS, chapter="beta")
+    (table,) = (part.proto.body for part in page.get("html") if 'data-testid="bias"' in part.proto.body)
+    found = [one for one in by_size(entry(name))]
+    for size, one in zip(SIZES, found, strict=True):
+        assert f"{one.total_correlation:.2f} ± {one.total_correlation_error:.2f}" in table
+        assert one.bound == pytest.approx(np.log(size))
+        assert one.mutual_information <= one.bound + 1e-6
+        assert abs(one.total - one.kl) < 5 * one.total_error
+    few, many = found[0], found[-1]
+    assert few.total_correlation > many.total_correlation + 3 * few.total_correlation_error
+    assert few.mutual_information < many.mutual_information

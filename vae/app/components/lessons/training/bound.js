@@ -141,7 +141,6 @@ export class Bound {
     const room = Math.max(0.2, 0.1 * (high - low));
     const ticks = [low, (low + high) / 2, high].map((value) => Number(value.toFixed(1)));
     const { made, across, up } = chart({
-      wide: 560,
       high: 220,
       label: "The bound for each k",
       testid: "bounds",

@@ -8,6 +8,7 @@ import { paintShown } from "../../shared/sheets.js";
 import { LatentMap, SIZE, chart } from "./plot.js";
 
 const AROUND = 12; // pictures
+const CLOSE = 15; // tiles of which the first is chosen
 
 export class Likelihood {
   /** @type {HTMLCanvasElement} */
@@ -128,14 +129,15 @@ export class Likelihood {
       .slice(0, AROUND);
   }
 
-  // The tile around which most different digits lie.
+  // Of the tiles around which pictures lie closest, the one with most different digits.
   mixed() {
     const labels = fromBase64(this.data.labels);
-    const kinds = Array.from(
-      { length: this.data.side ** 2 },
-      (_, tile) => new Set(this.nearest(tile).map(({ i }) => labels[i])).size,
-    );
-    return kinds.indexOf(Math.max(...kinds));
+    const tiles = Array.from({ length: this.data.side ** 2 }, (_, tile) => {
+      const near = this.nearest(tile);
+      return { tile, far: near.at(-1).away, kinds: new Set(near.map(({ i }) => labels[i])).size };
+    });
+    const close = tiles.sort((a, b) => a.far - b.far).slice(0, CLOSE);
+    return close.reduce((best, one) => (one.kinds > best.kinds ? one : best)).tile;
   }
 
   tileAt([z0, z1]) {

@@ -90,7 +90,7 @@ const shown = (tick) => nats(tick, (String(tick).split(".")[1] ?? "").length);
  * @param {{ wide?: number, high?: number, label: string, testid: string, x: ChartAxis, y: ChartAxis }} what
  */
 export function chart({ wide = 380, high = 250, label, testid, x, y }) {
-  const [left, bottom, top, right] = [44, 40, 12, 12];
+  const [left, bottom, top, right] = [50, 40, 12, 18];
   const place = (axis, from, to) => {
     const [low, high] = axis.range.map(axis.scale ?? ((value) => value));
     return (value) => from + (((axis.scale ?? ((one) => one))(value) - low) / (high - low)) * (to - from);
