@@ -23,6 +23,7 @@ FIRST = {
     "structure": "[data-testid=plot]",
     "kl": "[data-testid=densities]",
     "bayes": "[data-testid=plane][data-drawn]",
+    "training": "[data-testid=decoded][data-step]",
     "autoencoder": "[data-testid=meaning]",
     "beta": "[data-testid=curve]",
     "conditions": "[data-testid=class]",
