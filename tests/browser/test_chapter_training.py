@@ -5,7 +5,10 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
+from tests.browser.controls import missed
 from tests.browser.seen import changes, greys, seen
+from tests.browser.test_contrast import AXE, RUN
+from tests.browser.test_keyboard import still
 from vae import data
 from vae.app.chapters.training import MANY, PLANE
 from vae.train import history
@@ -106,6 +109,17 @@ def test_a_tile_shows_the_mean_of_the_pictures_around_it(visitor):
     loss = -(inked * np.log(m) + (1 - inked) * np.log(1 - m))
     assert number(page, "read-bernoulli") == pytest.approx(loss, abs=0.02)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("part", ["step", "gradient", "likelihood", "bound"])
+def test_every_part_can_be_read_and_comes_under_the_keyboard(visitor, part):
+    page = opened(visitor, part, color_scheme="dark" if part in ("step", "bound") else "light")
+    still(page)
+    page.evaluate(AXE)
+    assert page.evaluate(RUN) == []
+    count, names = missed(page)
+    assert names == []
+    assert count > 10
 
 
 def number_in(text: str, after: str) -> float:
