@@ -18,6 +18,9 @@ LINKS = [
     f"/reconstruct?model=mnist-2d&x={BITS}&seed=3",
     "/how_it_works?model=mnist&chapter=kl&p=-1.5,0.7,1.7,0.5&q=0.6,1",
     "/how_it_works?model=mnist&chapter=autoencoder&pair=fashion",
+    "/how_it_works?model=fashion&chapter=autoencoder&pair=fashion&x=i7&see=2_4_1",
+    "/how_it_works?model=mnist&chapter=training&see=step.1.2.5",
+    "/how_it_works?model=mnist&chapter=beta&see=2_10",
     "/models?model=fashion-2d",
 ]
 

@@ -85,7 +85,8 @@ def show(entry: Entry) -> dict[str, str] | None:
         "price of being able to draw, so that the lower loss is no better model."
     )
     _, *rest = link.seen("autoencoder").split("_")
-    return {"pair": pair.name, "x": inputs.address(given), "see": "_".join([str(seed), *rest])}
+    see = {"see": "_".join([str(seed), *rest])} if seed or rest else {}
+    return {"pair": pair.name} | inputs.linked(entry, pair) | see
 
 
 def draw_number() -> int:

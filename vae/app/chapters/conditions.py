@@ -98,4 +98,4 @@ def show(entry: Entry) -> dict[str, str] | None:
         f"{100 * numbers['class_by_elbo']:.1f}\u00a0% of the pictures, although no classifier was trained."
     )
     st.html(look.note(said))
-    return link.said("conditions") | {"x": inputs.address(given)}
+    return link.said("conditions") | inputs.linked(entry, reader)

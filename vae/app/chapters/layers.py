@@ -95,7 +95,7 @@ def show(entry: Entry) -> dict[str, str] | None:
         "Both bound −log p(x) from above, so lower is better."
     )
     st.html(look.note(said))
-    return link.said("layers") | {"x": inputs.address(given)}
+    return link.said("layers") | inputs.linked(entry, flat)
 
 
 def bounds(numbers: dict) -> str:

@@ -103,6 +103,11 @@ def address(given: Input | None) -> str:
     return said if len(said) <= LONGEST else ""
 
 
+def linked(entry: Entry, shown: Entry) -> dict[str, str]:
+    """What the link of a page about one model says of another one's picture: only one of the same data goes with it."""
+    return {"x": address(current(shown))} if shown.dataset == entry.dataset else {}
+
+
 def _example(entry: Entry, picture: Example) -> Input | None:
     pictures, labels, bits = kept.test_set(entry.dataset.name)
     here = slice(picture.index, picture.index + 1)
