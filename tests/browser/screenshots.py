@@ -13,6 +13,7 @@ VIEWS = (
     ("interpolate", "interpolate?model=mnist&at=0.45", "light"),
     ("draw", "reconstruct?model=mnist", "dark"),
     ("bayes", "how_it_works?chapter=bayes&model=mnist-2d&x=i1260", "light"),
+    ("training", "how_it_works?chapter=training&model=mnist&see=path.17.0", "dark"),
 )
 THREE = [
     (0.3, 0.22),
@@ -58,6 +59,9 @@ def main() -> None:
             if name == "bayes":
                 page.locator("[data-testid=plane][data-thorough=true]").wait_for(timeout=60_000)
                 page.wait_for_timeout(2000)
+            if name in ("bayes", "training"):  # from the chapter's name on
+                page.get_by_role("heading", level=3).first.evaluate("e => e.scrollIntoView()")
+                page.wait_for_timeout(500)
             page.screenshot(path=FOLDER / f"{name}.png")
         browser.close()
 
