@@ -23,7 +23,7 @@ TITLE, WORD = "Why not a plain autoencoder", "Autoencoder"
 PICTURES, SAMPLES, STEPS = 2000, 8, 33
 OTHER_END = 7  # the class that the way leads to; one further where it begins there
 QUESTION = Question(
-    "Both models draw pictures from the same random z. Which one draws things that are none?",
+    "Both models draw pictures from the same random z. Which one draws nonsense more often?",
     ("The autoencoder", "The VAE", "Both alike"),
     0,
     "Press “Draw again” a few times and look at the rows.",
