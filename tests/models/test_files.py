@@ -16,6 +16,7 @@ from vae.data import download
 from vae.data.sets import IdxFile
 from vae.evaluate import bounds, card
 from vae.inference import posterior
+from vae.inference.familiar import Judge, Judges
 from vae.latent import projection
 from vae.latent.encodings import Company
 from vae.models import VAE, build, checkpoint, pretrained
@@ -58,10 +59,12 @@ def test_every_file_that_is_written_has_the_mode_that_the_umask_gives(umask, tmp
     monkeypatch.setattr(card, "subject", lambda *_: SimpleNamespace(parts=bounds.Bound(*torch.zeros(4, 2, 2))))
     monkeypatch.setattr(card, "measured", lambda of: {})
     monkeypatch.setattr(card, "thumbnails", lambda _: Image.new("L", (4, 4)))
+    nobody = [Judge(torch.zeros(2, 1), torch.zeros(2, 1), torch.zeros(1)) for _ in range(2)]
+    monkeypatch.setattr(card.judge, "make", lambda name: Judges(*nobody))
     saved.write(Run(TINY, digits[:200]), tmp_path / "model")
     card.write_card(tmp_path / "model")
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(written) == 11
+    assert len(written) == 12
     assert {path.name: oct(mode(path)) for path in written} == {path.name: oct(umask) for path in written}
 
 

@@ -88,9 +88,10 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
         save_tensors(encodings, folder / pretrained.ENCODINGS)
         with whole(folder / pretrained.THUMBNAILS) as draft:
             thumbnails(model).save(draft, optimize=True)
-        judge.make(folder.name).save(folder / pretrained.JUDGE)
     with whole(folder / pretrained.CARD) as draft:
         draft.write_text(json.dumps(card, indent=1) + "\n")
+    if folder.parent == pretrained.PRETRAINED:  # of a model as it ships, with its card
+        judge.make(folder.name).save(folder / pretrained.JUDGE)
     return card
 
 
