@@ -14,7 +14,15 @@ import streamlit as st
 
 from vae.app.live import routes, sessions
 
-PAGES = ("", "latent_map", "interpolate", "reconstruct", "how_it_works", "models")  # their addresses, the first first
+PAGES = (
+    "",
+    "latent_map",
+    "interpolate",
+    "reconstruct",
+    "how_it_works",
+    "models",
+    "glossary",
+)  # their addresses, the first first
 SWITCH = 0.001  # seconds for which a script may hold Python's lock while a hand waits: a fifth of the usual
 
 
@@ -41,7 +49,7 @@ async def lifespan(app):
 if __name__ == "__main__":
     from vae.app import components, look
     from vae.app.live import wire
-    from vae.app.session import inputs, kept, link, picker
+    from vae.app.session import inputs, kept, link, picker, sources
     from vae.serve.capabilities import Can
 
     # For each page its icon, what one does there, and what it needs of a model. Icons belong to the links, not to the
@@ -50,36 +58,39 @@ if __name__ == "__main__":
     pages = {
         st.Page("vae/app/pages/explore.py", title="Explore", default=True): (
             ":material/tune:",
-            "A variational autoencoder turns a picture into a few numbers, its latents, and draws it again from them: "
-            "move the numbers, and watch the picture change.",
+            "A network learned to draw {things} from {latents} numbers: drag one, and watch the picture change.",
             needs,
         ),
         st.Page("vae/app/pages/latent_map.py", title="Latent map"): (
             ":material/scatter_plot:",
-            "Each point is a picture of the test set, where the model's latents put it: point anywhere to see what the "
-            "model draws for that place.",
+            "Each point is one of the {things}, where the network's numbers put it: point anywhere to see its picture.",
             needs,
         ),
         st.Page("vae/app/pages/interpolate.py", title="Interpolate"): (
             ":material/animation:",
-            "Travel from one picture to another, through pictures that the model makes up on the way.",
+            "Travel from one picture to another, through pictures that the network makes up on the way.",
             needs,
         ),
         st.Page("vae/app/pages/reconstruct.py", title="Reconstruct"): (
             ":material/image_search:",
-            "Show the model a picture, an example, your own file or a drawing, and see what it makes of it from a few "
+            "Show the network a picture, an example, your own or a drawing, and see what it gives back from {latents} "
             "numbers alone.",
             needs,
         ),
         st.Page("vae/app/pages/how_it_works.py", title="How it works"): (
             ":material/school:",
-            "How a variational autoencoder works, in short chapters to play with on the trained models themselves.",
+            "How such a network works, in short chapters to play with on the trained networks themselves.",
             needs,
         ),
         st.Page("vae/app/pages/models.py", title="Models"): (
             ":material/category:",
-            "The trained models of this lab: what each one draws by itself, and how well it does on pictures it has "
+            "The trained networks of this lab: what each one draws by itself, and how well it does on pictures it has "
             "never seen.",
+            (),
+        ),
+        st.Page("vae/app/pages/glossary.py", title="Glossary"): (
+            ":material/dictionary:",
+            "Every symbol and every special word of this lab, explained in a sentence each.",
             (),
         ),
     }
@@ -95,9 +106,21 @@ if __name__ == "__main__":
             reads = entry.lacks(*needs) is None
             with st.sidebar:
                 about = {"model": entry.name, "own": inputs.own_address(entry) if reads else ""}
-                tab = components.page(key="page", data=about, on_lost_change=lambda: None, on_run_change=lambda: None)
+                about["end"] = "A" if page.title == "Interpolate" else ""  # where a picture without an aim goes
+                said = dict.fromkeys([f"on_{word}_change" for word in ("lost", "run", "chapter")], lambda: None)
+                tab = components.page(key="page", data=about, **said)
+            if tab.chapter:  # an entry of the glossary leads to it
+                how_it_works = next(each for each in pages if each.title == "How it works")
+                st.session_state["chapter"] = tab.chapter
+                st.switch_page(how_it_works)
             _, does, needed = pages[page]
-            st.html(look.head(page.title, does, entry.title))
+            does = does.format(things=entry.dataset.things, latents=entry.latents)
+            takes = bool(needed) and reads
+            own = page.title not in ("How it works", "Models", "Glossary")  # about the chosen model
+            about = f"a variational autoencoder for {entry.dataset.things}" if own else "variational autoencoders"
+            st.html(look.head(page.title, does, about, takes))
+            if takes:
+                sources.everywhere(entry, page.title)
             if reads and inputs.is_kept_by_link(entry, tab.lost):
                 st.caption(
                     "Your picture itself is gone: files and drawings live as long as a connection, and that was cut, "

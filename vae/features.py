@@ -65,7 +65,9 @@ def extract(
     megapixels are decoded, as `megapixels` counts them. ValueError for a model without q(z|x) and p(z) of one layer.
     """
     if not isinstance(model, VAE):
-        raise ValueError(f"features need a model with q(z|x) and p(z) of one layer, not a {model.config.family}")
+        raise ValueError(
+            f"features need a model with q(z|x) and p(z) of one layer, and a {model.config.family} has none"
+        )
     encode = encode or encoded
     rows, names, doubt, refused, spent = [], [], [], [], 0.0
     batch: list[Tensor] = []

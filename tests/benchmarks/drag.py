@@ -115,6 +115,7 @@ def percentile(values: list[float], share: float) -> float:
 async def opened(browser: Browser, url: str, ready: str = "decoded", messages: list | None = None) -> Page:
     """A new visitor's page once it is at rest; what it says to Streamlit goes to `messages`."""
     page = await (await browser.new_context(viewport=VIEW)).new_page()
+    await page.add_init_script("localStorage.tour = 'done'")  # its ring moves, too
     if messages is not None:
 
         def listen(web) -> None:
@@ -214,7 +215,7 @@ async def press_keys(browser: Browser, url: str, model: str, presses: int = 100)
 
 
 async def draw(browser: Browser, url: str, strokes: int = 30) -> list:
-    page = await opened(browser, f"{url}/reconstruct?model=mnist", ready="ledger")
+    page = await opened(browser, f"{url}/reconstruct?model=mnist", ready="prepared")
     await page.get_by_role("radio", name="Draw").click()
     await page.get_by_test_id("pad").wait_for()
     await page.wait_for_timeout(1000)

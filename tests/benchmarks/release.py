@@ -72,6 +72,7 @@ def opened(browser: Browser, address: str, path: str) -> Iterator[tuple[Page, St
     """A page at rest, and its stream."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
+    page.add_init_script("localStorage.tour = 'done'")
     stream = Stream(page)
     page.goto(address + path)
     page.get_by_test_id("decoded").wait_for()

@@ -145,6 +145,7 @@ class Visitor:
         self.server, self.problems, self.requests = server, [], []
         self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | context))
         self.context.set_default_timeout(1000 * PATIENCE)
+        self.context.add_init_script("localStorage.tour ??= 'done'")  # but for its own tests nobody takes the tour
         self.page: Page = self.context.new_page()
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.problems.append(f"error in the page: {error}"))

@@ -18,8 +18,8 @@ LIST = """
     return !width || !height || e.disabled || !e.checkVisibility({ visibilityProperty: true, opacityProperty: false });
   };
   const group = (e) => e.closest("[role=radiogroup], [role=tablist], [role=toolbar], [role=listbox]");
-  // a select box's arrow opens what the box itself opens
-  const second = (e) => e.tabIndex < 0 && e.closest("[data-testid=stSelectbox]");
+  // a select box's arrow opens what the box itself opens, and a word of the glossary is a stop once
+  const second = (e) => e.tabIndex < 0 && (e.closest("[data-testid=stSelectbox]") || e.matches(".word"));
   window.controls = roots.flatMap((root) => [...root.querySelectorAll(wanted)]).filter((e) => !hidden(e) && !second(e));
   window.groups = window.controls.map(group);
   return window.controls.map((e, i) => [

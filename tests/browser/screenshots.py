@@ -47,6 +47,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, path, scheme in VIEWS:
             page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme=scheme)
+            page.add_init_script("localStorage.tour = 'done'")
             page.goto(f"{address}/{path}")
             page.get_by_test_id("plane" if name == "bayes" else "decoded").wait_for(timeout=60_000)
             page.wait_for_timeout(3000)

@@ -16,6 +16,7 @@ from vae.models import pretrained
 from vae.pictures import prepare
 
 NAMES = vae.list_pretrained()
+DIGITS = next(name for name in NAMES if pretrained.load_card(name)["data"]["name"] == "mnist")
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 PAGES = ["/", "/reconstruct"]
 EVERY_PAGE = pytest.mark.parametrize("path", PAGES)
@@ -42,7 +43,8 @@ def phone_photo() -> bytes:
 
 def upload(page: Page, name: str, kind: str, content: bytes) -> None:
     page.get_by_role("radio", name="Upload").click()
-    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": kind, "buffer": content})
+    uploader = page.get_by_test_id("stFileUploader").locator("visible=true")
+    uploader.locator("input[type=file]").set_input_files({"name": name, "mimeType": kind, "buffer": content})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,21 +59,21 @@ def test_every_model_opens_with_a_picture(visitor, name):
 def test_model_and_sliders_stay_through_a_visit_to_another_page(visitor):
     someone = visitor()
     page, before = someone.opens(f"/?model={NAMES[-1]}"), someone.sees_a_picture()
-    page.get_by_role("button", name="Sample the prior").click()
+    page.get_by_role("button", name="A random picture").click()
     sampled = changes(page, before)
     page.get_by_role("link", name="Reconstruct").click()
-    expect(page.get_by_test_id("ledger")).to_be_visible()
+    expect(page.get_by_text("Compare with another network")).to_be_visible()
     someone.sees_a_picture()
     assert query(page)["model"] == [NAMES[-1]]
     page.get_by_role("link", name="Explore").click()
-    expect(page.get_by_role("button", name="Origin")).to_be_visible()
+    expect(page.get_by_role("button", name="The middle")).to_be_visible()
     assert someone.sees_a_picture() == sampled
     assert query(page)["model"] == [NAMES[-1]]
 
 
 def test_a_photo_from_a_phone_is_reconstructed(visitor):
     someone = visitor()
-    page = someone.opens(f"/reconstruct?model={NAMES[0]}")
+    page = someone.opens(f"/reconstruct?model={DIGITS}")
     before = someone.sees_a_picture()
     photo = phone_photo()
     upload(page, "photo.jpg", "image/jpeg", photo)
@@ -79,7 +81,7 @@ def test_a_photo_from_a_phone_is_reconstructed(visitor):
     someone.rests()
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(page.get_by_text(re.compile(r"Prepared in \d+ steps"))).to_be_visible()
-    prepared = prepare(photo, vae.load_pretrained(NAMES[0]).input_spec)
+    prepared = prepare(photo, vae.load_pretrained(DIGITS).input_spec)
     shown = pixels(page.get_by_test_id("prepared").get_attribute("src"))
     assert np.array_equal(shown, (prepared.picture[0, 0] * 255).round().byte().numpy())
     assert np.ptp(decoded) > 100
@@ -94,11 +96,11 @@ def test_a_switch_leaves_the_steps_open_and_changes_them(visitor):
     decoded = changes(page, before)
     someone.rests()
     page.get_by_text(re.compile(r"Prepared in \d+ steps")).click()
-    page.get_by_text("invert", exact=True).click()
+    page.get_by_text("Swap black and white", exact=True).click()
     changes(page, decoded)
     someone.rests()
-    expect(page.get_by_text("invert", exact=True)).to_be_visible()
-    expect(page.get_by_role("switch", name="invert")).not_to_be_checked()
+    expect(page.get_by_text("Swap black and white", exact=True)).to_be_visible()
+    expect(page.get_by_role("switch", name="Swap black and white")).not_to_be_checked()
 
 
 def test_a_broken_file_gets_one_sentence_and_the_page_lives(visitor):
@@ -117,7 +119,7 @@ def test_the_url_opens_the_same_picture_for_somebody_else(visitor):
     someone = visitor()
     page, before = someone.opens(f"/?model={NAMES[-1]}"), someone.sees_a_picture()
     address = page.url
-    page.get_by_role("button", name="Sample the prior").click()
+    page.get_by_role("button", name="A random picture").click()
     shown = changes(page, before)
     page.wait_for_function("before => location.href !== before", arg=address)
     someone.rests()
@@ -133,9 +135,9 @@ def test_two_visitors_do_not_influence_each_other(visitor):
     first, second = one.opens(), two.opens()
     start = one.sees_a_picture()
     assert two.sees_a_picture() == start
-    first.get_by_role("button", name="Sample the prior").click()
+    first.get_by_role("button", name="A random picture").click()
     sampled = changes(first, start)
-    second.get_by_role("button", name="Origin").click()
+    second.get_by_role("button", name="The middle").click()
     origin = changes(second, start)
     one.rests()
     two.rests()
@@ -143,7 +145,7 @@ def test_two_visitors_do_not_influence_each_other(visitor):
     assert two.sees_a_picture() == origin
     assert sampled != origin
     second.get_by_role("link", name="Reconstruct").click()
-    expect(second.get_by_test_id("ledger")).to_be_visible()
+    expect(second.get_by_text("Compare with another network")).to_be_visible()
     assert one.sees_a_picture() == sampled
 
 
@@ -152,7 +154,8 @@ def test_a_visit_asks_only_its_own_server_and_nothing_fails(visitor, path):
     someone = visitor()
     page = someone.opens(path)
     if path == "/reconstruct":
-        page.get_by_role("button", name="Resample z").click()
+        page.get_by_role("button", name="Draw it again").click()
+        page.get_by_text("Numbers of x").click()
         page.wait_for_selector(".js-plotly-plot")
         someone.rests()
     page.wait_for_load_state("networkidle")

@@ -51,8 +51,8 @@ def test_a_sample_is_chosen_in_both_models_and_can_be_drawn_again(visitor):
 
 def test_back_brings_the_other_pair_and_the_other_model(visitor):
     page = visitor().opens("/how_it_works?chapter=autoencoder&model=mnist&pair=fashion-2d")
-    page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name="MNIST, 2 latents", exact=True).click()
+    page.get_by_role("combobox", name="The network has learned").click()
+    page.get_by_role("option", name="Handwritten digits, 2 numbers", exact=True).click()
     expect(page).to_have_url(re.compile("pair=mnist-2d"))
     page.go_back()
     expect(page.get_by_role("radio", name="Fashion-MNIST, 2 latents")).to_be_checked()

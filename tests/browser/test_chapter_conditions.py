@@ -89,7 +89,7 @@ def test_curves_are_read_by_pointer_and_keyboard_and_an_upload_becomes_a_table(v
         {"name": "a.png", "mimeType": "image/png", "buffer": picture()},
         {"name": "bad.png", "mimeType": "image/png", "buffer": b"no"},
     ]
-    page.locator("input[type=file]").set_input_files(files)
+    page.locator("input[type=file][multiple]").set_input_files(files)
     expect(page.get_by_text("bad.png: This is not a PNG")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()

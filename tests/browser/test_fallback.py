@@ -85,7 +85,7 @@ def test_explore_goes_on_and_recovers(visitor):
     page.keyboard.press("PageUp")
     before = changes(page, before)
     assert drawn(page)[latent] == float(slider.input_value())
-    for button in ("Origin", "Sample the prior", "Origin"):  # moves and lets go at once
+    for button in ("The middle", "A random picture", "The middle"):  # moves and lets go at once
         page.get_by_role("button", name=button).click()
         before = changes(page, before)
     back(page, socket)
@@ -153,11 +153,11 @@ def test_a_drawing_is_read_and_reconstructed(visitor, name):
     page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.8 * box["height"], steps=5)
     page.mouse.up()
     changes(page, blank)
-    expect(page.get_by_test_id("ledger")).to_be_visible()
+    expect(page.get_by_text("Compare with another network")).to_be_visible()
     expect(page.get_by_test_id("sketch")).to_contain_text("ELBO")
     back(page, socket)
     page.get_by_role("button", name="Clear").click()
-    expect(page.get_by_test_id("ledger")).to_have_count(0)
+    expect(page.get_by_text("Compare with another network")).to_have_count(0)
 
 
 def test_a_chapter_samples_on(visitor):

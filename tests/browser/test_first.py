@@ -39,6 +39,7 @@ def test_another_picture_is_there_before_its_numbers(visitor, holding, name):
     someone.server, hold = holding
     page = someone.opens(f"/reconstruct?model={name}")
     ledger, computing = page.get_by_test_id("ledger"), page.get_by_test_id("computing")
+    page.get_by_text("Numbers of x").click()
     ledger.wait_for()
     hold.touch()
     try:

@@ -34,9 +34,9 @@ def test_back_and_forward_go_through_the_places_of_explore(visitor):
     page, start = someone.opens(f"/?model={DEEP}"), someone.sees_a_picture()
     someone.rests()
     first = address(page)
-    sampled = press(page, "Sample the prior", start)
+    sampled = press(page, "A random picture", start)
     middle = address(page)
-    origin = press(page, "Origin", sampled)
+    origin = press(page, "The middle", sampled)
     last = address(page)
     for go, shown, said in (
         (page.go_back, sampled, middle),
@@ -54,8 +54,8 @@ def test_back_brings_the_other_model_and_its_place(visitor):
     someone = visitor()
     z = ",".join(["0.5"] * pretrained.load_card(DEEP)["latents"])
     page, start = someone.opens(f"/?model={DEEP}&z={z}"), someone.sees_a_picture()
-    page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name="MNIST, 2 latents", exact=True).click()
+    page.get_by_role("combobox", name="The network has learned").click()
+    page.get_by_role("option", name="Handwritten digits, 2 numbers", exact=True).click()
     changes(page, start)
     expect(page).to_have_url(re.compile(r"[?&]model=mnist-2d\b"))
     someone.rests()
@@ -67,12 +67,12 @@ def test_back_brings_the_other_model_and_its_place(visitor):
 def test_back_leaves_a_page_and_returns_to_it(visitor):
     someone = visitor()
     page, before = someone.opens(f"/?model={FLAT}"), someone.sees_a_picture()
-    place = press(page, "Sample the prior", before)
+    place = press(page, "A random picture", before)
     page.get_by_role("link", name="Reconstruct").click()
-    expect(page.get_by_test_id("ledger")).to_be_visible()
+    expect(page.get_by_text("Compare with another network")).to_be_visible()
     someone.rests()
     page.go_back()
-    expect(page.get_by_role("button", name="Origin")).to_be_visible()
+    expect(page.get_by_role("button", name="The middle")).to_be_visible()
     someone.rests()
     assert urlsplit(page.url).path == "/"
     becomes(page, place)

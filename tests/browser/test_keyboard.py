@@ -1,7 +1,6 @@
 """Without a mouse: Tab comes to every control of every page, and it can be seen where it is."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +9,11 @@ from playwright.sync_api import JSHandle, Page
 
 import vae
 from tests.browser.controls import ACTIVE, controls, missed, settled
+from vae.app.chapters import CHAPTERS
 from vae.models import pretrained
 
 NAMES = vae.list_pretrained()
 FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
-CHAPTERS = sorted(file.stem for file in Path("vae/app/chapters").glob("[!_]*.py"))
-KEYS = {"generative": "model", "divergence": "kl"}  # what links call a chapter whose file has another name
 PAGES = [
     "/?",
     f"/?model={FLAT}",
@@ -24,8 +22,9 @@ PAGES = [
     "/interpolate?mode=four",
     "/interpolate?mode=sum",
     "/reconstruct?",
-    *(f"/how_it_works?chapter={KEYS.get(chapter, chapter)}" for chapter in CHAPTERS),
+    *(f"/how_it_works?chapter={chapter}" for chapter in CHAPTERS),
     "/models?",
+    "/glossary?",
 ]
 CONTRAST = 3  # of a focus with what is there without it: WCAG 2.2, 1.4.11 and 2.4.13
 # A switch's input is hidden in its label.
@@ -44,8 +43,11 @@ DESCRIBED = f"""
 AROUND = 8  # pixels around a control in which its focus is looked for
 
 
-def rested(visitor, path: str, **context) -> Page:
+def rested(visitor, path: str, numbers: bool = False, **context) -> Page:
+    """A page at rest, with its numbers open or not."""
     someone = visitor(**context)
+    if numbers:
+        someone.context.add_init_script("localStorage.numbers = 'open'")
     someone.page.goto(someone.server + path)
     someone.page.get_by_test_id("stSidebar").wait_for(state="attached")
     someone.rests()

@@ -147,7 +147,7 @@ def test_a_slider_is_live_and_the_map_draws(behind, way):
     page.get_by_role("link", name="Latent map").click()
     page.locator("[data-testid=map][data-points='10000']").wait_for()
     page.get_by_role("link", name="Explore").click()
-    expect(page.get_by_role("button", name="Origin")).to_be_visible()
+    expect(page.get_by_role("button", name="The middle")).to_be_visible()
     someone.is_live()
     moves_a_slider(page, frames)
     assert frames.urls == {someone.server.replace("http", "ws", 1) + "/live"}

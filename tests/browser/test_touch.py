@@ -1,5 +1,7 @@
 """A finger that scrolls the page changes nothing on it."""
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page
 
@@ -32,6 +34,11 @@ def place(control: Locator, across: float) -> tuple[float, float]:
     return box["x"] + across * box["width"], box["y"] + box["height"] / 2
 
 
+def linked(page: Page) -> str:
+    """What the address says, but for what a hand in a chapter has looked at, which it says once one was there."""
+    return re.sub("&see=[^&]*", "", page.url)
+
+
 @pytest.mark.parametrize(
     ("path", "testid", "says"),
     [
@@ -46,13 +53,13 @@ def test_a_vertical_swipe_scrolls_the_page_and_leaves_a_control_as_it_is(visitor
     page = rested(visitor, path, **PHONE)
     control = page.get_by_test_id(testid)
     start = place(control, 0.85)
-    before, scrolled, address = control.evaluate(says), page.evaluate(SCROLLED), page.url
+    before, scrolled, address = control.evaluate(says), page.evaluate(SCROLLED), linked(page)
     swipe(page, start, (2, -260))
     if page.evaluate(SCROLLED) == scrolled:  # it was at its end
         swipe(page, start, (2, 260))
     assert page.evaluate(SCROLLED) != scrolled
     assert control.evaluate(says) == before
-    assert page.url == address
+    assert linked(page) == address
     x, y = place(control, 0.85)
     swipe(page, (x, y), (-100, -3))
     assert control.evaluate(says) != before

@@ -12,7 +12,7 @@ def test_an_upload_whose_server_restarts_falls_back_to_the_bits_of_the_link(chro
     context = chromium.new_context()
     page = context.new_page()
     page.goto(f"{restarting.address}/reconstruct?model=mnist")
-    page.get_by_test_id("ledger").wait_for()
+    page.get_by_text("Compare with another network").wait_for()
     before = seen(page)
     upload(page, "photo.jpg", "image/jpeg", phone_photo())
     changes(page, before)
@@ -21,7 +21,7 @@ def test_an_upload_whose_server_restarts_falls_back_to_the_bits_of_the_link(chro
     x = seen(page, "x")
     restarting.stop()
     restarting.start()
-    page.get_by_role("button", name="Resample z").click()
+    page.get_by_role("button", name="Draw it again").click()
     expect(page.get_by_text(re.compile("Your picture itself is gone"))).to_be_visible(timeout=60_000)
     expect(page.get_by_text("your picture, prepared")).to_be_visible()
     assert seen(page, "x") == x

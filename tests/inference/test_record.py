@@ -24,6 +24,7 @@ from vae.inference.record import (
     Sketch,
     frame,
     glimpse,
+    ink,
     sketch,
 )
 from vae.latent.places import Places, places
@@ -449,3 +450,10 @@ def test_a_glimpse_is_the_beginning_of_the_record(seed):
     for name in ("mu", "z", "mean", "kl_per_dimension"):
         torch.testing.assert_close(getattr(first, name)[0], getattr(whole, name), atol=1e-5, rtol=1e-5)
     assert not torch.allclose(first.z[1], whole.z)
+
+
+def test_ink_that_is_missed_and_added_is_a_share_of_the_ink_there_is():
+    x = torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])
+    assert ink(x, torch.tensor([[[0.5, 1.0, 0.25, 0.25]]])) == (0.25, 0.25)
+    assert ink(x, x) == (0, 0)
+    assert ink(torch.zeros(1, 2, 2), torch.ones(1, 2, 2)) == (0, 0)

@@ -24,7 +24,7 @@ def setting(name: str):
 @pytest.fixture(scope="module", params=NAMES)
 def travelled(request):
     model, company, x, mu = setting(request.param)
-    return model, company, x, mu, journey(model, mu[0], mu[1], x[:1], x[1:], company, STEPS)
+    return model, company, x, mu, journey(model, mu, x[:1], x[1:], company, STEPS)
 
 
 def test_every_path_runs_from_one_encoding_exactly_to_the_other(travelled):
@@ -57,7 +57,7 @@ def test_what_is_met_is_what_the_library_says_of_each_place(travelled):
 
 def test_a_journey_from_a_picture_to_itself_stays_there():
     model, company, x, mu = setting(NAMES[0])
-    for way in journey(model, mu[0], mu[0], x[:1], x[:1], company, STEPS).values():
+    for way in journey(model, mu[[0, 0]], x[:1], x[:1], company, STEPS).values():
         assert torch.equal(way.z, mu[:1].expand(STEPS, -1))
         assert way.judged.length == 0
 

@@ -186,9 +186,7 @@ ASKED: dict[str, tuple[tuple[str, ...], Callable[[Model, str], object]]] = {
     ),
     "journey": (
         FLAT,
-        lambda model, kind: journey.journey(
-            model, *z_of(kind)[:2], *pictures(kind, 2).split(1), company(kind), steps=3
-        ),
+        lambda model, kind: journey.journey(model, z_of(kind)[:2], *pictures(kind, 2).split(1), company(kind), steps=3),
     ),
     "passed": (
         (*FLAT, "autoencoder"),

@@ -6,6 +6,7 @@ from vae.models.spaces import Pictures
 MNIST = Dataset(
     name="mnist",
     title="MNIST",
+    things="handwritten digits",
     licence="CC BY-SA 3.0",
     credit="Yann LeCun and Corinna Cortes",
     class_names=tuple("0123456789"),
@@ -29,6 +30,7 @@ MNIST = Dataset(
 FASHION_MNIST = Dataset(
     name="fashion-mnist",
     title="Fashion-MNIST",
+    things="clothes and shoes",
     licence="MIT",
     credit="Zalando SE",
     class_names=(

@@ -38,10 +38,12 @@ class Package:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What is known about a data set; `mirrors` are base URLs that serve NAME.gz for each of `files`."""
+    """What is known about a data set; `things` is what its pictures show, in everybody's words, and `mirrors` are base
+    URLs that serve NAME.gz for each of `files`."""
 
     name: str
     title: str
+    things: str
     licence: str
     credit: str
     class_names: tuple[str, ...]

@@ -208,6 +208,21 @@ def _on_plane(model: VAE, x: Float[Tensor, "1 c h w"], q: Independent, plane: Pl
     return Estimate(true.log_evidence, true.error), Estimate(found, true.error + missed)
 
 
+class Ink(NamedTuple):
+    """What a reconstruction changes, as shares of the picture's ink: what of it is missing, and what is added."""
+
+    missed: float
+    added: float
+
+
+def ink(x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> Ink:
+    """How much of the ink of x, levels from 0 to 1, E[x|z] misses and adds; 0 and 0 of a picture without ink."""
+    gap, whole = x - mean, x.sum()
+    if whole == 0:
+        return Ink(0.0, 0.0)
+    return Ink(float(gap.clamp(min=0).sum() / whole), float((-gap).clamp(min=0).sum() / whole))
+
+
 class Glimpse(NamedTuple):
     """What of a `Frame` is there at once, row by row, on the CPU: the sample z, its picture, and the KL, nats."""
 

@@ -58,20 +58,24 @@ PATHS: dict[str, Callable[[VAE, Tensor, Tensor, Company, int], Tensor]] = {
 
 def journey(
     model: VAE,
-    a: Float[Tensor, " d"],
-    b: Float[Tensor, " d"],
+    stops: Float[Tensor, "k d"],
     x_a: Float[Tensor, "1 c h w"],
     x_b: Float[Tensor, "1 c h w"],
     company: Company,
     steps: int = 60,
 ) -> dict[str, Way]:
-    """Every path of PATHS from a to b, which its ends are exactly, and what is on it; deterministic.
+    """Every path of PATHS through the stops, which it meets exactly, and what is on it; deterministic.
 
-    Where an end is a member of the company, it does not count itself.
+    Its first and last picture are x_a and x_b. Each way from stop to stop has as many of the `steps` places as the
+    others, or one more. Where a stop is a member of the company, it does not count itself.
     """
-    found, company = {}, company.without(torch.stack([a, b]))
+    if not 2 <= len(stops) <= steps:
+        raise ValueError(f"a journey of {steps} steps has 2 to {steps} stops, not {len(stops)}")
+    found, company, legs = {}, company.without(stops), len(stops) - 1
+    counts = [(steps + legs - 1 + leg) // legs for leg in range(legs)]  # a stop between two ways is on both
     for name, path in PATHS.items():
-        z = path(model, a, b, company, steps)
+        ways = [path(model, stops[leg], stops[leg + 1], company, count) for leg, count in enumerate(counts)]
+        z = torch.cat([ways[0], *(way[1:] for way in ways[1:])])
         found[name] = Way(z, met(model, z, x_a, x_b, company), judge(model, z, company.mu, company.sigma))
     return found
 

@@ -171,7 +171,7 @@ class Specks(InkStep):
     def __call__(self, sheet: Sheet) -> None:
         ink = without_specks(sheet.ink) if sheet.wants(self) else sheet.ink
         removed = bool(((sheet.ink > 0.1) & (ink == 0)).any())
-        sheet.take(self, ink, "Removed specks", removed, "There are none")
+        sheet.take(self, ink, "Removed specks", removed, "No specks were found")
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,16 @@ PREPARATIONS: dict[str, Preparation] = {
     "garment": Ink((Invert(), Contrast(span), Cut(), Fit(), Centre())),
     "crop": Crop(),
 }
+# What a visitor may overrule, in everybody's words.
+SWITCHES = {
+    "invert": "Swap black and white",
+    "background": "Even out the light",
+    "contrast": "Stretch the contrast",
+    "specks": "Remove specks",
+    "crop": "Cut to what is there",
+    "stroke": "Make lines as thick as usual",
+    "centre": "Move to the centre",
+}
 
 
 def prepare(

@@ -41,6 +41,11 @@ class Entry:
         return f"{self.card['data']['title']}, {self.latents} latents"
 
     @property
+    def words(self) -> str:
+        """Its name for those who know no such title: Handwritten digits, 24 numbers."""
+        return f"{self.dataset.things.capitalize()}, {self.latents} numbers"
+
+    @property
     def numbers(self) -> dict:
         """What was measured on the test set."""
         return self.card["numbers"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import vae
-from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
+from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, notes, opened
 from tests.served import entry
 from vae import data
 from vae.app.chapters import bayes
@@ -33,7 +33,7 @@ def test_the_plane_is_that_of_the_same_data_with_two_latents_and_all_numbers_are
     assert data_of(shown) == data_of(name)
     assert refined == shown
     assert found["refined"] == found["refined"] | {"here": True, "latents": 2}
-    assert any("Shown is" in text.value for text in app.caption) == (shown != name)
+    assert any("Shown is" in note for note in notes(app)) == (shown != name)
     x = data.fixed_binarisation(data_of(name))[7]
     assert base64.b64decode(found["levels"]) == x.numpy().astype(np.uint8).tobytes()
     assert app.query_params["x"] == "i7"

@@ -1,6 +1,7 @@
 """The browser side as far as it can be judged without a browser: what is served, and that it is whole."""
 
 import asyncio
+import json
 import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote
@@ -124,7 +125,7 @@ def test_the_loader_can_stand_inside_a_page():
 
 
 def test_words_and_colours_are_part_of_what_is_served():
-    assert all(word in served.told() for word in glossary.WORDS)
+    assert all(json.dumps(word, ensure_ascii=False) in served.told() for word in glossary.TERMS)
     assert all(f"--{name}:" in served.colours() for name in served.NAMES.values())
 
 

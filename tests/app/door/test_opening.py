@@ -80,7 +80,7 @@ def test_a_house_that_is_stopped_leaves_too(monkeypatch):
 
 def test_the_house_opens_every_page_that_there_is():
     source = (ROOT / "streamlit_app.py").read_text()
-    (said,) = re.findall(r"^PAGES = \((.*?)\)", source, re.MULTILINE)
+    (said,) = re.findall(r"^PAGES = \((.*?)\)", source, re.MULTILINE | re.DOTALL)
     default, *others = re.findall(r'st\.Page\("vae/app/pages/(\w+)\.py"', source)
     assert re.findall(r'"(\w*)"', said) == ["", *others]
     assert default == "explore"

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.app.pages.test_pages import opened
+from tests.app.pages.test_pages import notes, opened
 from vae.models import pretrained
 from vae.serve import library as module
 from vae.serve.capabilities import RULES, Can
@@ -34,7 +34,7 @@ def test_the_page_says_the_sentence(shelf, page):
 
 def test_models_shows_it_without_draws(shelf):
     app = opened(CONDITIONAL, "vae/app/pages/models.py")
-    assert RULES[Can.READ].lack in [one.value for one in app.caption]
+    assert RULES[Can.READ].lack in notes(app)
     assert any(one.key == f"use.{CONDITIONAL}" for one in app.button)
 
 

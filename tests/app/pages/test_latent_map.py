@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from torch.distributions import Normal, kl_divergence
 
 import vae
+from tests.app.pages.test_pages import notes
 from tests.served import entry
 from vae import data, latent
 from vae.app.live import sessions
@@ -125,7 +126,7 @@ def test_tsne_shows_some_of_the_points_and_is_told_to_be_no_plane(monkeypatch, t
     assert np.array_equal(array(found["labels"], "u1"), labels(DEEP)[rows])
     assert found["along"] is None
     assert found["rank"] == ""
-    assert any("distances and empty places mean nothing" in caption.value for caption in app.caption)
+    assert any("distances and empty places mean nothing" in note for note in notes(app))
 
 
 def test_a_model_of_two_latents_has_its_one_plane():
@@ -177,7 +178,8 @@ def test_pictures_brought_to_other_pages_are_marked_once_each_and_the_input_says
     links = [
         inputs.address(inputs.Input(UPLOAD, "", picture, data.as_read(picture, spec))) for picture in (drawn, uploaded)
     ]
-    brought = {f"brought.{dataset(DEEP).name}": dict(zip(links, ["your drawing", "your picture 2"], strict=True))}
+    words = map(inputs.Brought, ("your drawing", "your picture 2"))
+    brought = {f"brought.{dataset(DEEP).name}": dict(zip(links, words, strict=True))}
     own = {"upload": ("file", png()), "own": None}  # the same picture as one that was brought
     app = opened(DEEP, **brought, **own, **{f"input.{dataset(DEEP).name}": parse(links[0])})
     first, second = told(app)["marks"]
@@ -205,8 +207,8 @@ def test_an_upload_that_cannot_be_read_is_not_marked():
 
 def said(app: AppTest) -> str:
     """The effect size as the page states it."""
-    (found,) = (one.value for one in app.markdown if "Cohen's d" in one.value)
-    return found.removeprefix("**Cohen's d ").split("**")[0]
+    (found,) = (note for note in notes(app) if "Cohen's d" in note)
+    return found.removeprefix("Cohen's d ").split(" along")[0]
 
 
 @EVERY_MODEL
@@ -223,7 +225,7 @@ def test_the_effect_of_two_classes_is_the_librarys_and_its_direction_goes_to_the
     assert direction["name"] == f"{first} − {second}"
     assert direction["vector"] == pytest.approx(expected.direction.tolist(), abs=1e-5)
     strongest = expected.per_dimension.abs().argmax()
-    (caption,) = (one.value for one in app.caption if "single latents" in one.value)
+    (caption,) = (note for note in notes(app) if "single latents" in note)
     assert f"z{strongest} {latent_map.signed(expected.per_dimension[strongest].item())}" in caption
 
 

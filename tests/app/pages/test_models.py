@@ -47,7 +47,7 @@ def test_the_numbers_are_the_cards_and_the_precision_is_the_engines(app, name):
     for number in (found["negative_elbo"]["value"], exact["value"]):
         assert look.nats(-number) in shown
     assert f"{look.nats(found['kl']['value'])}<" in shown
-    assert f"{found['active_units']} of {pretrained.load_card(name)['latents']} latents" in shown
+    assert f"{found['active_units']} of {pretrained.load_card(name)['latents']} <button" in shown
     assert ("by quadrature" in shown) == ("negative_log_evidence" in found)
     served = loaded(name).precision
     assert f">{served.name}<" in shown

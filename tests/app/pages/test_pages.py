@@ -28,6 +28,7 @@ from vae.inference.evidence import Grid
 from vae.inference.record import Frame, frame
 from vae.latent.places import Places, places
 from vae.models import FARTHEST, pretrained
+from vae.pictures.prepare import SWITCHES
 from vae.serve.engine import engine
 from vae.serve.library import Library
 
@@ -130,7 +131,10 @@ def picture(app: AppTest, testid: str = "decoded") -> np.ndarray:
 
 
 def ledger(app: AppTest) -> dict[str, float]:
-    """The numbers of the ledger by the label under each."""
+    """The numbers of the ledger by the label under each; it is opened where it is not."""
+    if not any('data-testid="ledger"' in element.proto.body for element in app.get("html")):
+        app.session_state["ledger"] = True
+        checked(app.run())
     (body,) = (element.proto.body for element in app.get("html") if 'data-testid="ledger"' in element.proto.body)
     cells = re.findall(r">([−-]?[\d.]+)</span><br><span[^>]*>(.*?)</span></span>", body)
     return {re.sub(r"<.*?>", "", label): float(number.replace("−", "-")) for number, label in cells}
@@ -372,7 +376,7 @@ def test_a_link_says_which_sample_of_z_is_shown(name):
     first = picture(app)
     assert "seed" not in app.query_params
     for _ in range(2):
-        checked(button(app, "Resample z").click().run())
+        checked(button(app, "Draw it again").click().run())
     other = opened(name, RECONSTRUCT, x=app.query_params["x"], seed=app.query_params["seed"])
     assert np.array_equal(picture(other), picture(app))
     assert ledger(other) == ledger(app)
@@ -471,7 +475,7 @@ def test_explore_goes_on_from_the_picture_of_reconstruct(name):
     app = opened(name, RECONSTRUCT)
     uploaded(app, plain_png())
     record = direct(app, name, 0)
-    checked(button(app, "Move its latents").click().run())
+    checked(button(app, "Move its numbers").click().run())
     assert explorer(app)["given"] == "upload"
     assert position(app, name) == places_of.as_place(entry(name), record.mu.tolist())
     own = explorer(app)["presets"][-1]
@@ -535,7 +539,7 @@ def test_the_ledger_shows_the_librarys_numbers_for_exactly_this_picture_and_seed
         (caption,) = (text for text in notes(app) if "In nats per picture" in text)
         assert f"{record.bits_per_dimension:.3f} bits per pixel" in caption
         assert f"± {record.reconstruction.error:.2f}" in caption
-        checked(button(app, "Resample z").click().run())
+        checked(button(app, "Draw it again").click().run())
 
 
 def ledger_of(name: str, index: int) -> list[float]:
@@ -601,7 +605,7 @@ def test_the_ledger_adds_up_on_screen(name):
 def test_resampling_changes_the_picture_and_neither_x_nor_kl_nor_the_evidence(name):
     app = opened(name, RECONSTRUCT)
     decoded, x, before = picture(app), picture(app, "x"), ledger(app)
-    checked(button(app, "Resample z").click().run())
+    checked(button(app, "Draw it again").click().run())
     after = ledger(app)
     assert not np.array_equal(picture(app), decoded)
     assert np.array_equal(picture(app, "x"), x)
@@ -706,14 +710,14 @@ def test_a_switched_step_changes_the_preparation_and_back(name):
     app = opened(name, RECONSTRUCT)
     uploaded(app, plain_png())
     before = picture(app, "prepared")
-    (toggle,) = (one for one in app.toggle if one.label == "invert")
+    (toggle,) = (one for one in app.toggle if one.label == SWITCHES["invert"])
     assert toggle.value
     checked(toggle.set_value(False).run())
     spec = model(name)[0].input_spec
     expected = vae.pictures.prepare(plain_png()[1], spec, {"invert": False})
     assert np.array_equal(picture(app, "prepared"), look.to_uint8(expected.picture[0]))
     assert not np.array_equal(picture(app, "prepared"), before)
-    (toggle,) = (one for one in app.toggle if one.label == "invert")
+    (toggle,) = (one for one in app.toggle if one.label == SWITCHES["invert"])
     assert not toggle.value
     checked(toggle.set_value(True).run())
     assert np.array_equal(picture(app, "prepared"), before)
@@ -724,8 +728,9 @@ def test_every_switch_of_the_preparation_can_be_thrown(name):
     app = opened(name, RECONSTRUCT)
     uploaded(app, plain_png())
     labels = [toggle.label for toggle in app.toggle]
-    assert "invert" in labels
-    assert set(labels) <= set(vae.pictures.PREPARATIONS[model(name)[0].input_spec.preparation].switches)
+    assert SWITCHES["invert"] in labels
+    switches = vae.pictures.PREPARATIONS[model(name)[0].input_spec.preparation].switches
+    assert set(labels) <= {SWITCHES[switch] for switch in switches}
     for label in labels:
         (toggle,) = (one for one in app.toggle if one.label == label)
         checked(toggle.set_value(not toggle.value).run())
@@ -736,7 +741,7 @@ def test_switches_of_one_file_do_not_touch_the_next():
     app = opened(NAMES[0], RECONSTRUCT)
     uploaded(app, plain_png())
     before = picture(app, "prepared")
-    (toggle,) = (one for one in app.toggle if one.label == "invert")
+    (toggle,) = (one for one in app.toggle if one.label == SWITCHES["invert"])
     checked(toggle.set_value(False).run())
     uploaded(app, plain_png())
     assert np.array_equal(picture(app, "prepared"), before)

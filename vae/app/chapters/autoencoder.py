@@ -6,11 +6,11 @@ from torch import Tensor
 
 from vae import data
 from vae.app import look
+from vae.app.chapters.lecture import Question
 from vae.app.components import twins as component
 from vae.app.look.keys import KEYS
 from vae.app.session import inputs, kept, link, picker, state
 from vae.app.session.ids import Example
-from vae.app.session.lecture import Question
 from vae.evaluate.coverage import nearest_pictures
 from vae.inference.comparison import Scene, passed, scene
 from vae.serve import asked
@@ -42,7 +42,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     if picker.lacks(f"{pair.name}-ae"):
         return None
     twin = library().find(f"{pair.name}-ae")
-    st.markdown(
+    look.say(
         "Both models are the same network, trained as long on the same pictures, and both draw the same z ~ N(0, I). "
         "While the VAE learned, **noise**, the σ of q(z|x), blurred each z, so that neighbours had to decode alike. "
         "An autoencoder learns single points, wherever they rebuild well, and nothing tells it what lies between."
@@ -79,8 +79,8 @@ def show(entry: Entry) -> dict[str, str] | None:
         on_again_change=lambda: state.count_up("twins.draws"),
         on_see_change=lambda: link.see("autoencoder", "twins"),
     )
-    st.html(losses(pair, models["Autoencoder"], given.x))
-    st.caption(
+    st.html(losses(pair, twin, given.x))
+    look.aside(
         f"Of {start.name}. Rebuilding is all that an autoencoder is asked for. What the VAE pays beside it is the "
         "price of being able to draw, so that the lower loss is no better model."
     )

@@ -7,12 +7,12 @@ import torch
 
 from vae.app import look
 from vae.app.chapters import likelihood
+from vae.app.chapters.lecture import Question
 from vae.app.components import posterior
 from vae.app.live import wire
 from vae.app.look import ledger
 from vae.app.session import inputs, kept, link, picker
 from vae.app.session.ids import Example, Given, parse
-from vae.app.session.lecture import Question
 from vae.serve.capabilities import Can
 from vae.serve.entry import Entry
 
@@ -21,7 +21,7 @@ QUESTION = Question(
     "Rub out half of the digit. What happens to its true posterior p(z|x)?",
     ("It becomes narrower", "It becomes wider, or splits in two", "It stays as it is"),
     1,
-    "Rub out ink on x, the picture beside the plane.",
+    "Begin on the ink of x, the picture beside the plane: the pen rubs out then.",
     "[data-testid=x]",
     "Less ink says less: more places of z could have made this picture. One bell curve, q, cannot follow that.",
 )
@@ -91,15 +91,15 @@ def show(entry: Entry) -> dict[str, str] | None:
     """Both posteriors under the hand, and both sides of the identity."""
     shown = planar(entry)
     if lack := shown.lacks(Can.EXACT):
-        st.markdown(f"{lack} No such model is here.")
+        look.say(f"{lack} No such model is here.")
         return None
-    st.markdown(
+    look.say(
         "By Bayes’ rule every picture has a true posterior p(z|x), drawn here beside the model’s q(z|x). "
         "How far q is from it, KL(q || p(z|x)), is what the ELBO lacks of log p(x). "
         "Change a pixel, and both posteriors and both sides of the equation follow."
     )
     if shown != entry:
-        st.caption(f"Shown is {shown.title}: all numbers are its own.")
+        look.aside(f"Shown is {shown.title}: all numbers are its own.")
     beside(entry, shown)
     likelihood.aside(entry)
     return said(entry)

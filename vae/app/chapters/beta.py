@@ -6,9 +6,9 @@ from torch import Tensor
 
 from vae import data
 from vae.app import look
+from vae.app.chapters.lecture import Question
 from vae.app.components import rate_distortion as component
 from vae.app.session import inputs, kept, link, picker
-from vae.app.session.lecture import Question
 from vae.evaluate.decomposition import Decomposition, decompose
 from vae.inference.comparison import Passed, passed
 from vae.serve.engine import engine
@@ -53,7 +53,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     rungs = {rung(latents, beta): (latents, beta) for latents in LATENTS for beta in BETAS}
     if picker.lacks(*rungs):
         return None
-    st.markdown(
+    look.say(
         "The KL is the rate, the nats that z may say about x; −E log p(x|z) is the distortion, what is left unsaid. "
         "Training minimises distortion + β · rate, and each point is one model, measured on the whole test set. "
         "Choose a point: the same picture goes through that model with the same ε."
@@ -73,8 +73,8 @@ def show(entry: Entry) -> dict[str, str] | None:
         "see": link.seen("beta"),
     }
     component(key="rate-distortion", data=mount, on_see_change=lambda: link.see("beta", "rate-distortion"))
-    st.markdown(COLLAPSE)
-    st.markdown(BIAS)
+    look.say(COLLAPSE)
+    look.say(BIAS)
     st.html(table(by_size(entry)))
     return link.said("beta")
 

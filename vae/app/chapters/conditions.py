@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from vae.app import look
+from vae.app.chapters.lecture import Question
 from vae.app.components import conditions as component
 from vae.app.look.keys import KEYS
 from vae.app.session import inputs, kept, link, picker
 from vae.app.session.ids import Example
-from vae.app.session.lecture import Question
 from vae.latent.classes import Styles, in_every_class, style, terms_by_class
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -56,7 +56,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     if isinstance(given.id, Example):
         label = int(kept.test_set(reader.dataset.name)[1][given.id.index])
     y, styles, log_likelihood, error, kl = explained(told, inputs.address(given), label, given.x)
-    st.markdown(
+    look.say(
         "A conditional VAE is told the class y, so that z keeps what the class leaves open: slant and stroke, say. "
         "Slide through the classes and the style stays; take another style and the class stays. "
         "The class that explains the picture in the fewest nats is the model's guess."
@@ -82,7 +82,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     )
     elbo = log_likelihood - kl
     rebuilt, told_by_z = (values.max() - values.min() for values in (log_likelihood, kl))
-    st.markdown(
+    look.say(
         "**Which bars decide?** The violet ones: for each class the encoder looks for the best z anew. "
         "The orange ones keep one z, which was found for one class, and so they favour that class. "
         f"Of the violet bars the reconstruction decides: it differs by {look.nats(float(rebuilt))} nats from class to "

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import streamlit as st
 
 from vae.app import look
+from vae.app.chapters.lecture import Question
 from vae.app.components import divergence
 from vae.app.live import wire
 from vae.app.look import ledger
 from vae.app.session import inputs, link
-from vae.app.session.lecture import Question
 from vae.serve import asked
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -122,14 +122,14 @@ def densities(entry: Entry) -> None:
 
 def show(entry: Entry) -> dict[str, str]:
     """Two densities to drag, and the model's own latents to put in their place."""
-    st.markdown(
+    look.say(
         "KL(p‖q) is the mean of ln(p/q) over draws from p: never below 0, and 0 only when p and q agree. "
         "KL(q‖p) takes the mean of ln(q/p) over draws from q, so it is another number. "
         "The ELBO of a VAE subtracts the second, with q = q(z|x) and the prior as p."
     )
     densities(entry)
     low, high = sorted(MODES.masses)
-    st.markdown(
+    look.say(
         "**What this means for a posterior.** Raising the ELBO also lowers KL(q‖p(z|x)), with the true posterior as p. "
         f"For the model of two latents, test picture {MODES.picture} has a posterior with two modes. "
         f"On one lie {look.percent(high)} of it, on the other {look.percent(low)}. "

@@ -6,10 +6,10 @@ import streamlit as st
 from torch import Tensor
 
 from vae.app import look
+from vae.app.chapters.lecture import Question
 from vae.app.components import accuracy as component
 from vae.app.look import glossary
 from vae.app.session import inputs, link, picker, sources
-from vae.app.session.lecture import Question
 from vae.data import Dataset
 from vae.distributions import kl_per_dimension, normal, standard_normal
 from vae.evaluate import probe
@@ -58,7 +58,7 @@ def cards(dataset: Dataset) -> dict[str, dict[int, dict]]:
 
 def show(entry: Entry) -> dict[str, str]:
     """The curves, the current picture's features, and the export."""
-    st.markdown(
+    look.say(
         "A picture’s features are the mean μ and the width σ of its q(z|x). How much of the class they keep is "
         "measured by classifiers that see nothing else. All latents of a VAE have one width under N(0, I), whether "
         "they redraw a digit or bend a stroke. So they are also weighed by how much each changes the picture."
@@ -82,7 +82,7 @@ def show(entry: Entry) -> dict[str, str]:
         },
         on_see_change=lambda: link.see("features", "accuracy"),
     )
-    st.caption(
+    look.aside(
         f"{dataset.title}: fitted on a random half of the test set, scored on the other; a difference under 1 % may be "
         "chance."
     )
@@ -197,12 +197,12 @@ def export(entry: Entry) -> None:
                         f"Download {word}", write(table), file, on_click="ignore", icon=":material/download:"
                     )
         doubts = sum(doubt not in ("", UNJUDGED) for doubt in table.doubt)
-        st.caption(
+        look.aside(
             f"{len(table.names)} read: file name, KL in nats, μ and σ of {table.mu.shape[1]} latents each, and a doubt "
             f"where a picture is probably nothing that the model knows, as with {doubts} of them."
         )
         if refused:
             with st.container(height=160 if len(refused) > 4 else "content", border=True):
                 st.text("\n".join(refused))
-    st.caption("The same from the command line:")
+    look.aside("The same from the command line:")
     st.code(f"python -m vae.features {entry.name} FOLDER --out features.csv", language="bash", wrap_lines=True)

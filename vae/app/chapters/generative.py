@@ -4,10 +4,10 @@ import streamlit as st
 import torch
 
 from vae.app import look
+from vae.app.chapters.lecture import Question
 from vae.app.components import generative
 from vae.app.live import layouts, wire
 from vae.app.session import kept, link
-from vae.app.session.lecture import Question
 from vae.latent.ancestral import Calibration, calibration
 from vae.serve import asked
 from vae.serve.engine import engine
@@ -19,8 +19,8 @@ SEED = 4  # of the sample that the chapter opens with
 FARTHEST = 2.0**32  # what a number of a link may be: a seed, or a z
 SAMPLES = 500
 QUESTION = Question(
-    "Of 100 true z, how many lie within one σ of where the encoder expects them?",
-    ("All 100", "68, as for any bell curve", "Fewer than 68"),
+    "The encoder sees a picture only, and marks with bars where its numbers may be. How often are they inside?",
+    ("Always", "68 times in 100, as with any bell curve", "Less often"),
     2,
     "Press “Sample z, then x” a few times and watch the last number.",
     ".two-models button",
@@ -49,7 +49,7 @@ def place(entry: Entry) -> tuple[int, list[float]]:
 
 def show(entry: Entry) -> dict[str, str]:
     """Sample z, get x, and see where the encoder, given x alone, looks for z."""
-    st.markdown(
+    look.say(
         "The generative model makes a picture in two steps. It draws z from the prior N(0, I), and then x from p(x|z), "
         "which the decoder computes. The recognition model q(z|x) goes the other way: shown x alone, the encoder says "
         "where its z may be. Sample both, and compare the encoder’s answer with the z that made the picture."
@@ -73,12 +73,17 @@ def show(entry: Entry) -> dict[str, str]:
         on_see_change=lambda: link.see("model", "generative"),
     )
     found = measured(entry)
-    st.subheader(f"Why {look.percent(found.within)}, and not 68 %", anchor=False)
-    st.markdown(
+    with st.expander("How often, and why", icon=":material/help:"):
+        explain(found)
+    return link.said("model")
+
+
+def explain(found: Calibration) -> None:
+    """Why q is not the posterior."""
+    look.say(
         f"Measured over {found.samples} samples, {100 * found.within:.1f} ± {100 * found.error:.1f} % of the z lie "
         "within one σ of μ. If q(z|x) were the true posterior p(z|x), z would be a draw of q itself, and 68.3 % would. "
         "So q is not the posterior. It is one bell curve without slant, found by one network for all pictures. "
         "And training makes it too narrow rather than too wide: chapters 3 and 4 show why."
     )
     st.html(look.note(f"A typical z is {found.typical:.2f} σ away from μ (median); under the true posterior, 0.67 σ."))
-    return link.said("model")

@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from vae.app import look
+from vae.app.chapters.lecture import Question
 from vae.app.components import layers as component
 from vae.app.look import drawings
 from vae.app.look.keys import KEYS
 from vae.app.session import inputs, link, picker
-from vae.app.session.lecture import Question
 from vae.latent.layers import Layered, by_layer, variations
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -50,7 +50,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     ladder, flat = library().find(MODEL), library().find(READER)
     given = inputs.current(flat)
     first, pictures, ledger = drawn(ladder, inputs.address(given), given.x)
-    st.markdown(
+    look.say(
         "A hierarchical VAE has several layers of latents, and each layer's prior is set by those above it. "
         "Keep the layers above and draw the others again: what the samples share is what the kept layers decide. "
         "The KL of a layer is what the picture had to tell it beyond that prior."
@@ -82,7 +82,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     ]
     st.html(f'<div style="padding-top:1rem">{look.equation(parts)}</div>')
     st.subheader("How the layers are found: from the top down", anchor=False)
-    st.markdown(
+    look.say(
         "The picture goes up once, and leaves at each height what it says there. Then z₁ is drawn from q(z₁|x). "
         "Next comes z₂ from q(z₂|z₁, x), and so on: each layer knows x, and all layers above it. "
         "The decoder draws in the same order, so that q and the prior meet at every layer. "

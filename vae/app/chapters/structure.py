@@ -4,11 +4,11 @@ import streamlit as st
 import torch
 
 from vae.app import look
+from vae.app.chapters.lecture import Question
 from vae.app.components import structure as diagram
 from vae.app.live import wire
 from vae.app.look import drawings, ledger
 from vae.app.session import inputs, link
-from vae.app.session.lecture import Question
 from vae.inference.structure import Layer, gradients, structure
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -42,13 +42,13 @@ def facts(layer: Layer) -> dict:
 
 def show(entry: Entry) -> dict[str, str]:
     """The current picture's way through the model, from x to its reconstruction."""
-    st.markdown(
+    look.say(
         "The encoder turns a picture x into a mean μ and a width σ for each latent. The decoder turns one z back into "
         "a picture. Between them z = μ + σε is drawn: chance comes in from the side, as ε. "
         "Every strip is the tensor itself, as the model computes it for this picture."
     )
     if entry.config.corrected:
-        st.caption(
+        look.aside(
             "This model’s encoder has one more step, the correction. Of a dozen places around its μ it takes the one "
             "where the decoder finds p(x, z) highest. From there it goes a step of Fisher scoring towards the peak. "
             "σ is then the peak’s width."
@@ -75,13 +75,13 @@ def show(entry: Entry) -> dict[str, str]:
     )
     found = engine().compute(gradients, model, given.x, eps)
     st.subheader("And backwards: how the encoder learns what z should be", anchor=False)
-    st.markdown(
+    look.say(
         "Training asks how the loss changes with each number, and follows that slope downhill: the gradient. "
         "It starts at the loss, goes back through the decoder to z, and at z = μ + σε it divides. "
         "To μ it passes as it is, times 1, and to σ times ε. It ends at ε, which nobody can learn."
     )
     st.html(drawings.backwards(entry.order[0], found))
-    st.markdown(
+    look.say(
         "**Why draw at all?** The ELBO is a mean over q(z|x), and one draw is an honest estimate of it. "
         "If z were always μ, the picture would never feel σ, and neighbouring z need not decode alike. "
         "If z were drawn without this formula, no slope would lead back to μ and σ. Chapter 5 measures the other way."

@@ -4,10 +4,10 @@ import streamlit as st
 
 from vae import data
 from vae.app import look
+from vae.app.chapters.lecture import Question
 from vae.app.components import training as component
 from vae.app.live import routes
 from vae.app.session import kept, link
-from vae.app.session.lecture import Question
 from vae.serve.entry import Entry
 from vae.train import history
 from vae.train.history import History
@@ -42,7 +42,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     except ValueError as error:
         st.info(f"{error}. `python -m vae.train NAME --history FILE` records a training.")
         return None
-    st.markdown(
+    look.say(
         "Nobody tells a VAE where a picture belongs: it begins with noise and improves, one small step after another. "
         "Here a model with two latents learns digits, recorded at thirty of its steps. "
         "Drag the slider from the first step to the last, and the map unfolds."

@@ -8,9 +8,28 @@ let waiting = null; // for the reader to find out
 export function clicked(button) {
   const { guess, lecture } = /** @type {HTMLElement} */ (button).dataset;
   if (guess !== undefined) guessed(/** @type {HTMLElement} */ (button));
+  else if (button.closest(".st-key-next")) follow();
   else if (lecture === "copy") copy(button);
   else if (lecture === "print") print();
   else reveal(button.closest("[data-question]"));
+}
+
+const TURNS = 10000; // ms that another chapter may take to come
+
+// The next chapter from its beginning on, for eyes and keyboard: it comes in the place of the last one's end.
+async function follow() {
+  const question = () => /** @type {HTMLElement | null} */ (document.querySelector("[data-question]"));
+  const before = question()?.dataset.question;
+  for (const end = performance.now() + TURNS; performance.now() < end;) {
+    await new Promise((after) => setTimeout(after, 50));
+    if (!question() || question().dataset.question === before) continue;
+    /** @type {HTMLElement} */
+    const heading = document.querySelector("[data-testid=stMain] h3");
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+    heading.scrollIntoView();
+    return;
+  }
 }
 
 function guessed(button) {
@@ -32,9 +51,15 @@ function guessed(button) {
 function found(event) {
   const { section } = waiting;
   if (!section.isConnected) waiting.stop.abort();
-  else if (event.composedPath().some((one) => one instanceof Element && one.matches(section.dataset.by)))
+  else if (
+    event.composedPath().some((one) => one instanceof Element && one.matches(section.dataset.by) && !passes(event, one))
+  )
     reveal(section);
 }
+
+// On a picture that one draws on, these keys only lead somewhere.
+const passes = (event, on) =>
+  on instanceof HTMLCanvasElement && (event.key === "Tab" || event.key?.startsWith("Arrow"));
 
 function reveal(section) {
   waiting?.stop.abort();

@@ -1,8 +1,12 @@
 // What every page has around its instruments: addresses that are one step of the history each, a menu that closes, and
 // words that explain themselves.
 
+import { Help } from "./page/help.js";
+import { listen } from "./page/own.js";
+import { Tour } from "./page/tour.js";
+import { Words } from "./page/words.js";
+import { element, stopOnce } from "./shared/dom.js";
 import { sheetsOf } from "./shared/styles.js";
-import { WORDS } from "./shared/told.js";
 
 const NARROW = "(max-width: 768px)"; // Streamlit's own measure of where the menu lies over the page
 
@@ -46,69 +50,24 @@ function runAgainWhenBack() {
   new MutationObserver(look).observe(document.body, { subtree: true, attributeFilter: ["data-test-connection-state"] });
 }
 
-// ---- words ----
-
-const wordOf = (event) => event.composedPath().find((one) => one.dataset?.word);
-
-// One sentence for the whole document, whose words are in many shadows; in the top layer nothing lies over it.
-class Sentence {
-  constructor() {
-    this.box = document.createElement("div");
-    Object.assign(this.box, { className: "sentence", popover: "manual", role: "tooltip" });
-    this.box.dataset.testid = "sentence";
-    const listen = (kind, heard) => document.addEventListener(kind, heard, true);
-    listen(
-      "pointerover",
-      (event) => event.pointerType !== "touch" && this.meet(wordOf(event), event.composedPath().includes(this.box)),
-    );
-    listen("focusin", (event) => this.meet(wordOf(event)));
-    listen("focusout", () => this.close());
-    // the tap that opens it does so by its focus already; the next one closes it
-    listen("pointerdown", (event) => (this.tapped = event.pointerType === "touch" ? this.word : null));
-    listen("click", (event) => (this.word && this.tapped === wordOf(event) ? this.close() : this.meet(wordOf(event))));
-    listen("keydown", (event) => event.key === "Escape" && this.close());
-    listen("scroll", () => this.word && this.place());
-  }
-
-  meet(word, within = false) {
-    if (within) return;
-    if (!word) this.close();
-    else if (word !== this.word) this.show(word);
-  }
-
-  show(word) {
-    this.word = word;
-    document.querySelector("[data-testid=stApp]").append(this.box); // where colours and letters are the page's
-    this.box.textContent = WORDS[word.dataset.word];
-    this.box.showPopover();
-    this.place();
-  }
-
-  place() {
-    Object.assign(this.box.style, { left: 0, top: 0 });
-    const [at, own] = [this.word.getBoundingClientRect(), this.box.getBoundingClientRect()];
-    const below = at.bottom + own.height < innerHeight;
-    this.box.style.left = `${Math.max(12, Math.min(at.left, innerWidth - own.width - 12))}px`;
-    this.box.style.top = `${below ? at.bottom : at.top - own.height}px`;
-  }
-
-  close() {
-    if (!this.word) return;
-    this.word = null;
-    this.box.hidePopover();
-  }
-}
-
 // Once for the document: the page's own parts come and go. It is here before Streamlit is.
 function begin() {
   completeAddresses();
   runAgainWhenBack();
-  new Sentence();
+  new Words();
+  listen();
+  const tour = new Tour();
+  new Help(() => tour.go(0));
   document.addEventListener("click", async (event) => {
     const target = /** @type {Element} */ (event.target);
     if (target.closest("[data-testid=stSidebar] a")) closeMenu();
-    const button = target.closest("[data-guess], [data-lecture]");
+    const button = target.closest("[data-guess], [data-lecture], .st-key-next button");
     if (button) (await import("./lecture.js")).clicked(button);
+    /** @type {HTMLElement | null} */
+    const leads = target.closest("a[data-chapter]");
+    if (!leads || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault(); // a page that was loaded anew would not know the visitor's pictures
+    document.vaeLab.turnTo(leads.dataset.chapter);
   });
 }
 
@@ -127,12 +86,20 @@ function tellLost({ data, setStateValue }) {
 
 if (!document.vaeLab) begin();
 document.vaeLab ??= {};
-document.adoptedStyleSheets = await sheetsOf("page.css"); // behind Streamlit's own, which they overrule
+document.adoptedStyleSheets = await sheetsOf("page.css", "around.css"); // behind Streamlit's own, which they overrule
 
 export default function (component) {
-  const { data, setStateValue } = component;
+  const { data, setStateValue, setTriggerValue } = component;
   const { model } = document.vaeLab;
   if (model && model !== data.model) closeMenu();
-  document.vaeLab = { ...data, runAgain: () => setStateValue("run", performance.timeOrigin + performance.now()) };
+  document.vaeLab = {
+    ...data,
+    runAgain: () => setStateValue("run", performance.timeOrigin + performance.now()),
+    turnTo: (chapter) => setTriggerValue("chapter", chapter),
+  };
   tellLost(component);
+  stopOnce(document);
+  const { parentElement } = component;
+  if (!parentElement.querySelector("[data-help]"))
+    parentElement.append(element("button", { type: "button", "data-help": "" }, "Help and keys (?)"));
 }

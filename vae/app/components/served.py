@@ -15,6 +15,7 @@ from vae.app.live.exchange import EXCHANGES
 from vae.app.live.layouts import as_lists
 from vae.app.live.messages import Kind
 from vae.app.look import COLOURS, QUIET, glossary
+from vae.pictures import MAX_BYTES
 
 FOLDER = Path(__file__).parent
 PATH = "components"  # below the page's own server
@@ -23,11 +24,15 @@ NAMES = {"x": "x", "x̂": "xhat", "z": "z", "mu": "mu", "sigma": "sigma", "eps":
 
 
 def told() -> str:
-    """The module of what Python tells all scripts: the words that explain themselves, how messages are called, and how
-    answers lie.
-    """
-    layouts = {int(kind): as_lists(row.layout) for kind, row in EXCHANGES.items()}
-    values = {"WORDS": glossary.WORDS, "KINDS": {kind.name: int(kind) for kind in Kind}, "LAYOUTS": layouts}
+    """The module of what Python tells all scripts: the glossary, how messages are called, and how answers lie."""
+    values = {
+        "TERMS": {name: term._asdict() for name, term in glossary.TERMS.items()},
+        "SPELLED": glossary.SPELLED,
+        "PATTERN": glossary.PATTERN,
+        "KINDS": {kind.name: int(kind) for kind in Kind},
+        "MOST_BYTES": MAX_BYTES,
+        "LAYOUTS": {int(kind): as_lists(row.layout) for kind, row in EXCHANGES.items()},
+    }
     return "".join(
         f"export const {name} = {json.dumps(value, ensure_ascii=False)};\n" for name, value in values.items()
     )
@@ -60,7 +65,16 @@ VERSION = _version(FILES)
 LOADER = FILES["load.js"]
 # What each page has from its beginning: its own module, which has to be there before Streamlit writes the first
 # address, and what it or most instruments need, so that they need not wait for one another.
-WORN = ("colours", "page", "lab", "map", "journey", "posterior", "narrow")  # by the page, or by all instruments
+WORN = (
+    "colours",
+    "page",
+    "around",
+    "lab",
+    "map",
+    "journey",
+    "posterior",
+    "narrow",
+)  # by the page, or by all instruments
 AS_FETCH = 'rel="preload" as="fetch" crossorigin="anonymous"'
 HEAD = "".join(
     [
@@ -69,7 +83,7 @@ HEAD = "".join(
         *(
             f'<link rel="modulepreload" href="{PATH}/{VERSION}/{name}">'
             for name in sorted(FILES)
-            if name.startswith("shared/")
+            if name.startswith(("shared/", "page/"))
         ),
     ]
 ).encode()

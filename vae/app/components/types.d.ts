@@ -13,7 +13,22 @@ declare global {
 
   interface Document {
     /** page.js: what the page is about, and how its script is run again */
-    vaeLab?: { model?: string; own?: string | null; runAgain?: () => void };
+    vaeLab?: {
+      model?: string;
+      own?: string | null;
+      end?: string;
+      runAgain?: () => void;
+      turnTo?: (chapter: string) => void;
+    };
+  }
+
+  /** A row of the glossary: vae/app/look/glossary.py */
+  interface Term {
+    name: string;
+    sentence: string;
+    unit: string;
+    formula: string;
+    chapter: string;
   }
 
   /** What Streamlit hands a component's module at each update. */

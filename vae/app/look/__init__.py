@@ -25,6 +25,7 @@ from vae.app.look.html import (
     symbol,
     to_uint8,
 )
+from vae.app.look.running import aside, say
 
 __all__ = [
     "BARS",
@@ -35,6 +36,7 @@ __all__ = [
     "Ink",
     "as_levels",
     "as_text",
+    "aside",
     "at_most",
     "computing",
     "difference",
@@ -48,6 +50,7 @@ __all__ = [
     "percent",
     "photo_url",
     "picture_html",
+    "say",
     "symbol",
     "to_uint8",
 ]

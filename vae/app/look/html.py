@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,12 @@ CLASS_COLOURS = [
 ]  # fmt: skip
 
 
+# What Markdown a paragraph may have.
+SIGNS = (
+    (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
+    (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
+    (re.compile(r"\[(.+?)\]\((\S+?)\)"), r'<a href="\2">\1</a>'),
+)
 LAMPS = {True: COLOURS["mu"], False: Ink("#b3261e", "#ff8a7a")}
 
 
@@ -83,7 +90,7 @@ def picture_html(
     return (
         f'<figure style="margin:0"><img data-testid="{testid}" alt="{html.escape(alt, quote=True)}" '
         f'src="data:image/png;base64,{data}" style="width:{width};display:block;border-radius:8px;'
-        f'image-rendering:{rendering}">'
+        f'image-rendering:{rendering};box-shadow:0 0 0 1px #8884">'
         f'<figcaption style="font-size:.85rem;color:{QUIET.css};padding-top:.35rem">{caption}</figcaption></figure>'
     )
 
@@ -106,10 +113,22 @@ def label(words: str, behind: str = "") -> str:
     return glossary.marked(f'{words} <span style="{style}">{behind}</span>' if behind else words)
 
 
+def running(text: str) -> str:
+    """**Bold**, `code` and [links](address) as HTML, in which the words of the glossary explain themselves."""
+    said = html.escape(text, quote=False)
+    for pattern, markup in SIGNS:
+        said = pattern.sub(markup, said)
+    return glossary.marked(said)
+
+
+def text(text: str) -> str:
+    """A paragraph of running text."""
+    return f'<p style="margin:0">{running(text)}</p>'
+
+
 def note(text: str) -> str:
     """A sentence beside, in which the words of the glossary explain themselves."""
-    said = glossary.marked(html.escape(text, quote=False))
-    return f'<div style="font-size:.875rem;line-height:1.6;color:{QUIET.css}">{said}</div>'
+    return f'<div style="font-size:.875rem;line-height:1.6;color:{QUIET.css}">{running(text)}</div>'
 
 
 def computing(what: str) -> str:
@@ -118,10 +137,13 @@ def computing(what: str) -> str:
     return f'<div aria-live="polite" data-testid="computing" style="{style}">Computing {what} …</div>'
 
 
-def head(title: str, sentence: str, about: str) -> str:
-    """What a page begins with: the app's name and what it is about, a heading, and what one does here."""
-    app, title, sentence = (html.escape(part) for part in (f"VAE Lab · {about}", title, sentence))
-    return f'<header class="page-head"><div class="app">{app}</div><h1>{title}</h1><p>{sentence}</p></header>'
+def head(title: str, sentence: str, about: str, takes: bool) -> str:
+    """What a page begins with: the app's name and what it is about, a heading, what one does here, and where it `takes`
+    pictures the button for one's own (page/own.js)."""
+    title, sentence, about = (html.escape(part) for part in (title, sentence, about))
+    app = f'<div class="app">VAE Lab · {glossary.marked(about)}</div>'
+    own = '<button type="button" data-own title="or drop or paste one anywhere on the page">Your picture …</button>'
+    return f'<header class="page-head">{app}<h1>{title}</h1><p>{sentence}</p>{own if takes else ""}</header>'
 
 
 def nats(value: float) -> str:

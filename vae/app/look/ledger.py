@@ -1,6 +1,7 @@
-"""The ledger of a picture: Reconstruction - KL = ELBO <= IWAE <= log p(x), in nats, and whether every claim holds."""
+"""Numbers of a picture: Reconstruction - KL = ELBO <= IWAE <= log p(x), in nats, and whether every claim holds."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from vae.app import look
@@ -41,21 +42,23 @@ def show(record: Frame) -> None:
     show_checks(checks(record))
 
 
-def below(entry: Entry, given: dict[str, Tensor]) -> None:
-    """The ledger of one of the named x (1, c, h, w), for pages about something else: computed while it is open."""
-    title = f"The ledger of {' or '.join(given)}"
+def below(entry: Entry, given: dict[str, Tensor], seed: int = 0) -> DeltaGenerator | None:
+    """The ledger of one of the named x (1, c, h, w), one step behind: computed while it is open. The box, if it is."""
+    *others, last = given
+    title = f"Numbers of {', '.join(others)} or {last}" if others else f"Numbers of {last}"
     box = st.expander(title, icon=":material/balance:", key="ledger", on_change="rerun")
     if not box.open:
-        return
+        return None
     with box:
         options = {"label_visibility": "collapsed", "required": True}
         first = next(iter(given))
         chosen = first if len(given) == 1 else st.segmented_control("Of", list(given), default=first, **options)
         numbers = st.empty()
         numbers.html(look.computing("the numbers"))
-        frame = record(entry, given[chosen])
+        frame = record(entry, given[chosen], seed)
         with numbers.container():
             show(frame)
+    return box
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, hash_funcs=KEYS)

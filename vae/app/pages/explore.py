@@ -10,8 +10,10 @@ from vae.app import look
 from vae.app.components import explorer
 from vae.app.live import layouts, wire
 from vae.app.look import ledger
-from vae.app.session import inputs, kept, link, picker, places, verdict
+from vae.app.session import inputs, kept, link, picker, places, takeaway, verdict
 from vae.app.session.ids import Example
+from vae.latent import lerp
+from vae.pictures import films
 from vae.serve import asked
 from vae.serve.capabilities import Can
 from vae.serve.engine import engine
@@ -42,8 +44,34 @@ def reach(entry: Entry, places: list[list[float]]) -> list[float]:
 
 
 def moved() -> None:
-    """The component's callback: a hand has let go."""
-    places.keep(picker.shown(), st.session_state["explore"].get("place"))
+    """The component's callback: a hand has let go; a film is first of the slider that it held."""
+    entry, place = picker.shown(), st.session_state["explore"].get("place")
+    places.keep(entry, place)
+    if isinstance(place, dict) and place.get("latent") in entry.order:
+        st.session_state["sweep.latent"] = place["latent"]
+
+
+def take_away(entry: Entry, z: list[float]) -> None:
+    """The picture, and a film of one slider's way, once somebody asks."""
+    box = st.expander("Save the picture or a film", icon=":material/download:", key="save", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        here = takeaway.picture(decoded(entry, torch.tensor([z]))[0])
+        options = {"on_click": "ignore", "icon": ":material/download:"}
+        st.download_button("Download the picture (PNG)", here, f"{entry.name}.png", "image/png", **options)
+        latent = st.selectbox("A film of the slider", entry.order, format_func="z{}".format, key="sweep.latent")
+        far, steps = reach(entry, [z])[latent], st.session_state.setdefault("sweep.steps", 60)
+        ends = torch.tensor([z, z])
+        ends[:, latent] = torch.tensor([-far, far])
+        places = lerp(*ends, steps)
+        st.session_state.setdefault("sweep.speed", 20)
+        takeaway.films_of("sweep", f"{entry.name}-z{latent}", decoded(entry, places), {"z": places})
+
+
+def decoded(entry: Entry, places: Tensor) -> films.Frames:
+    """The pictures of places (n, d), as bytes."""
+    return films.as_frames(engine().answer(asked.PICTURES, library().lease(entry), places))
 
 
 @wire.fragment
@@ -52,7 +80,8 @@ def explore(entry: Entry) -> None:
     spec, given = entry.pictures, inputs.current(entry)
     starts = presets(entry, given)
     z = places.current(entry, next(about["mu"] for about, _ in starts if about["id"] == str(given.id)))
-    verdict.show(entry, given)
+    with st.container():
+        verdict.show(entry, given)
     place = engine().answer(asked.PLACES, library().lease(entry), torch.tensor([z]), given.x)
     levels = b"".join(x.mul(spec.levels - 1).round().to(torch.uint8).numpy().tobytes() for _, x in starts)
     explorer(
@@ -84,6 +113,7 @@ def explore(entry: Entry) -> None:
     )
     origin = {"from": "prior"} if places.is_sampled(entry) else {}
     link.write({"model": entry.name, "z": places.as_text(z), "x": inputs.address(given)} | origin)
+    take_away(entry, z)
     ledger.below(entry, {"x": given.x})
 
 

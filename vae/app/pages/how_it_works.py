@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from vae.app.chapters import CHAPTERS
+from vae.app.chapters import CHAPTERS, lecture
 from vae.app.live import wire
-from vae.app.session import inputs, lecture, link, picker, verdict
+from vae.app.session import inputs, link, picker, verdict
 from vae.serve.entry import Entry
 
 NO_PICTURE = ("model", "training")  # chapters that are about none of the visitor's
@@ -45,7 +45,13 @@ def page(entry: Entry) -> None:
     lecture.close(chapter.SUMMARY)
     later = list(CHAPTERS)[list(CHAPTERS).index(key) + 1 :]
     if later:
-        st.button(f"Next: {CHAPTERS[later[0]].TITLE}", icon=":material/arrow_forward:", on_click=turn, args=later[:1])
+        st.button(
+            f"Next: {CHAPTERS[later[0]].TITLE}",
+            icon=":material/arrow_forward:",
+            on_click=turn,
+            args=later[:1],
+            key="next",
+        )
 
 
 page(picker.shown())

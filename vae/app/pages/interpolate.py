@@ -1,8 +1,5 @@
 """Interpolate: journeys between pictures, three paths side by side, judged by numbers."""
 
-import subprocess
-from collections.abc import Callable
-
 import numpy as np
 import streamlit as st
 import torch
@@ -14,8 +11,9 @@ from vae.app.components import journey as component
 from vae.app.live import wire
 from vae.app.look import ledger
 from vae.app.look.keys import KEYS
-from vae.app.session import inputs, kept, link, picker, sources, verdict
-from vae.app.session.ids import Example, Id, Own, parse
+from vae.app.session import ends, inputs, link, picker, sources, takeaway, verdict
+from vae.app.session.ids import Id, parse
+from vae.app.session.takeaway import SPEEDS, STEPS
 from vae.latent.journey import PATHS, Way, journey, met
 from vae.pictures import films
 from vae.serve import asked
@@ -24,33 +22,14 @@ from vae.serve.engine import engine
 from vae.serve.entry import Entry
 from vae.serve.library import library
 
-MODES = {"two": "Two pictures", "four": "Four pictures", "sum": "A − B + C"}
-ENDS = {"two": "AB", "four": "ABCD", "sum": "ABC"}
-STARTS = (7, 0, 4)  # classes to begin with, beside the current input
-STEPS, SPEEDS = (24, 60, 120), (10, 20, 30)  # frames of a way, of which a round of four has a quarter on each edge
+MODES = {"two": "A journey", "four": "Four pictures", "sum": "A − B + C"}
+ENDS = {"two": ends.LETTERS, "four": "ABCD", "sum": "ABC"}  # of a journey as many as there are stops
 SIDE = 9  # decoded pictures on a side of the square between four
 MOST = 1.5  # how much of A - B is added to C at most
-WIDTH = 256  # pixels of an exported picture, at least
 POOR = 0.02  # an end is reconstructed poorly where so few test pictures are reconstructed worse
 
 
 # ---- what is chosen ----
-
-
-def restored(entry: Entry) -> list[Id]:
-    """The ids of A, B, C and D: this session's, else the link's, else the current input and examples.
-
-    All of them mean one picture for everyone, so that what is computed of them may be kept for all sessions.
-    """
-    key = f"ends.{entry.dataset.name}"
-    if key not in st.session_state:
-        examples = [Example(kept.typical(entry)[start]) for start in STARTS]
-        starts = [parse(inputs.address(inputs.current(entry))), *examples]
-        said = [parse(one) for one in link.asked("ends").split(",")[: len(starts)]]
-        said = [None if isinstance(one, Own) or inputs.find(entry, one) is None else one for one in said]
-        said += [None] * (len(starts) - len(said))
-        st.session_state[key] = [one or start for one, start in zip(said, starts, strict=True)]
-    return st.session_state[key]
 
 
 def remembered(key: str, allowed: list, otherwise):
@@ -66,10 +45,7 @@ def choose(entry: Entry, letter: str) -> None:
     """Another picture for one end."""
     given = sources.choose(entry)
     if given is not None and st.button(f"Use as {letter}", type="primary"):
-        ends = restored(entry)
-        ends["ABCD".index(letter)] = parse(inputs.address(given))
-        if given.prepared:
-            inputs.remember(entry, given)
+        ends.put(entry, letter, given)
         sources.put_away(sources.DIALOG)
         st.rerun()
 
@@ -90,11 +66,11 @@ def end(entry: Entry, picture: str) -> dict:
 
 
 @st.cache_resource(show_spinner=False, max_entries=24, hash_funcs=KEYS)
-def between(entry: Entry, a: str, b: str, steps: int) -> dict[str, Way]:
-    """The three paths from A to B."""
-    ends, loaded = (end(entry, a), end(entry, b)), library().lease(entry)
-    (mu_a, x_a), (mu_b, x_b) = ((one["mu"], one["x"]) for one in ends)
-    return engine().compute(journey, loaded.model, mu_a, mu_b, x_a, x_b, loaded.company, steps)
+def between(entry: Entry, pictures: tuple[str, ...], steps: int) -> dict[str, Way]:
+    """The three paths through the pictures."""
+    stops, loaded = [end(entry, picture) for picture in pictures], library().lease(entry)
+    mu = torch.stack([stop["mu"] for stop in stops])
+    return engine().compute(journey, loaded.model, mu, stops[0]["x"], stops[-1]["x"], loaded.company, steps)
 
 
 @st.cache_resource(show_spinner=False, max_entries=24, hash_funcs=KEYS)
@@ -168,55 +144,21 @@ def place() -> list[float]:
     return st.session_state[key]
 
 
-def grid(frames: np.ndarray) -> bytes:
-    """The square's pictures, row by row, as one PNG."""
-    sheet = films.sheet(frames, SIDE)
-    return films.strip(sheet[None], 2 * sheet.shape[1])
-
-
-@st.cache_data(show_spinner=False, max_entries=24)
-def film(kind: str, frames: np.ndarray, speed: int, back: bool) -> bytes:
-    """The frames as a film. OSError or TimeoutExpired where ffmpeg fails."""
-    return films.formats()[kind].write(films.there_and_back(frames) if back else frames, WIDTH, speed)
-
-
-def take_away(
-    entry: Entry, mode: str, path: str, frames: np.ndarray, still: Callable[[], bytes], latents: dict[str, Tensor]
-) -> None:
-    """The frames as a film, the `still` picture of them all, or the latents; made at once, so that a click has it."""
-    name, kinds_of_film, four = entry.name, films.formats(), mode == "four"
-    options = {"width": 110, "persist_state": "session"}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        kinds = [*kinds_of_film, "PNG", "Latents (NPZ)"]
-        kind = st.selectbox("Export", kinds, key="journey.format", width=150, persist_state="session")
-        if kind != "PNG" or not four:
-            st.selectbox("Frames", STEPS, key="journey.steps", **options)
-        if kind in kinds_of_film:
-            speed = st.selectbox("Frames a second", SPEEDS, key="journey.speed", **options)
-            back = not four and st.toggle("And back", True, key="journey.back", persist_state="session")
-            try:
-                content = film(kind, frames, speed, back)
-            except (OSError, subprocess.TimeoutExpired):
-                st.error(f"{kind} cannot be made here; GIF and WebP can.")
-                return
-            file, mime = f"{name}-{path}.{kinds_of_film[kind].suffix}", kinds_of_film[kind].mime
-        elif kind == "PNG":
-            content, file, mime = still(), f"{name}-{path}.png", "image/png"
-        else:
-            arrays = {word: z.numpy() for word, z in latents.items()}
-            content, file, mime = films.npz(**arrays), f"{name}-{mode}.npz", "application/octet-stream"
-        st.download_button(f"Download {kind}", content, file, mime, on_click="ignore", icon=":material/download:")
-    if four and kind in kinds_of_film:
-        st.caption("The film goes around the four: A, B, D, C, and on without a stop.")
+def stops() -> int:
+    """How many pictures a journey leads through: as many as the link names, at first."""
+    if "journey.count" not in st.session_state:
+        said = link.asked("stops")
+        allowed = [str(count) for count in range(2, len(ends.LETTERS) + 1)]
+        st.session_state["journey.count"] = int(said) if said in allowed else 2
+    return st.session_state["journey.count"]
 
 
 @wire.fragment
-def instrument(entry: Entry, mode: str, steps: int) -> None:
+def instrument(entry: Entry, mode: str, chosen: list[Id], steps: int) -> None:
     """The journey and the scrubber; only this part runs again when a hand lets go."""
-    chosen = restored(entry)[: len(ENDS[mode])]
     pictures, path = [str(picture) for picture in chosen], st.session_state["journey.path"]
     # what is computed of a picture is everyone's, what it is called is not
-    ends = [end(entry, str(picture)) | {"name": inputs.find(entry, picture).name} for picture in chosen]
+    shown = [end(entry, str(picture)) | {"name": inputs.find(entry, picture).name} for picture in chosen]
     sheet = None
     if mode == "four":
         decoded = square(entry, tuple(pictures))[1]
@@ -232,7 +174,7 @@ def instrument(entry: Entry, mode: str, steps: int) -> None:
             "mode": mode,
             "ends": [
                 {"letter": letter, "mu": one["mu"].tolist()} | {word: one[word] for word in ("name", "poor", "pixels")}
-                for letter, one in zip(ENDS[mode], ends, strict=True)
+                for letter, one in zip(ENDS[mode], shown, strict=False)
             ],
             "ways": {word: described(way) for word, way in ways_of(entry, mode, pictures, steps).items()},
             "square": sheet,
@@ -252,10 +194,15 @@ def instrument(entry: Entry, mode: str, steps: int) -> None:
             "mode": mode,
             "path": path if mode != "sum" else "sum",
             "steps": str(steps),
-            "ends": ",".join(map(str, restored(entry))),
+            "ends": ",".join(map(str, ends.restored(entry)[: max(4, len(chosen))])),
             "at": ",".join(f"{part:g}" for part in place()),
         }
+        | ({"stops": str(len(chosen))} if mode == "two" and len(chosen) > 2 else {})
     )
+    if result.change in ("+", "−") and mode == "two":
+        count = st.session_state["journey.count"] + (1 if result.change == "+" else -1)
+        st.session_state["journey.count"] = min(len(ends.LETTERS), max(2, count))
+        st.rerun()
     if result.change in list(ENDS[mode]):
         st.session_state["journey.change"] = result.change
         st.rerun()
@@ -266,7 +213,7 @@ def instrument(entry: Entry, mode: str, steps: int) -> None:
 def ways_of(entry: Entry, mode: str, pictures: list[str], steps: int) -> dict[str, Way]:
     """The paths of a mode by name; none between four, which have a square."""
     if mode == "two":
-        return between(entry, *pictures, steps)
+        return between(entry, tuple(pictures), steps)
     return added(entry, *pictures, steps + 1) if mode == "sum" else {}
 
 
@@ -279,21 +226,26 @@ def page(entry: Entry) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = {"label_visibility": "collapsed", "required": True, "persist_state": "session"}
         mode = st.segmented_control("Mode", list(MODES), format_func=MODES.get, key="journey.mode", **options)
-    chosen, steps = restored(entry)[: len(ENDS[mode])], st.session_state["journey.steps"]
+    count = stops() if mode == "two" else len(ENDS[mode])
+    chosen, steps = ends.restored(entry)[:count], st.session_state["journey.steps"]
     pictures = [str(picture) for picture in chosen]
-    verdict.show(entry, *(inputs.find(entry, picture) for picture in chosen))
-    instrument(entry, mode, steps)
+    with st.container():  # a place of its own: what comes and goes here must not move the instrument
+        letters = zip(ENDS[mode], chosen, strict=False)
+        verdict.show_ends(entry, {letter: inputs.find(entry, picture) for letter, picture in letters})
+    instrument(entry, mode, chosen, steps)
     ways = ways_of(entry, mode, pictures, steps)
     if ways:
         path = "sum" if mode == "sum" else path
         frames = films.as_frames(ways[path].steps.mean)
         latents = {word: way.z for word, way in ways.items()}
-        take_away(entry, mode, path, frames, lambda: films.strip(frames, 2 * frames.shape[2]), latents)
+        takeaway.films_of("journey", f"{entry.name}-{path}", frames, latents)
     else:
         z, decoded = square(entry, tuple(pictures))
         around, frames = round_trip(entry, tuple(pictures), steps)
-        take_away(entry, mode, "four", frames, lambda: grid(decoded), {"z": z, "around": around})
-    ledger.below(entry, {letter: end(entry, one)["x"] for letter, one in zip(ENDS[mode], pictures, strict=True)})
+        latents = {"z": z, "around": around}
+        takeaway.films_of("journey", f"{entry.name}-four", frames, latents, sheet=films.sheet(decoded, SIDE))
+        st.caption("The film goes around the four: A, B, D, C, and on without a stop.")
+    ledger.below(entry, {letter: end(entry, one)["x"] for letter, one in zip(ENDS[mode], pictures, strict=False)})
     if letter := st.session_state.pop("journey.change", None):
         choose(entry, letter)
 

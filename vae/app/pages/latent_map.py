@@ -7,6 +7,7 @@ import streamlit as st
 import torch
 
 from vae import latent
+from vae.app import look
 from vae.app.components import latent_map
 from vae.app.live import routes, wire
 from vae.app.look import CLASS_COLOURS, as_text, ledger
@@ -61,7 +62,7 @@ def choose_view(entry: Entry) -> tuple[View, str]:
             up = st.selectbox("Up", left, format_func="z{}".format, key=f"{name}.up", width=90, **options)
             pair = (across, up)
         elif kind == "tsne":
-            st.caption(
+            look.aside(
                 f"t-SNE of {projection.TSNE_PICTURES} encodings, computed once: neighbours stay near, distances and "
                 "empty places mean nothing; no other picture can be put on it, and it cannot be decoded."
             )
@@ -113,10 +114,10 @@ def compare(entry: Entry) -> dict | None:
     strongest = attribute.per_dimension.abs().argsort(descending=True)[:3].tolist()
     latents = ", ".join(f"z{index} {signed(attribute.per_dimension[index].item())}" for index in strongest)
     others = ", ".join(f"{word} {signed(change)}" for word, change in moved.items())
-    st.markdown(
+    look.say(
         f"**Cohen's d {attribute.effect:.2f} ± {attribute.error:.2f}** along A − B, on the half of each group held out"
     )
-    st.caption(
+    look.aside(
         f"Of single latents: {latents}. What else moves along it, in standard deviations from half a step back "
         f"to half a step on: {others}."
     )
@@ -207,7 +208,13 @@ def as_npz(entry: Entry) -> bytes:
 
 
 def features(entry: Entry) -> None:
-    """How good the latents are as features, and the encodings to take away."""
+    """One step behind: how good the latents are as features, and the encodings to take away."""
+    with st.expander("Numbers of all pictures", icon=":material/table_chart:", key="all"):
+        table(entry)
+
+
+def table(entry: Entry) -> None:
+    """What is in it."""
     probe, neighbours, weighed = (
         entry.numbers[kind] for kind in ("linear_probe", "nearest_neighbours", "weighed_neighbours")
     )
@@ -216,12 +223,14 @@ def features(entry: Entry) -> None:
         options = {"icon": ":material/download:", "on_click": "ignore"}
         st.download_button("CSV", lambda: as_csv(entry), f"{entry.name}.csv", "text/csv", **options)
         st.download_button("NPZ", lambda: as_npz(entry), f"{entry.name}.npz", **options)
-        st.caption(
+    st.html(
+        look.note(
             f"As features: a linear probe on the means finds the class of {100 * probe['latents']:.1f} % of the test "
             f"pictures held out (as many principal components of the same bits: {100 * probe['pca']:.1f} %), 5 nearest "
             f"neighbours {100 * neighbours['latents']:.1f} %, with latents weighed as on this map "
             f"{100 * weighed['latents']:.1f} % ({100 * neighbours['pca']:.1f} %)."
         )
+    )
 
 
 def marks(entry: Entry, given: inputs.Input) -> list[dict]:

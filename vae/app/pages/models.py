@@ -7,6 +7,7 @@ import streamlit as st
 import torch
 
 from vae.app import look
+from vae.app.look import glossary
 from vae.app.session import kept, link, picker
 from vae.pictures import films
 from vae.serve import asked
@@ -49,11 +50,20 @@ def numbers(entry: Entry) -> list[tuple[str, str, str]]:
         (
             look.label("what z tells", "KL(q || p)"),
             look.nats(measured["kl"]["value"]),
-            f"{measured['active_units']} of {entry.latents} latents used",
+            look.label(f"{measured['active_units']} of {entry.latents} latents used"),
         ),
-        ("classes found", f"{100 * probe['latents']:.0f} %", f"by a linear probe; PCA {100 * probe['pca']:.0f} %"),
+        (
+            "classes found",
+            f"{100 * measured['nearest_neighbours']['latents']:.0f} %",
+            look.label(f"by nearest neighbours; PCA {100 * measured['nearest_neighbours']['pca']:.0f} %"),
+        ),
+        (
+            "classes found",
+            f"{100 * probe['latents']:.0f} %",
+            look.label(f"by a linear probe; PCA {100 * probe['pca']:.0f} %"),
+        ),
         *(
-            [("served in", served.name, f"{served.one:.1f} ms a picture, {served.batch:.1f} ms for {ROWS}")]
+            [("served in", look.label(served.name), f"{served.one:.1f} ms a picture, {served.batch:.1f} ms for {ROWS}")]
             if served
             else []
         ),
@@ -78,20 +88,31 @@ def use(name: str) -> None:
     st.session_state["model"] = name
 
 
+def in_words(entry: Entry) -> str:
+    """What the numbers come to, for everybody."""
+    numbers = entry.numbers
+    used, right = numbers["active_units"], numbers["nearest_neighbours"]["latents"]
+    uses = "all its numbers" if used == entry.latents else f"{used} of its {entry.latents} numbers"
+    return (
+        f"It learned to use {uses}. Told by them alone, {100 * right:.0f} % of pictures that it has never seen are "
+        f"recognised by what lies nearest."
+    )
+
+
 def show(entry: Entry) -> None:
-    """One model: its draws, its numbers, the way into it."""
-    st.subheader(entry.title, anchor=False)
+    """One model: its draws, what they are worth in words, the way into it, and one step behind its numbers."""
+    st.subheader(entry.words, anchor=False)
     picture, beside = st.columns([3, 2], gap="large")
     rows, columns = DRAWS
     z, alt = look.symbol("z"), f"{rows * columns} pictures drawn by {entry.title}"
     with picture:
         if lack := entry.lacks(Can.MOVE, Can.DRAW, Can.READ):
-            st.caption(lack)
+            look.aside(lack)
         else:
-            caption = f"decoded from {z} ~ N(0, I), unchosen"
+            caption = glossary.marked(f"drawn from {z} ~ N(0, I), unchosen")
             st.html(look.picture_html(sheet(entry), alt, f"draws-{entry.name}", caption))
     with beside:
-        st.html(look.facts(numbers(entry)))
+        look.say(in_words(entry))
         with st.container(horizontal=True):
             options = {"icon": ":material/tune:", "key": f"use.{entry.name}", "on_click": use, "args": (entry.name,)}
             if st.button("Explore it", **options):
@@ -99,7 +120,9 @@ def show(entry: Entry) -> None:
             card = json.dumps(entry.card, indent=1)
             options = {"icon": ":material/download:", "key": f"card.{entry.name}", "on_click": "ignore"}
             st.download_button("Card", card, f"{entry.name}.json", "application/json", **options)
-    st.caption(made(entry))
+    with st.expander("Numbers", key=f"numbers.{entry.name}"):
+        st.html(look.facts(numbers(entry)))
+        st.html(look.note(f"{entry.title}. {made(entry)}"))
 
 
 def others() -> list[dict]:

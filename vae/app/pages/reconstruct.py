@@ -7,17 +7,19 @@ from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from vae.app import look
-from vae.app.look import charts, ledger
-from vae.app.session import inputs, link, picker, places, sources, state, verdict
+from vae.app.look import charts, glossary, ledger
+from vae.app.session import inputs, link, others, picker, places, sources, state, takeaway, verdict
 from vae.app.session.ids import DRAWING, UPLOAD
-from vae.pictures import Step
+from vae.inference.record import ink
+from vae.pictures import Step, films
+from vae.pictures.prepare import SWITCHES
 from vae.serve import asked
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
 from vae.serve.library import library
 
-EXAMPLES, FILE, PEN = SOURCES = ["Examples", "Upload", "Draw"]
-OWN = {FILE: UPLOAD, PEN: DRAWING}
+EXAMPLES, FILE, CAMERA, PEN = SOURCES = ["Examples", "Upload", "Camera", "Draw"]
+OWN = {FILE: UPLOAD, CAMERA: UPLOAD, PEN: DRAWING}
 
 
 def source(entry: Entry) -> str:
@@ -50,15 +52,15 @@ def example(entry: Entry) -> inputs.Input:
     return given
 
 
-def upload(entry: Entry) -> inputs.Input:
+def upload(entry: Entry, camera: bool) -> inputs.Input:
     """The visitor's picture, prepared; what was there before where there is none that can be read."""
 
-    def arrived(is_readable: bool) -> None:
+    def arrived(is_readable: bool, name: str) -> None:
         (inputs.arrived if is_readable else inputs.choose)(picker.shown(), UPLOAD)
 
-    is_fine = sources.uploader(entry, UPLOAD.kind, arrived)
+    is_fine = sources.uploader(entry, UPLOAD.kind, arrived, camera)
     given = inputs.current(entry)
-    if not is_fine:
+    if not is_fine or st.session_state.get(f"{UPLOAD.kind}.whole"):
         st.caption(f"Still shown: {given.name}.")
     if inputs.find(entry, UPLOAD) is not None and sources.is_empty(UPLOAD.kind):
         st.button("Put my picture away", icon=":material/close:", on_click=put_away)
@@ -100,43 +102,29 @@ def switch_of(step: Step, preparation: str) -> None:
     file_id, _ = st.session_state[UPLOAD.kind]
     key = f"{file_id}.{preparation}.{step.name}"
     st.session_state[key] = step.applied  # one switch may change what is done automatically elsewhere
-    st.toggle(step.name, key=key, on_change=state.switch, args=(file_id, preparation, step.name, key))
+    st.toggle(SWITCHES[step.name], key=key, on_change=state.switch, args=(file_id, preparation, step.name, key))
 
 
 def show_pictures(x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> None:
     """The bits the model reads, what it makes of them, and where the two differ."""
+    missed, added = look.symbol("x", "missed"), look.symbol("x̂", "added")
     figures = (
-        (
-            5,
-            "none",
-            look.to_uint8(x),
-            "The bits the model reads",
-            "x",
-            f"{look.symbol('x')}, the bits the model reads",
-        ),
-        (
-            5,
-            "none",
-            look.to_uint8(mean),
-            "The reconstruction",
-            "decoded",
-            f"{look.symbol('x̂')}, its reconstruction",
-        ),
-        (
-            3,
-            "9rem",
-            look.difference(x, mean),
-            "Where the two differ",
-            "difference",
-            f"ink {look.symbol('x', 'missed')} and {look.symbol('x̂', 'added')}",
-        ),
+        (look.to_uint8(x), "The bits the model reads", "x", f"{look.symbol('x')}, the bits the model reads"),
+        (look.to_uint8(mean), "The reconstruction", "decoded", f"{look.symbol('x̂')}, its reconstruction"),
+        (look.difference(x, mean), "Where the two differ", "difference", f"ink {missed} and {added}"),
     )
     cells = "".join(
-        f'<div style="flex:{share} 1 {share * 28}px;max-width:{most}">'
-        f"{look.picture_html(pixels, alt, testid, caption)}</div>"
-        for share, most, pixels, alt, testid, caption in figures
+        look.picture_html(pixels, alt, testid, glossary.marked(said)) for pixels, alt, testid, said in figures
     )
-    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:1.2rem;align-items:flex-end">{cells}</div>')
+    columns = "display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:1.2rem"
+    st.html(f'<div style="{columns}">{cells}</div>')
+
+
+def show_ink(x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> None:
+    """The two numbers that matter."""
+    changed = ink(x, mean)
+    shares = {"the network misses": changed.missed, "the network adds": changed.added}
+    st.html(look.facts([(words, f"{100 * share:.1f} %", "of the ink") for words, share in shares.items()]))
 
 
 def chosen_seed() -> int:
@@ -156,8 +144,8 @@ def choose(entry: Entry, chosen: str) -> tuple[inputs.Input | None, DeltaGenerat
     """The picture from a source, and where to show what becomes of it; the visitor's own file is first and large."""
     if chosen == PEN:
         return draw(entry), st.container()
-    if chosen == FILE:
-        given = upload(entry)
+    if chosen in (FILE, CAMERA):
+        given = upload(entry, chosen == CAMERA)
         choice, result = st.columns([2, 3], gap="large")
         with choice:
             sources.cropper(UPLOAD.kind, lambda: inputs.arrived(picker.shown(), UPLOAD))
@@ -170,8 +158,15 @@ def choose(entry: Entry, chosen: str) -> tuple[inputs.Input | None, DeltaGenerat
     return given, result
 
 
+def take_away(entry: Entry, x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> None:
+    """The button for what is seen: the picture as it is read, and beside it what comes back."""
+    both = films.strip(films.as_frames(torch.stack([x, mean])), takeaway.WIDTH, gap=8)
+    options = {"on_click": "ignore", "icon": ":material/download:"}
+    st.download_button("Download both (PNG)", both, f"{entry.name}-reconstruction.png", "image/png", **options)
+
+
 def page(entry: Entry) -> None:
-    """Choose a picture, look at it, read the ledger."""
+    """Choose a picture, look at it, and one step behind read its numbers."""
     chosen = source(entry)
     given, result = choose(entry, chosen)
     if given is None:
@@ -179,28 +174,28 @@ def page(entry: Entry) -> None:
         return
     seed = chosen_seed()
     first = engine().answer(asked.GLIMPSE, library().lease(entry), given.x, torch.tensor([seed]))
+    x, mean = given.x[0], first.mean[0]
     with result:
         known = st.container()
         if chosen != PEN:
-            show_pictures(given.x[0], first.mean[0])
+            show_pictures(x, mean)
+            show_ink(x, mean)
         with known:  # for which no picture waits
             verdict.show_word(entry, given)
-        numbers = st.empty()
-        numbers.html(look.computing("the numbers"))
         with st.container(horizontal=True):
             if chosen != PEN:
-                st.button("Resample z", icon=":material/casino:", on_click=state.count_up, args=("seed",))
+                again = {"icon": ":material/casino:", "on_click": state.count_up, "args": ("seed",)}
+                st.button("Draw it again", key="resample", help="From another z of its posterior", **again)
             options = {"icon": ":material/tune:", "on_click": places.move, "args": (entry, first.mu[0].tolist())}
-            if st.button("Move its latents", **options):
+            if st.button("Move its numbers", **options):
                 st.switch_page("vae/app/pages/explore.py")
-        if chosen != PEN:
-            st.plotly_chart(charts.kl_bars(first.kl_per_dimension[0]), key="kl", config={"displayModeBar": False})
+            take_away(entry, x, mean)
+    link.write({"model": entry.name, "x": inputs.address(given)} | ({"seed": str(seed)} if seed else {}))
+    others.compare(entry, given, seed)
     if given.prepared:
         show_steps(given, entry.pictures.preparation)
-    link.write({"model": entry.name, "x": inputs.address(given)} | ({"seed": str(seed)} if seed else {}))
-    record = ledger.record(entry, given.x, seed)  # up to seconds, for which no picture waits
-    with numbers.container():
-        ledger.show(record)
+    if box := ledger.below(entry, {"x": given.x}, seed):
+        box.plotly_chart(charts.kl_bars(first.kl_per_dimension[0]), key="kl", config={"displayModeBar": False})
 
 
 page(picker.shown())

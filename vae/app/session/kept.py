@@ -120,6 +120,15 @@ def _values(mu: Tensor, sigma: Tensor, reconstruction: Tensor) -> dict[str, np.n
     return {"elbo": (reconstruction - kl).numpy(), "kl": kl.numpy(), "reconstruction": reconstruction.numpy()}
 
 
+@of_model
+def drawn(entry: Entry) -> np.ndarray | None:
+    """Six pictures from the middle of the sheet that came with a model, in a row; None where it cannot be read."""
+    with contextlib.suppress(OSError, SyntaxError), Image.open(entry.folder / pretrained.THUMBNAILS) as sheet:
+        width, height = sheet.width // 10, sheet.height // 10
+        return np.asarray(sheet.crop((2 * width, 4 * height, 8 * width, 5 * height)))
+    return None
+
+
 @st.cache_resource(show_spinner=False)
 def icon() -> Image.Image:
     """The browser tab's picture: the first decoded one of the first sheet that can be read, else a grey square."""

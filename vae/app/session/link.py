@@ -17,6 +17,7 @@ DECIDES = {
     "p": ["densities"],
     "q": ["densities"],
     "ends": ["ends."],
+    "stops": ["journey.count"],
     "mode": ["journey.mode"],
     "path": ["journey.path"],
     "steps": ["journey.steps"],
@@ -29,7 +30,7 @@ def read() -> None:
     if "link" in st.session_state and not get_script_run_ctx().is_history_navigation:
         return
     st.session_state["link"] = said = st.query_params.to_dict()
-    st.session_state["link.turn"] = turn() + 1
+    anew()
     st.session_state.pop("link.lost", None)
     decided = [name for key in said for name in DECIDES.get(key, [])]
     families = tuple(name for name in decided if name.endswith("."))
@@ -38,8 +39,13 @@ def read() -> None:
 
 
 def turn() -> int:
-    """How often the URL was read: a component that is told another number takes what Python says."""
+    """How often the URL was read, or a picture came: a component that is told another number takes what Python says."""
     return st.session_state.get("link.turn", 0)
+
+
+def anew() -> None:
+    """What Python says is to be taken, as after another link: a picture came from beside the components."""
+    st.session_state["link.turn"] = turn() + 1
 
 
 def asked(key: str, model: str | None = None) -> str:

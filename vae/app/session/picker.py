@@ -4,7 +4,7 @@ import streamlit as st
 
 from vae.app import look
 from vae.app.live import wire
-from vae.app.session import link
+from vae.app.session import kept, link
 from vae.serve.entry import Entry
 from vae.serve.library import library
 
@@ -28,10 +28,10 @@ def choose_model() -> Entry | None:
         st.code("python -m vae.train mnist\npython -m vae.evaluate mnist --run runs/mnist", language="bash")
         show_broken()
         return None
-    titles = {entry.name: entry.title for entry in visible()}
+    words = {entry.name: entry.words for entry in visible()}
     with st.sidebar:
-        options = {"format_func": titles.get, "filter_mode": None, "persist_state": "session"}
-        st.selectbox("Model", list(titles), key="model", **options)
+        options = {"format_func": words.get, "filter_mode": None, "persist_state": "session"}
+        st.selectbox("The network has learned", list(words), key="model", **options)
         show_facts(chosen)
     return chosen
 
@@ -91,13 +91,15 @@ def say_broken(name: str, why: str) -> None:
 
 
 def show_facts(entry: Entry) -> None:
-    """The model's held-out numbers, limits and credits, from its card."""
+    """Some of what the model draws; one step behind, its name, held-out numbers, limits and credits from its card."""
+    if (drawn := kept.drawn(entry)) is not None:
+        st.html(look.picture_html(drawn, f"Some {entry.dataset.things} that it drew by itself", "model-picture"))
     exact = entry.numbers.get("negative_log_evidence")
     bound = look.nats(-entry.numbers["negative_iw"]["value"])
     tightest = f"log p(x) {look.nats(-exact['value'])}" if exact else f"IWAE {bound}"
     elbo = look.nats(-entry.numbers["negative_elbo"]["value"])
-    st.html(look.note(f"On the test set: ELBO {elbo}, {tightest} nats per picture"))
-    with st.expander("About"):
+    with st.expander("About this network"):
+        st.html(look.note(f"{entry.title}. On the test set: ELBO {elbo}, {tightest} nats per picture."))
         for sentence in entry.card["limits"]:
             st.caption(sentence)
         source = entry.card["data"]

@@ -1,5 +1,6 @@
 """Where pictures come from: the example picker, the uploader and the drawing pad, and all of them in one dialog."""
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import astuple
@@ -9,8 +10,8 @@ import streamlit as st
 from vae.app import look
 from vae.app.components import crop, pad
 from vae.app.live import wire
-from vae.app.session import inputs, kept, picker, state
-from vae.app.session.ids import Example, Id, Sample
+from vae.app.session import ends, inputs, kept, link, picker, state
+from vae.app.session.ids import UPLOAD, Example, Id, Sample
 from vae.pictures import ImageError, upright
 from vae.serve.entry import Entry
 
@@ -18,6 +19,7 @@ from vae.serve.entry import Entry
 TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif"]
 SEEDS = 10**6
 DIALOG = "source.upload"  # the place of a file that is brought for an end
+DROPPED = "dropped"  # and of one that was dropped, pasted or chosen on any page
 
 
 # ---- one of each ----
@@ -47,22 +49,31 @@ def example_picker(entry: Entry, key: str, chosen: Id | None, choose: Callable[[
         st.button("Another", icon=":material/refresh:", on_click=of_class, args=(another,), key=f"{key}.another")
 
 
-def uploader(entry: Entry, place: str, arrived: Callable[[bool], None] = lambda is_readable: None) -> bool:
-    """Takes a file to a place of the session, and tells `arrived` whether it can be read; False where it has said why
-    one cannot.
+def uploader(
+    entry: Entry,
+    place: str,
+    arrived: Callable[[bool, str], None] = lambda is_readable, name: None,
+    camera: bool = False,
+) -> bool:
+    """Takes a file, or what the camera sees, to a place of the session, and tells `arrived` whether it can be read, and
+    its name; False where it has said why one cannot.
 
     The file would be gone after a change of page, so the session keeps its bytes. A file that cannot be read takes no
     earlier one's place. An empty uploader takes nothing away, since it is empty too while another file is on its way.
     """
     key, refused = f"{place}.{state.counted(f'{place}.emptied')}", f"{place}.refused"
+    key += ".camera" if camera else ""
 
     def keep() -> None:
         file = st.session_state[key]
         st.session_state[refused] = None
         if file is not None:
-            arrived(_take(place, (file.file_id, file.getvalue())))
+            arrived(_take(place, (file.file_id, file.getvalue())), file.name)
 
-    st.file_uploader("Your picture", TYPES, max_upload_size=25, key=key, on_change=keep)
+    if camera:
+        st.camera_input("Your picture", key=key, on_change=keep, width=360)
+    else:
+        st.file_uploader("Your picture", TYPES, max_upload_size=25, key=key, on_change=keep)
     why = st.session_state.get(refused)
     try:
         inputs.uploaded(entry, place)
@@ -84,7 +95,8 @@ def _take(place: str, file: tuple[str, bytes]) -> bool:
         st.session_state[place], st.session_state[f"{place}.refused"] = before, str(error)
         st.session_state[f"{place}.whole"] = file if _as_it_came(place, file) else None
         return False
-    st.session_state[f"{place}.refused"] = st.session_state[f"{place}.whole"] = None
+    for one in (place, DROPPED):
+        st.session_state[f"{one}.refused"] = st.session_state[f"{one}.whole"] = None
     return True
 
 
@@ -156,6 +168,37 @@ def drawing_pad(entry: Entry, key: str, canvas: bytes, on_drawing_change: Callab
     )
 
 
+# ---- on every page ----
+
+
+def everywhere(entry: Entry, page: str) -> None:
+    """The uploader, which nobody sees, of what is dropped, pasted or chosen anywhere on a page (page/own.js); why a
+    file cannot be read it says where it stands, until another page is opened."""
+    if st.session_state.get(f"{DROPPED}.page") != page:
+        st.session_state[f"{DROPPED}.page"], st.session_state[f"{DROPPED}.refused"] = page, None
+    with st.container(key="own_file"):
+        is_fine = uploader(entry, DROPPED, dropped)
+    if not is_fine and page != "Reconstruct" and st.session_state.get(f"{UPLOAD.kind}.whole"):
+        look.aside("Reconstruct shows it, with a box to drag around a part of it.")
+
+
+def dropped(is_readable: bool, name: str) -> None:
+    """The callback: the picture goes to the end of a journey that its name was given, or is the current input."""
+    entry, meant = picker.shown(), re.match(rf"@([{ends.LETTERS}]) ", name)
+    if is_readable and meant:
+        ends.put(entry, meant[1], inputs.uploaded(entry, DROPPED))
+    elif is_readable:
+        st.session_state[UPLOAD.kind] = st.session_state[DROPPED]
+        st.session_state[f"{UPLOAD.kind}.refused"] = st.session_state[f"{UPLOAD.kind}.whole"] = None
+        st.session_state["source"] = "Upload"  # what Reconstruct shows
+        inputs.arrived(entry, UPLOAD)
+        link.anew()
+    else:  # a part of it may do, which one chooses on Reconstruct
+        st.session_state[f"{UPLOAD.kind}.whole"] = st.session_state[f"{DROPPED}.whole"]
+        st.session_state["source"] = "Upload"
+    st.session_state[DROPPED] = None  # the uploader itself stays as it is: the next file may be on its way to it
+
+
 # ---- all of them, for one end of a journey ----
 
 
@@ -172,9 +215,14 @@ def the_current(entry: Entry) -> inputs.Input | None:
     return inputs.current(entry)
 
 
-def an_upload(entry: Entry) -> inputs.Input | None:
+def a_photo(entry: Entry) -> inputs.Input | None:
+    """What the visitor's camera sees, prepared, once there is something that can be."""
+    return an_upload(entry, camera=True)
+
+
+def an_upload(entry: Entry, camera: bool = False) -> inputs.Input | None:
     """A file of the visitor's, prepared, once there is one that can be."""
-    uploader(entry, DIALOG)
+    uploader(entry, DIALOG, camera=camera)
     try:
         return inputs.uploaded(entry, DIALOG)
     except ImageError:  # the uploader has said so
@@ -208,8 +256,9 @@ def a_sample(entry: Entry) -> inputs.Input | None:
 SOURCES = {
     "Examples": an_example,
     "Upload": an_upload,
+    "Camera": a_photo,
     "Draw": a_drawing,
-    "Prior": a_sample,
+    "Made up": a_sample,
     "Current": the_current,
 }
 

@@ -50,6 +50,16 @@ def show(
         st.warning(sentences, icon=":material/help:")
 
 
+def show_ends(entry: Entry, given: dict[str, inputs.Input]) -> None:
+    """The same about the pictures of a journey, each sentence with the letters that it is about."""
+    letters: dict[str, list[str]] = {}
+    for letter, one in given.items():
+        if (verdict := about(entry, one)) and verdict.level == Level.STRANGE:
+            letters.setdefault(warning(entry, verdict, ""), []).append(letter)
+    for sentences, of in letters.items():
+        st.warning(f"{', '.join(of)}: {sentences}", icon=":material/help:")
+
+
 def show_word(entry: Entry, given: inputs.Input) -> None:
     """The same, and a word about a picture that the model does know."""
     show(entry, given, how=" Drag a box on your picture.")

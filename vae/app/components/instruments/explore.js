@@ -1,16 +1,19 @@
 // Explore: one picture, and the latents that make it, as sliders or as a plane.
 
 import { fromBase64 } from "../shared/base64.js";
-import { element, labelled, markup, nats, say, subscript } from "../shared/dom.js";
+import { announce, element, nats, say, subscript } from "../shared/dom.js";
 import { MORE, Settling, THUMB, eager } from "../shared/hand.js";
 import { paint, redrawn } from "../shared/paint.js";
 import { LATTICE, STEP, onLattice } from "../shared/geometry.js";
 import { Kind, Live } from "../shared/live.js";
 import { normal } from "../shared/svg.js";
 import { mounted } from "../shared/mounted.js";
-import { Plane } from "./explore_plane.js";
+import { Plane } from "./explore/plane.js";
+import { Readouts } from "./explore/readouts.js";
+import { typed } from "./explore/typed.js";
 
 const PATIENCE = 5; // ms that sliders and pin wait for the picture
+const ROW = 42; // pixels of a slider
 
 class Explore {
   /** @type {ExploreData} */
@@ -62,6 +65,7 @@ class Explore {
     this.given = this.presets.find((preset) => preset.id === data.given);
     this.z = data.z.slice();
     this.compared = !data.sampled;
+    this.touched = null; // the latent whose slider was moved last
     if (data.model !== this.model) {
       this.model = data.model;
       this.view = "sliders";
@@ -76,7 +80,9 @@ class Explore {
 
   commit() {
     this.settling.stop();
-    this.component.setStateValue("place", { z: this.z, given: this.given.id, sampled: !this.compared });
+    const place = { z: this.z, given: this.given.id, sampled: !this.compared, latent: this.touched };
+    this.component.setStateValue("place", place);
+    announce(this.readouts.verdict.textContent);
   }
 
   // ---- the picture of a place ----
@@ -92,13 +98,7 @@ class Explore {
     this.picture.dataset.z = z.join(",");
     redrawn(this.picture);
     this.kl = answer.round_trip_kl;
-    say(this.read.prior, nats(answer.log_prior));
-    say(this.read.further, `${nats(100 * answer.further_out, 0)} % of samples lie further out`);
-    say(this.read.again, nats(this.kl.reduce((sum, value) => sum + value, 0)));
-    say(this.read.drift, `encoded again, ${nats(answer.drift)} σ away`);
-    say(this.read.likelihood, this.compared ? nats(answer.log_likelihood) : "–");
-    say(this.read.posterior, this.compared ? nats(answer.log_posterior) : "–");
-    say(this.read.distance, this.compared ? nats(answer.distance) : "–");
+    this.readouts.show(answer, this.compared ? this.seen : null);
     this.drawBars();
   }
 
@@ -122,7 +122,7 @@ class Explore {
   compare(compared) {
     this.compared = compared;
     this.root.classList.toggle("alone", !compared);
-    say(this.givenName, compared ? this.given.name : "no picture: this z was not encoded from one");
+    this.readouts.name(compared ? this.given.name : "no picture: this z was not encoded from one");
   }
 
   moveTo(z, given = this.given) {
@@ -136,11 +136,8 @@ class Explore {
   give(preset) {
     this.given = preset;
     this.live.input(preset.x);
-    paint(
-      this.thumb,
-      preset.x.map((level) => (255 * level) / (this.data.grey - 1)),
-      this.data.shape,
-    );
+    this.seen = preset.x.map((level) => (255 * level) / (this.data.grey - 1));
+    paint(this.thumb, this.seen, this.data.shape);
     this.compare(this.compared);
     for (const [index, row] of this.rows) {
       const far = this.data.reach[index];
@@ -160,7 +157,7 @@ class Explore {
     this.placing = null;
     for (const [index, row] of this.rows) {
       if (Number(row.input.value) !== this.z[index]) row.input.value = this.z[index];
-      say(row.value, nats(this.z[index], 2));
+      if (!row.typed) say(row.value, nats(this.z[index], 2));
     }
     for (const button of this.presetButtons) {
       const preset = this.presets[Number(button.dataset.preset)];
@@ -211,33 +208,7 @@ class Explore {
       role: "img",
       "aria-label": "The current input x",
     });
-    this.givenName = element("span", { class: "quiet note" });
-    this.read = {};
-    const number = (name) => (this.read[name] = element("span", { class: "number", "data-testid": `read-${name}` }));
-    const note = (name) => (this.read[name] = element("span", { class: "quiet note" }));
-    const cell = (words, symbol, value, under) =>
-      element("div", { class: "cell" }, labelled(words, symbol), value, under);
-    const said = (text) => element("span", { class: "quiet note" }, text);
-    const readouts = element(
-      "div",
-      { class: "readouts", "data-testid": "readouts" },
-      cell("density under the prior", "log p(<z>), nats", number("prior"), note("further")),
-      cell("information in the picture", "KL of <xhat>, nats", number("again"), note("drift")),
-      element(
-        "div",
-        { class: "given" },
-        this.thumb,
-        element("div", { class: "cell" }, markup("compared with <x>"), this.givenName),
-      ),
-      cell("how well <z> explains <x>", "log p(<x>|<z>), nats", number("likelihood"), said("of all its pixels")),
-      cell("density where <x> lies", "log q(<z>|<x>), nats", number("posterior"), said("of all latents")),
-      cell(
-        "distance from <x>",
-        "‖(<z> − <mu>) / <sigma>‖²",
-        number("distance"),
-        said(`${data.latents} on average under q`),
-      ),
-    );
+    this.readouts = new Readouts(this.thumb, data.latents);
     this.presetButtons = this.presets.map((preset, i) =>
       element("button", { "data-preset": i, title: preset.name, onclick: () => this.start(preset) }, preset.label),
     );
@@ -248,8 +219,12 @@ class Explore {
       element(
         "div",
         { class: "row section" },
-        element("button", { onclick: () => this.sample() }, "Sample the prior"),
-        element("button", { onclick: () => this.origin() }, "Origin"),
+        element(
+          "button",
+          { onclick: () => this.sample(), title: "z drawn from the prior N(0, I)" },
+          "A random picture",
+        ),
+        element("button", { onclick: () => this.origin(), title: "z = 0" }, "The middle"),
         ...this.viewButtons(),
       ),
       ...this.buildView(),
@@ -258,7 +233,12 @@ class Explore {
       element(
         "div",
         { class: "sides" },
-        element("div", { class: "seen" }, this.picture, readouts, this.live.status),
+        element(
+          "div",
+          { class: "left" },
+          element("div", { class: "seen" }, this.picture, this.readouts.first, this.live.status),
+          this.readouts.numbers,
+        ),
         controls,
       ),
     );
@@ -295,8 +275,8 @@ class Explore {
   }
 
   buildSliders() {
-    const { order, active, shown } = this.data;
-    const first = Math.min(shown, Math.max(active, 1));
+    const { order, active } = this.data;
+    const first = Math.min(this.fitting(), Math.max(active, 1));
     const box = element("div", { class: "section" }, ...order.slice(0, first).map((index) => this.slider(index)));
     const fold = (word, from, to) => {
       if (to <= from) return;
@@ -305,8 +285,14 @@ class Explore {
       box.append(element("details", { ontoggle: () => this.drawBars() }, summary, ...rows));
     };
     fold("more", first, active);
-    fold("silent", Math.max(first, active), order.length);
+    fold("unused", Math.max(first, active), order.length);
     return box;
+  }
+
+  // How many sliders there is room for beside the picture.
+  fitting() {
+    const above = Math.max(0, this.root.getBoundingClientRect().top + scrollY) || 200;
+    return Math.max(this.data.shown, Math.floor((innerHeight - above - 4 * ROW) / ROW));
   }
 
   slider(index) {
@@ -320,8 +306,11 @@ class Explore {
       step: 1 / LATTICE,
       "data-testid": `latent-${index}`,
       "aria-label": name,
-      title: "Arrow keys move, Backspace or a right click resets",
-      oninput: () => this.moveTo(this.z.with(index, Number(input.value))),
+      title: "Arrow keys move, Enter types a number, Backspace or a right click resets",
+      oninput: () => {
+        this.touched = index;
+        this.moveTo(this.z.with(index, Number(input.value)));
+      },
       onchange: () => this.commit(),
       oncontextmenu: (event) => {
         event.preventDefault();
@@ -333,14 +322,15 @@ class Explore {
       input: eager(input),
       tick: element("span", { class: "tick" }),
       band: element("span", { class: "band" }),
-      value: element("span", { class: "value" }),
+      value: element("span", { class: "value", title: "Click to type a number", onclick: () => this.type(index) }),
       bar: element("i"),
+      typed: null,
     };
     this.rows.set(index, row);
     return element(
       "div",
       { class: "latent" },
-      markup(`<z>${subscript(index)}`),
+      element("b", { class: "z", "data-word": "z" }, `z${subscript(index)}`),
       element("div", { class: "track" }, row.band, row.tick, input),
       row.value,
       element(
@@ -352,8 +342,17 @@ class Explore {
     );
   }
 
+  type(index) {
+    const row = this.rows.get(index);
+    typed(row, `z${index}`, nats(this.z[index], 2), (value) => {
+      this.moveTo(this.z.with(index, value));
+      this.commit();
+    });
+  }
+
   key(event, index) {
     const by = { ...MORE, PageUp: 10, PageDown: -10 }[event.key];
+    if (event.key === "Enter") return this.type(index);
     if (event.key === "Backspace" || event.key === "Delete") this.reset(index);
     else if (by) this.moveTo(this.z.with(index, this.z[index] + by * STEP * (event.shiftKey ? 0.1 : 1)));
     else return;

@@ -29,7 +29,7 @@ class Journey {
     this.ways = new Ways(this);
     this.square = new Square(this);
     host.style.outline = "none";
-    host.addEventListener("focus", () => this.root.querySelector(`[data-testid=end-${this.opener}]`)?.focus());
+    host.addEventListener("focus", () => this.root.querySelector(`[data-testid="end-${this.opener}"]`)?.focus());
     host.addEventListener("focusin", () => host.removeAttribute("tabindex"));
   }
 
@@ -65,6 +65,7 @@ class Journey {
         title: label,
         "aria-label": label,
         "data-testid": `end-${letter}`,
+        "data-end": letter, // what is dropped on it goes there: page/own.js
         onclick: () => this.change(letter),
       },
       canvas,
@@ -82,6 +83,7 @@ class Journey {
 
   change(letter) {
     this.stop();
+    if (letter === "+" || letter === "−") return this.component.setTriggerValue("change", letter);
     this.opener = letter;
     // The dialog gives the keyboard's focus back to this shadow's host, and the button takes it from there. Only for as
     // long: the keyboard would not come to what is in a host that has a tabindex of -1.
@@ -92,7 +94,7 @@ class Journey {
   poor() {
     const sentences = this.data.ends
       .filter((end) => end.poor)
-      .map((end) => `${end.letter} ${end.poor}: the way begins or ends at what the model makes of it.`);
+      .map((end) => `${end.letter} ${end.poor}: the way leads through what the model makes of it.`);
     return element("div", { class: "quiet", "data-testid": "poor" }, sentences.join(" "));
   }
 

@@ -1,10 +1,11 @@
 // The ways between two pictures, or along a difference: their strips, verdicts and charts, and the place on one.
 
 import { numbersOf } from "../shared/base64.js";
-import { element, labelled, markup, nats, say, svg } from "../shared/dom.js";
+import { announce, element, labelled, markup, nats, numbers, say, svg } from "../shared/dom.js";
 import { eager, swiped } from "../shared/hand.js";
 
 const THUMBS = 12; // pictures in a strip
+const MOST_STOPS = 8;
 const TITLES = { straight: "Straight", spherical: "Spherical", following: "Following the data" };
 const TOLD = {
   length: {
@@ -16,7 +17,7 @@ const TOLD = {
 };
 const CHARTS = {
   towards: {
-    words: "how well it explains A, and B dotted",
+    words: "how well it explains the first picture, and the last dotted",
     symbol: "log p(<x>|<z>), nats",
     colour: "--x",
     series: ["towards_a", "towards_b"],
@@ -24,6 +25,8 @@ const CHARTS = {
   density: { words: "how crowded it is there", symbol: "log q(<z>), nats", colour: "--z", series: ["log_density"] },
   kl: { words: "information in the picture", symbol: "KL of <xhat>, nats", colour: "--sigma", series: ["kl"] },
 };
+// What a path may be best at, in words.
+const BEST = { length: "the shortest", largest_step: "the smoothest", lowest_density: "stays where pictures are" };
 /** @type {[keyof Judged, string, string, (judged: Judged) => string, ((...values: number[]) => number) | null][]} */
 const VERDICTS = [
   ["length", "length", "", (judged) => nats(judged.length), Math.min],
@@ -70,7 +73,7 @@ export class Ways {
         step: 1,
         value: this.index,
         "data-testid": "scrub",
-        "aria-label": mode === "sum" ? "How much of A minus B" : "Along the way from A to B",
+        "aria-label": mode === "sum" ? "How much of A minus B" : "Along the way",
         oninput: () => {
           this.journey.stop();
           this.show(Number(this.scrub.value));
@@ -81,10 +84,7 @@ export class Ways {
     this.position = element("span", { class: "quiet", "data-testid": "position" });
     const track = element("div", { class: "track" }, this.scrub);
     const buttons = ends.map((end) => this.journey.endOf(end));
-    const line =
-      mode === "sum"
-        ? [element("div", { class: "row sum" }, buttons[0], "−", buttons[1], "+", buttons[2]), track]
-        : [element("div", { class: "line" }, buttons[0], track, buttons[1])];
+    const line = this.line(mode, buttons, track);
     this.journey.rebuild(
       element(
         "div",
@@ -103,14 +103,31 @@ export class Ways {
           this.journey.poor(),
           this.journey.live.status,
         ),
-        element("div", {}, this.strips(), this.charts()),
+        element("div", {}, this.strips(), numbers(this.judged(), this.charts())),
       ),
     );
     this.choose(this.chosen);
   }
 
+  // The ends, and the slider between or below them.
+  line(mode, buttons, track) {
+    if (mode === "sum")
+      return [element("div", { class: "row sum" }, buttons[0], "−", buttons[1], "+", buttons[2]), track];
+    const change = (sign, words) =>
+      element(
+        "button",
+        { class: "more", "aria-label": words, title: words, onclick: () => this.journey.change(sign) },
+        sign,
+      );
+    const more = buttons.length < MOST_STOPS ? [change("+", "One more picture")] : [];
+    if (buttons.length === 2) return [element("div", { class: "line" }, buttons[0], track, buttons[1], ...more)];
+    const fewer = change("−", "One picture less");
+    return [element("div", { class: "row" }, ...buttons, fewer, ...more), track];
+  }
+
   commit() {
     this.journey.commit([this.share]);
+    announce(this.position.textContent);
   }
 
   // of the way, from 0 to 1
@@ -122,9 +139,13 @@ export class Ways {
     return this.all[this.chosen];
   }
 
+  // Whether a way is the best of all by one of VERDICTS.
+  isBest(way, [key, , , , of]) {
+    const all = Object.values(this.all);
+    return Boolean(of) && all.length > 1 && way.judged[key] === of(...all.map((other) => other.judged[key]));
+  }
+
   strips() {
-    const best = (key, of) =>
-      of && Object.keys(this.all).length > 1 && of(...Object.values(this.all).map((way) => way.judged[key]));
     this.rows = {};
     const rows = Object.entries(this.all).map(([name, way]) => {
       const [, height, width] = this.journey.data.shape;
@@ -163,14 +184,7 @@ export class Ways {
         },
         TITLES[name] ?? "C + t (A − B)",
       );
-      const verdicts = VERDICTS.map(([key, , , text, of]) => {
-        const number = element("span", {
-          class: way.judged[key] === best(key, of) ? "number best" : "number",
-          "data-testid": `${name}-${key}`,
-        });
-        number.textContent = text(way.judged);
-        return number;
-      });
+      const best = VERDICTS.filter((verdict) => this.isBest(way, verdict)).map(([key]) => BEST[key]);
       swiped(
         strip,
         () => [this.chosen, this.index],
@@ -180,24 +194,31 @@ export class Ways {
         },
       );
       this.rows[name] = { title, marker };
-      return element("div", { class: "way" }, element("div", { class: "verdicts" }, title, ...verdicts), strip);
+      const said = element("span", { class: "quiet", "data-testid": `${name}-best` }, best.join(", "));
+      return element("div", { class: "way" }, element("div", { class: "row" }, title, said), strip);
     });
+    return element("div", { "data-testid": "ways" }, ...rows);
+  }
+
+  // What the paths are judged by, a line each.
+  judged() {
     const head = element(
       "div",
       { class: "verdicts quiet" },
       element("span"),
       ...VERDICTS.map(([, words, symbol]) => labelled(words, symbol)),
     );
-    const told = element(
-      "div",
-      { class: "quiet" },
-      markup(
-        this.journey.data.mode === "sum"
-          ? TOLD.length[this.journey.data.lengths]
-          : `${TOLD.length[this.journey.data.lengths]} ${TOLD.following}`,
-      ),
-    );
-    return element("div", { "data-testid": "ways" }, head, ...rows, told);
+    const lines = Object.entries(this.all).map(([name, way]) => {
+      const values = VERDICTS.map((verdict) => {
+        const [key, , , text] = verdict;
+        const shown = { class: this.isBest(way, verdict) ? "number best" : "number", "data-testid": `${name}-${key}` };
+        return element("span", shown, text(way.judged));
+      });
+      return element("div", { class: "verdicts" }, element("span", {}, TITLES[name] ?? "C + t (A − B)"), ...values);
+    });
+    const { mode, lengths } = this.journey.data;
+    const told = mode === "sum" ? TOLD.length[lengths] : `${TOLD.length[lengths]} ${TOLD.following}`;
+    return element("div", {}, head, ...lines, element("div", { class: "quiet told" }, markup(told)));
   }
 
   grab(event, name, strip) {

@@ -1,11 +1,19 @@
 // Beside the map: the picture of a place, how crowded it is there, its neighbours, and a slider along a difference.
 
-import { element, labelled, nats, say } from "../shared/dom.js";
+import { announce, element, labelled, nats, numbers, say } from "../shared/dom.js";
 import { eager } from "../shared/hand.js";
 import { paint, redrawn } from "../shared/paint.js";
 import { paintShown } from "../shared/sheets.js";
 
 const NEAREST = 8;
+
+// In words, by the same share, at least.
+/** @type {[number, string][]} */
+const CROWDED = [
+  [0.25, "Many pictures lie around here"],
+  [0.02, "Few pictures lie around here"],
+  [-1, "Hardly any picture lies here"],
+];
 
 // How a place compares, by the share of the places of pictures that are less dense.
 function standing(share) {
@@ -84,19 +92,24 @@ export class Beside {
       element("div", { class: "track" }, this.slider),
     );
     this.read = {};
+    this.verdict = element("div", { class: "verdict", "data-testid": "verdict" });
+    this.standing = element("div", { class: "quiet" });
     this.box = element(
       "div",
       { class: "beside" },
       this.picture,
-      element(
-        "div",
-        { class: "readouts two" },
-        this.cell("how crowded it is here", "log q(<z>), nats", "density"),
-        this.cell("shift when encoded again", "in <sigma>", "drift"),
-      ),
+      element("div", { class: "told" }, this.verdict, this.standing),
       this.directionBox,
-      element("div", { class: "section quiet" }, "nearest encodings, and how far from here"),
+      element("div", { class: "section quiet" }, "the nearest pictures, and how far they are"),
       element("div", { class: "nears" }, ...this.near.map(({ button }) => button)),
+      numbers(
+        element(
+          "div",
+          { class: "readouts two" },
+          this.cell("how crowded it is here", "log q(<z>), nats", "density"),
+          this.cell("shift when encoded again", "in <sigma>", "drift"),
+        ),
+      ),
       this.map.live.status,
     );
   }
@@ -114,9 +127,8 @@ export class Beside {
 
   cell(words, symbol, name) {
     const number = element("span", { class: "number", "data-testid": `read-${name}` });
-    const note = element("span", { class: "quiet note" });
-    this.read[name] = { number, note };
-    return element("div", { class: "cell" }, labelled(words, symbol), number, note);
+    this.read[name] = number;
+    return element("div", { class: "cell" }, labelled(words, symbol), number);
   }
 
   // ---- what is there ----
@@ -125,15 +137,17 @@ export class Beside {
     paint(this.picture, mean, this.map.data.shape);
     this.picture.dataset.z = z.join(",");
     redrawn(this.picture);
-    say(this.read.drift.number, nats(drift));
-    say(this.read.drift.note, "from this place");
+    say(this.read.drift, nats(drift));
   }
 
   // `below` is the share of the places of pictures that are less dense
   showsNear({ log_density: density, distances, indices }, below) {
     const { pictures, shape } = this.map.data;
-    say(this.read.density.number, nats(density));
-    say(this.read.density.note, standing(below));
+    say(this.read.density, nats(density));
+    say(this.standing, standing(below));
+    const words = CROWDED.find(([least]) => below > least)[1];
+    if (words !== this.verdict.textContent) announce(words);
+    say(this.verdict, words);
     this.nearest = Array.from(indices);
     this.near.forEach(({ button, canvas, far }, i) => {
       const distance = nats(distances[i], 2);

@@ -1,14 +1,15 @@
 // The drawing pad: what is drawn is prepared, encoded and decoded while it is being drawn.
 
 import { fromBase64, toBase64 } from "../shared/base64.js";
-import { element, markup, nats } from "../shared/dom.js";
+import { element, markup, nats, numbers } from "../shared/dom.js";
 import { DOWN } from "../shared/hand.js";
 import { paint, redrawn, rgbOf } from "../shared/paint.js";
 import { Kind, Live } from "../shared/live.js";
 import { mounted } from "../shared/mounted.js";
 
 const SIDE = 140; // pixels of the pad, 5 for each of MNIST's
-const BRUSH = 12;
+const BRUSH = 12; // pixels of the pen's width at first
+const [THIN, THICK] = [5, 28];
 const PEN_STEP = 3; // of an arrow key
 
 class Pad {
@@ -21,6 +22,8 @@ class Pad {
     this.root = parent.appendChild(element("div", { class: "lab" }));
     this.rev = null;
     this.live = new Live();
+    this.width = BRUSH;
+    this.erases = false;
   }
 
   end() {
@@ -87,6 +90,18 @@ class Pad {
     this.numbers = element("span", { "data-testid": "sketch" });
     this.told = markup("lower bound ELBO = reconstruction − KL, in nats");
     this.told.hidden = true;
+    this.eraser = element("button", { "aria-pressed": this.erases, onclick: () => this.turn() }, "Eraser");
+    this.brush = element("input", {
+      type: "range",
+      min: THIN,
+      max: THICK,
+      value: this.width,
+      "aria-label": "Width of the pen",
+      oninput: () => {
+        this.width = Number(this.brush.value);
+        this.showTip();
+      },
+    });
     const figure = (canvas, ...caption) => element("figure", {}, canvas, element("figcaption", {}, ...caption));
     this.root.replaceChildren(
       element(
@@ -97,12 +112,14 @@ class Pad {
           element(
             "span",
             { class: "row" },
+            this.eraser,
             element("button", { onclick: () => this.undo() }, "Undo"),
             element("button", { onclick: () => this.clear() }, "Clear"),
           ),
+          element("label", { class: "width" }, "Width", this.brush),
         ),
         figure(this.bits, markup("<x>, the bits that are read"), this.bars),
-        figure(this.mean, markup("<xhat> at z = <mu>"), element("br"), this.told, element("br"), this.numbers),
+        figure(this.mean, markup("<xhat> at z = <mu>"), numbers(this.told, element("br"), this.numbers)),
         figure(
           this.gap,
           element("b", { class: "x" }, "missed"),
@@ -128,7 +145,7 @@ class Pad {
     this.tip.hidden = !shown;
     this.tip.classList.toggle("down", Boolean(this.drawing));
     const share = (value) => `${(100 * value) / SIDE}%`;
-    Object.assign(this.tip.style, { left: share(this.at[0]), top: share(this.at[1]), width: share(BRUSH) });
+    Object.assign(this.tip.style, { left: share(this.at[0]), top: share(this.at[1]), width: share(this.width) });
   }
 
   down(event) {
@@ -138,7 +155,7 @@ class Pad {
   }
 
   begin(point) {
-    this.drawing = [point];
+    this.drawing = { points: [point], width: this.width, erases: this.erases };
     this.strokes.push(this.drawing);
     this.redraw();
     this.ask();
@@ -147,7 +164,7 @@ class Pad {
   move(event) {
     if (!this.drawing) return;
     const events = event.getCoalescedEvents?.() ?? [];
-    this.drawing.push(...(events.length ? events : [event]).map((one) => this.point(one)));
+    this.drawing.points.push(...(events.length ? events : [event]).map((one) => this.point(one)));
     this.redraw();
     this.ask();
   }
@@ -165,12 +182,18 @@ class Pad {
     else if (event.key === "Backspace") this.undo();
     else if (by) {
       this.at = this.at.map((value, i) => Math.min(SIDE - 1, Math.max(0, value + by[i] * PEN_STEP)));
-      this.drawing?.push([...this.at]);
+      this.drawing?.points.push([...this.at]);
       this.redraw();
       if (this.drawing) this.ask();
     } else return;
     this.showTip(true);
     event.preventDefault();
+  }
+
+  // from pen to eraser and back
+  turn() {
+    this.erases = !this.erases;
+    this.eraser.ariaPressed = String(this.erases);
   }
 
   undo() {
@@ -192,7 +215,7 @@ class Pad {
     pen.fillRect(0, 0, SIDE, SIDE);
     if (this.base) pen.putImageData(this.base, 0, 0);
     pen.lineCap = pen.lineJoin = "round";
-    for (const points of this.strokes) {
+    for (const { points, width, erases } of this.strokes) {
       pen.beginPath();
       pen.moveTo(points[0][0], points[0][1]);
       // through the middles, with the points as handles: smooth however few they are
@@ -201,13 +224,13 @@ class Pad {
         pen.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
       }
       pen.lineTo(points.at(-1)[0] + 0.1, points.at(-1)[1]); // a line without length is no dot
-      const drawn = (width, shade) => {
-        pen.lineWidth = width;
+      const drawn = (across, shade) => {
+        pen.lineWidth = across;
         pen.strokeStyle = shade;
         pen.stroke();
       };
-      drawn(BRUSH + 3, "#ffffff60");
-      drawn(BRUSH, "#fff");
+      if (!erases) drawn(width + 3, "#ffffff60");
+      drawn(width, erases ? "#000" : "#fff");
     }
   }
 

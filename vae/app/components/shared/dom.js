@@ -1,6 +1,6 @@
 // What the instruments are made of: elements, numbers and symbols.
 
-import { WORDS } from "./told.js";
+import { PATTERN, SPELLED, TERMS } from "./told.js";
 
 /**
  * An element: attributes that are false or null are left out, those that begin with "on" are listeners.
@@ -51,25 +51,58 @@ export function nats(value, digits = 1) {
 }
 
 const GREEK = { mu: "μ", sigma: "σ", eps: "ε", xhat: "x̂" };
-const MARKED = new RegExp(`(<\\w+>|\\b(?:${Object.keys(WORDS).join("|")})\\b)`);
+const WORD = new RegExp(PATTERN, "g");
 
-// "log p(<z>), nats" -> text with the symbol in its colour, and the words that explain themselves, each where it is first
+/**
+ * "log p(<z>), nats" -> text with the symbols in their colours, and what the glossary knows, each where it is first.
+ * @param {string} text
+ */
 export function markup(text) {
+  const plain = []; // the text that is read, letter by letter
+  const nodes = []; // and for each letter what is shown: a symbol is one element, whose other letters show nothing
+  for (const [all, symbol] of text.matchAll(/<(\w+)>|[^]/g)) {
+    const read = symbol ? (GREEK[symbol] ?? symbol) : all;
+    plain.push(...read.split(""));
+    nodes.push(symbol ? element("b", { class: symbol }, read) : all, ...Array(read.length - 1).fill(""));
+  }
   const span = element("span", { class: "label" });
   const seen = new Set();
-  for (const part of text.split(MARKED)) {
-    const symbol = part.match(/^<(\w+)>$/)?.[1];
-    if (symbol) span.append(element("b", { class: symbol }, GREEK[symbol] ?? symbol));
-    else if (Object.hasOwn(WORDS, part) && !seen.has(part)) span.append(explained(part));
-    else span.append(part);
-    seen.add(part);
+  let end = 0;
+  for (const found of plain.join("").matchAll(WORD)) {
+    const name = SPELLED[found[0]];
+    if (seen.has(name)) continue;
+    seen.add(name);
+    const after = found.index + found[0].length;
+    span.append(...nodes.slice(end, found.index), explained(name, ...nodes.slice(found.index, after)));
+    end = after;
   }
+  span.append(...nodes.slice(end));
   return span;
 }
 
-// What page.js opens a sentence for.
-function explained(word) {
-  return element("button", { type: "button", class: "word", "data-word": word, "aria-description": WORDS[word] }, word);
+/**
+ * What page/words.js opens the glossary for.
+ * @param {string} name
+ * @param {...(Node | string)} inside
+ */
+export function explained(name, ...inside) {
+  return element(
+    "button",
+    { type: "button", class: "word", "data-word": name, "aria-description": TERMS[name].sentence },
+    ...inside,
+  );
+}
+
+/**
+ * The keyboard stops once at each word of the glossary, however often it stands there.
+ * @param {ParentNode} within
+ */
+export function stopOnce(within) {
+  const met = new Set();
+  for (const word of /** @type {NodeListOf<HTMLElement>} */ (within.querySelectorAll("button.word"))) {
+    word.tabIndex = met.has(word.dataset.word) ? -1 : 0;
+    met.add(word.dataset.word);
+  }
 }
 
 // A number's label: what it is in words, and behind them its symbol.
@@ -79,6 +112,63 @@ export function labelled(words, symbol) {
   behind.className = "symbol";
   said.append(behind);
   return said;
+}
+
+/**
+ * Numbers for those who want them, one step behind: a reader who opened them once finds them open everywhere.
+ * @param {...Node} children
+ */
+export function numbers(...children) {
+  const box = element("details", { class: "numbers" }, element("summary", {}, "Numbers"), ...children);
+  box.open = kept("numbers") === "open";
+  box.addEventListener("toggle", () => keep("numbers", box.open ? "open" : "closed"));
+  return box;
+}
+
+/**
+ * What this browser was told to keep; null where it keeps nothing.
+ * @param {string} key
+ */
+export function kept(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch (error) {
+    if (/** @type {DOMException} */ (error).name !== "SecurityError") throw error;
+    return null;
+  }
+}
+
+/**
+ * @param {string} key
+ * @param {string} value
+ */
+export function keep(key, value) {
+  try {
+    localStorage.setItem(key, value);
+  } catch (error) {
+    const { name } = /** @type {DOMException} */ (error);
+    if (name !== "SecurityError" && name !== "QuotaExceededError") throw error;
+  }
+}
+
+const SPEAKS = 1000; // ms between two sentences
+let speaking = 0;
+let last = 0;
+
+/**
+ * Said by a screen reader once it has nothing else to say, the newest only and not more than one a second.
+ * @param {string} text
+ */
+export function announce(text) {
+  clearTimeout(speaking);
+  const wait = Math.max(0, last + SPEAKS - performance.now());
+  speaking = setTimeout(() => {
+    last = performance.now();
+    const said =
+      document.getElementById("said") ?? element("div", { id: "said", class: "unseen", "aria-live": "polite" });
+    if (!said.isConnected) document.body.append(said);
+    said.textContent = said.textContent === text ? `${text}\u00a0` : text; // the same again is said again
+  }, wait);
 }
 
 export function subscript(index) {

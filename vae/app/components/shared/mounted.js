@@ -1,5 +1,6 @@
 // One instrument for each place on the page where Streamlit mounts a component, with its styles and its data.
 
+import { stopOnce } from "./dom.js";
 import { sheetsOf } from "./styles.js";
 
 const LAB = ["lab.css", "map.css", "journey.css", "posterior.css", "narrow.css"]; // in this order
@@ -33,12 +34,13 @@ class Held {
     }
     const told = (how) => (name, value) => this.tell(component, how, name, value);
     this.instrument ??= this.make(this.parent);
-    this.instrument.update({
+    const drawn = this.instrument.update({
       ...component,
       data: { ...this.whole, ...data },
       setStateValue: told("setStateValue"),
       setTriggerValue: told("setTriggerValue"),
     });
+    Promise.resolve(drawn).then(() => stopOnce(this.parent));
   }
 
   // Two values in one go are one run of the script.

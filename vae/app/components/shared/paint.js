@@ -32,6 +32,20 @@ export function nth(pixels, shape, i) {
 }
 
 /**
+ * Of the ink of either of two pictures, the share that both have: 1 where they are the same.
+ * @param {Pixels} one
+ * @param {Pixels} other
+ */
+export function inkInCommon(one, other) {
+  let [both, either] = [0, 0];
+  for (let i = 0; i < one.length; i++) {
+    both += Math.min(one[i], other[i]);
+    either += Math.max(one[i], other[i]);
+  }
+  return either ? both / either : 1;
+}
+
+/**
  * Counts on the canvas itself how often it was painted, for those who wait for it.
  * @param {HTMLCanvasElement} canvas
  */

@@ -1,7 +1,7 @@
 // q(z|x) beside the true p(z|x) on the plane, both sides of the identity, and its derivation, for a picture under the hand.
 
 import { fromBase64, toBase64 } from "../../shared/base64.js";
-import { element, markup, nats, say } from "../../shared/dom.js";
+import { announce, element, markup, nats, say } from "../../shared/dom.js";
 import { DOWN, Settling } from "../../shared/hand.js";
 import { Kind, Live } from "../../shared/live.js";
 import { mounted } from "../../shared/mounted.js";
@@ -232,11 +232,13 @@ class Posterior {
     if (by) {
       this.at = [width, height].map((side, axis) => Math.min(side - 1, Math.max(0, this.at[axis] + by[axis])));
       this.paintBits();
-    } else if (event.key === " ") {
+    } else if (event.key === " " || event.key === "Enter") {
       const place = this.at[1] * width + this.at[0];
       this.x[place] = 1 - this.x[place];
       this.changed();
     } else return;
+    const [column, row] = this.at;
+    announce(`row ${row + 1}, column ${column + 1}, ${this.x[row * width + column] ? "ink" : "no ink"}`);
     event.preventDefault();
   }
 

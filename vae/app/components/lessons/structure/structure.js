@@ -305,7 +305,7 @@ class Structure {
       }),
     );
     this.playButton = element("button", { onclick: () => (this.playing ? this.stop() : this.play(LAST)) }, "Play");
-    const slow = element("button", { "aria-pressed": String(this.slow) }, "Slow");
+    const slow = element("button", { "aria-pressed": String(this.slow) }, "Slow motion");
     slow.addEventListener("click", () => {
       this.slow = !this.slow;
       slow.ariaPressed = String(this.slow);

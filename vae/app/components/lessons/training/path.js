@@ -17,7 +17,7 @@ export class Path {
     this.training = training;
     this.data = training.data;
     const last = this.data.steps.length - 1;
-    this.at = at >= 0 && at <= last ? at : last;
+    this.at = at >= 0 && at <= last ? at : 0; // the question asks what comes
     this.warm = warm === 1;
     this.labels = fromBase64(this.data.labels);
     this.over = null; // the picture under the pointer

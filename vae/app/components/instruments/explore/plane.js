@@ -1,10 +1,10 @@
 // Explore's plane: the two latents themselves, two of many, or the first two principal components, through z.
 
-import { element, subscript } from "../shared/dom.js";
-import { STEP, coordinates, covariance, ellipse, movedTo, onLattice, tiles } from "../shared/geometry.js";
-import { RAW, UP } from "../shared/hand.js";
-import { Kind } from "../shared/live.js";
-import { paintTiles } from "../shared/paint.js";
+import { element, subscript } from "../../shared/dom.js";
+import { STEP, coordinates, covariance, ellipse, movedTo, onLattice, tiles } from "../../shared/geometry.js";
+import { RAW, UP } from "../../shared/hand.js";
+import { Kind } from "../../shared/live.js";
+import { paintTiles } from "../../shared/paint.js";
 
 const TILES = 16; // decoded pictures on a side of the plane
 

@@ -44,8 +44,8 @@ def close(summary: tuple[str, str]) -> None:
     lines = "".join(f"<p>{glossary.marked(html.escape(line, quote=False))}</p>" for line in summary)
     st.html(f'<aside class="summary" data-testid="summary" aria-label="In short">{lines}</aside>')
     st.html(
-        '<div class="lecturers" data-testid="lecturers"><span>For lecturers: the address of this page opens exactly '
-        'what is seen here.</span> <button type="button" data-lecture="copy">Copy the link</button> '
+        '<div class="lecturers" data-testid="lecturers"><span>For lecturers: the address of this page opens what is '
+        'set here.</span> <button type="button" data-lecture="copy">Copy the link</button> '
         '<button type="button" data-lecture="print">Print</button> '
         '<span aria-live="polite" data-testid="copied"></span></div>'
     )

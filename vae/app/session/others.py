@@ -1,0 +1,69 @@
+"""The same picture through another model, side by side."""
+
+import streamlit as st
+import torch
+
+from vae.app import look
+from vae.app.session import inputs, picker, verdict
+from vae.inference.record import ink
+from vae.serve import asked
+from vae.serve.capabilities import Can
+from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
+
+
+def compare(entry: Entry, given: inputs.Input, seed: int) -> None:
+    """What two models make of one picture and the same chance, once somebody asks; each prepares the visitor's own in
+    its way."""
+    others = {other.name: other for other in picker.visible() if other.name != entry.name and can_read(other, given)}
+    if not others:
+        return
+    box = st.expander("Compare with another network", icon=":material/compare:", key="compare", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        words = {name: other.words for name, other in others.items()}
+        options = {"format_func": words.get, "filter_mode": None, "width": 320}
+        other = others[st.selectbox("The other network has learned", list(words), key="compare.with", **options)]
+        for column, one in zip(st.columns(2, gap="large"), (entry, other), strict=True):
+            with column:
+                side(one, as_read_by(one, given), seed)
+
+
+def can_read(entry: Entry, given: inputs.Input) -> bool:
+    """Whether a model can be shown the picture."""
+    return entry.lacks(Can.DRAW, Can.READ, Can.COMPANY) is None and as_read_by(entry, given) is not None
+
+
+def as_read_by(entry: Entry, given: inputs.Input) -> inputs.Input | None:
+    """The picture for a model: the visitor's own prepared for it, any other as it is; None where it cannot read it."""
+    if given.prepared is not None and (own := inputs.find(entry, given.id)) is not None:
+        return own
+    fits = given.x.shape[1:] == torch.Size(entry.pictures.shape)
+    return given if fits else None
+
+
+def side(entry: Entry, given: inputs.Input, seed: int) -> None:
+    """One model's half: what it gives back, and what that costs."""
+    loaded = library().lease(entry)
+    seen = engine().answer(asked.SKETCH, loaded, given.x)
+    x, mean = given.x[0], engine().answer(asked.GLIMPSE, loaded, given.x, torch.tensor([seed])).mean[0]
+    st.html(f"<b>{entry.words}</b>")
+    left, right = st.columns(2)
+    left.html(look.picture_html(look.to_uint8(x), "The bits this model reads", f"x-{entry.name}", look.symbol("x")))
+    caption = look.symbol("x̂")
+    right.html(look.picture_html(look.to_uint8(mean), "What it gives back", f"decoded-{entry.name}", caption))
+    verdict.show(entry, given, how="")
+    changed, kl = ink(x, mean), float(seen.kl_per_dimension.sum())
+    elbo = float(seen.reconstruction[0]) - kl
+    st.html(
+        look.facts(
+            [
+                ("it misses", f"{100 * changed.missed:.1f} %", "of the ink"),
+                ("it adds", f"{100 * changed.added:.1f} %", "of the ink"),
+                (look.label("lower bound", "ELBO"), look.nats(elbo), look.label("nats")),
+                (look.label("what z tells"), look.nats(kl), look.label("nats")),
+            ]
+        )
+    )
