@@ -14,15 +14,8 @@ import streamlit as st
 
 from vae.app.live import routes, sessions
 
-PAGES = (
-    "",
-    "latent_map",
-    "interpolate",
-    "reconstruct",
-    "how_it_works",
-    "models",
-    "glossary",
-)  # their addresses, the first first
+# The pages' addresses, the first first.
+PAGES = ("", "latent_map", "interpolate", "reconstruct", "how_it_works", "models", "glossary")
 SWITCH = 0.001  # seconds for which a script may hold Python's lock while a hand waits: a fifth of the usual
 
 
@@ -110,9 +103,8 @@ if __name__ == "__main__":
                 said = dict.fromkeys([f"on_{word}_change" for word in ("lost", "run", "chapter")], lambda: None)
                 tab = components.page(key="page", data=about, **said)
             if tab.chapter:  # an entry of the glossary leads to it
-                how_it_works = next(each for each in pages if each.title == "How it works")
                 st.session_state["chapter"] = tab.chapter
-                st.switch_page(how_it_works)
+                st.switch_page("vae/app/pages/how_it_works.py")
             _, does, needed = pages[page]
             does = does.format(things=entry.dataset.things, latents=entry.latents)
             takes = bool(needed) and reads

@@ -22,7 +22,7 @@ declare global {
     };
   }
 
-  /** A row of the glossary: vae/app/look/glossary.py */
+  /** A row of the glossary: vae/app/look/terms.py */
   interface Term {
     name: string;
     sentence: string;

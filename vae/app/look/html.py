@@ -121,7 +121,7 @@ def running(text: str) -> str:
     return glossary.marked(said)
 
 
-def text(text: str) -> str:
+def paragraph(text: str) -> str:
     """A paragraph of running text."""
     return f'<p style="margin:0">{running(text)}</p>'
 

@@ -7,7 +7,7 @@ from vae.app.look import html
 
 def say(text: str) -> None:
     """A paragraph, with **bold**, `code` and [links](address)."""
-    st.html(html.text(text))
+    st.html(html.paragraph(text))
 
 
 def aside(text: str) -> None:

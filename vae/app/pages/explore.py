@@ -13,7 +13,6 @@ from vae.app.look import ledger
 from vae.app.session import inputs, kept, link, picker, places, takeaway, verdict
 from vae.app.session.ids import Example
 from vae.latent import lerp
-from vae.pictures import films
 from vae.serve import asked
 from vae.serve.capabilities import Can
 from vae.serve.engine import engine
@@ -57,7 +56,7 @@ def take_away(entry: Entry, z: list[float]) -> None:
     if not box.open:
         return
     with box:
-        here = takeaway.picture(decoded(entry, torch.tensor([z]))[0])
+        here = takeaway.picture(takeaway.decoded(entry, torch.tensor([z]))[0])
         options = {"on_click": "ignore", "icon": ":material/download:"}
         st.download_button("Download the picture (PNG)", here, f"{entry.name}.png", "image/png", **options)
         latent = st.selectbox("A film of the slider", entry.order, format_func="z{}".format, key="sweep.latent")
@@ -66,12 +65,7 @@ def take_away(entry: Entry, z: list[float]) -> None:
         ends[:, latent] = torch.tensor([-far, far])
         places = lerp(*ends, steps)
         st.session_state.setdefault("sweep.speed", 20)
-        takeaway.films_of("sweep", f"{entry.name}-z{latent}", decoded(entry, places), {"z": places})
-
-
-def decoded(entry: Entry, places: Tensor) -> films.Frames:
-    """The pictures of places (n, d), as bytes."""
-    return films.as_frames(engine().answer(asked.PICTURES, library().lease(entry), places))
+        takeaway.films_of("sweep", f"{entry.name}-z{latent}", takeaway.decoded(entry, places), {"z": places})
 
 
 @wire.fragment

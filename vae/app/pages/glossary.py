@@ -5,12 +5,11 @@ import html
 import streamlit as st
 
 from vae.app.chapters import CHAPTERS
-from vae.app.look import glossary
-from vae.app.look.glossary import Term
+from vae.app.look.terms import NUMBERS, SYMBOLS, WORDS, Term
 from vae.app.session import link, picker
 from vae.serve.entry import Entry
 
-GROUPS = {"Words": glossary.WORDS, "Symbols": glossary.SYMBOLS, "Numbers": glossary.NUMBERS}
+GROUPS = {"Words": WORDS, "Symbols": SYMBOLS, "Numbers": NUMBERS}
 
 
 def as_html(term: Term) -> str:

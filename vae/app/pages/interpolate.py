@@ -88,19 +88,14 @@ def square(entry: Entry, pictures: tuple[str, ...]) -> tuple[Tensor, np.ndarray]
     """The grid between four pictures: z (side, side, d), and the decoded pictures as bytes, row by row."""
     corners = torch.stack([end(entry, picture)["mu"] for picture in pictures])
     z = latent.bilinear(corners, SIDE)
-    return z, decoded(entry, z.flatten(0, 1))
+    return z, takeaway.decoded(entry, z.flatten(0, 1))
 
 
 @st.cache_resource(show_spinner=False, max_entries=24, hash_funcs=KEYS)
 def round_trip(entry: Entry, pictures: tuple[str, ...], steps: int) -> tuple[Tensor, np.ndarray]:
     """The round along the square's edges: z (steps, d), and the decoded pictures as bytes."""
     z = latent.around(torch.stack([end(entry, picture)["mu"] for picture in pictures]), steps)
-    return z, decoded(entry, z)
-
-
-def decoded(entry: Entry, z: Tensor) -> np.ndarray:
-    """The pictures of places (n, d), as bytes."""
-    return films.as_frames(engine().answer(asked.PICTURES, library().lease(entry), z))
+    return z, takeaway.decoded(entry, z)
 
 
 def described(way: Way) -> dict:

@@ -8,12 +8,10 @@ import torch
 
 from vae.app import look
 from vae.app.look import glossary
-from vae.app.session import kept, link, picker
+from vae.app.session import kept, link, picker, takeaway
 from vae.pictures import films
-from vae.serve import asked
 from vae.serve.batcher import ROWS
 from vae.serve.capabilities import Can
-from vae.serve.engine import engine
 from vae.serve.entry import Entry
 from vae.serve.library import library
 
@@ -26,7 +24,7 @@ def sheet(entry: Entry) -> np.ndarray:
     """Decoded draws of z from N(0, I), the same each time: (h, w) or (h, w, 3) bytes."""
     rows, columns = DRAWS
     z = torch.randn(rows * columns, entry.latents, generator=torch.Generator().manual_seed(SEED))
-    return films.sheet(films.as_frames(engine().answer(asked.PICTURES, library().lease(entry), z)), columns)
+    return films.sheet(takeaway.decoded(entry, z), columns)
 
 
 def numbers(entry: Entry) -> list[tuple[str, str, str]]:

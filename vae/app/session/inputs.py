@@ -23,6 +23,7 @@ from vae.serve.library import library
 
 PAD = 140  # pixels on a side of the drawing pad
 KEPT = 8  # pictures of the visitor's own that are remembered beside the last upload and the last drawing
+PREPARED = 2  # preparations of a file that are kept: that for the model that is shown, and one to compare it with
 OPENS_WITH = 2  # the class of the example that is there at first
 
 
@@ -171,10 +172,12 @@ def uploaded(entry: Entry, place: str = "upload") -> Input | None:
     file_id, content = st.session_state[place]
     switches, part = state.switches(file_id, entry.pictures.preparation), state.part(file_id)
     key = (file_id, entry.pictures, tuple(sorted(switches.items())), part)
-    before = st.session_state.get(f"{place}.prepared")
-    if before is None or before[0] != key:  # a photo takes half a second, and every page asks for it
-        before = st.session_state[f"{place}.prepared"] = (key, prepare(content, entry.pictures, switches, part))
-    return _prepared("your picture", before[1], entry, UPLOAD if place == "upload" else None)
+    known = st.session_state.setdefault(f"{place}.prepared", {})
+    if key not in known:  # a photo takes half a second, and every page asks for it, for two models where they compare
+        while len(known) >= PREPARED:
+            del known[next(iter(known))]
+        known[key] = prepare(content, entry.pictures, switches, part)
+    return _prepared("your picture", known[key], entry, UPLOAD if place == "upload" else None)
 
 
 def drawn(entry: Entry) -> Input | None:

@@ -5,6 +5,7 @@ import torch
 
 from vae.app import look
 from vae.app.session import inputs, picker, verdict
+from vae.app.session.ids import Own
 from vae.inference.record import ink
 from vae.serve import asked
 from vae.serve.capabilities import Can
@@ -16,7 +17,8 @@ from vae.serve.library import library
 def compare(entry: Entry, given: inputs.Input, seed: int) -> None:
     """What two models make of one picture and the same chance, once somebody asks; each prepares the visitor's own in
     its way."""
-    others = {other.name: other for other in picker.visible() if other.name != entry.name and can_read(other, given)}
+    able = (other for other in picker.visible() if other.lacks(Can.DRAW, Can.READ, Can.COMPANY) is None)
+    others = {other.name: other for other in able if other.name != entry.name}
     if not others:
         return
     box = st.expander("Compare with another network", icon=":material/compare:", key="compare", on_change="rerun")
@@ -28,20 +30,18 @@ def compare(entry: Entry, given: inputs.Input, seed: int) -> None:
         other = others[st.selectbox("The other network has learned", list(words), key="compare.with", **options)]
         for column, one in zip(st.columns(2, gap="large"), (entry, other), strict=True):
             with column:
-                side(one, as_read_by(one, given), seed)
-
-
-def can_read(entry: Entry, given: inputs.Input) -> bool:
-    """Whether a model can be shown the picture."""
-    return entry.lacks(Can.DRAW, Can.READ, Can.COMPANY) is None and as_read_by(entry, given) is not None
+                read = given if one is entry else as_read_by(one, given)
+                if read is None:
+                    look.aside(f"This picture cannot be prepared for {other.words.lower()}.")
+                else:
+                    side(one, read, seed)
 
 
 def as_read_by(entry: Entry, given: inputs.Input) -> inputs.Input | None:
-    """The picture for a model: the visitor's own prepared for it, any other as it is; None where it cannot read it."""
-    if given.prepared is not None and (own := inputs.find(entry, given.id)) is not None:
-        return own
-    fits = given.x.shape[1:] == torch.Size(entry.pictures.shape)
-    return given if fits else None
+    """The picture for another model: the visitor's own prepared for it, any other as it is; None where that fails."""
+    if isinstance(given.id, Own):
+        return inputs.find(entry, given.id)
+    return given if given.x.shape[1:] == torch.Size(entry.pictures.shape) else None
 
 
 def side(entry: Entry, given: inputs.Input, seed: int) -> None:

@@ -4,14 +4,23 @@ import subprocess
 
 import numpy as np
 import streamlit as st
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vae.pictures import films
 from vae.pictures.films import Frames
+from vae.serve import asked
+from vae.serve.engine import engine
+from vae.serve.entry import Entry
+from vae.serve.library import library
 
 STEPS, SPEEDS = (24, 60, 120), (10, 20, 30)  # frames of a way, of which a round of four has a quarter on each edge
 WIDTH = 256  # pixels of an exported picture, at least
+
+
+def decoded(entry: Entry, z: Float[Tensor, "n d"]) -> Frames:
+    """The pictures of places, as bytes."""
+    return films.as_frames(engine().answer(asked.PICTURES, library().lease(entry), z))
 
 
 @st.cache_data(show_spinner=False, max_entries=24)

@@ -22,11 +22,20 @@ async function uploader() {
 /** @param {DataTransfer | null} data */
 const fileOf = (data) => data?.files[0];
 
-// What Streamlit's uploader would say where nobody sees it.
-function refuse(sentence) {
+// What Streamlit's uploader would say where nobody sees it; "" where nothing is wrong.
+function say(sentence) {
   const head = document.querySelector(".page-head");
   head?.querySelector("[role=alert]")?.remove();
-  head?.append(element("p", { role: "alert" }, sentence));
+  if (sentence) head?.append(element("p", { role: "alert" }, sentence));
+}
+
+/** @param {File} file */
+function wrongWith(file) {
+  if (!takes()) return "This page takes no picture.";
+  if (file.size === 0) return "The file is empty.";
+  if (file.size > MOST_BYTES)
+    return `The file has ${Math.round(file.size / 1e6)} MB; at most ${MOST_BYTES / 1e6} MB can be read.`;
+  return "";
 }
 
 /** @param {DragEvent} event */
@@ -44,10 +53,9 @@ const targetOf = (event) => event.composedPath().find((one) => one.dataset?.end)
  * @param {File} file
  */
 async function take(file, target) {
-  const size = `The file has ${Math.round(file.size / 1e6)} MB; at most ${MOST_BYTES / 1e6} MB can be read.`;
-  if (!takes()) return refuse("This page takes no picture; Explore, Latent map, Interpolate and Reconstruct do.");
-  if (file.size === 0) return refuse("The file is empty.");
-  if (file.size > MOST_BYTES) return refuse(size);
+  const wrong = wrongWith(file);
+  say(wrong);
+  if (wrong) return;
   const input = await uploader();
   if (!input) return;
   const end = target || document.vaeLab.end;

@@ -2,7 +2,7 @@
 
 import { element, markup, nats, say, svg } from "../../shared/dom.js";
 import { eager } from "../../shared/hand.js";
-import { paint, redrawn } from "../../shared/paint.js";
+import { redrawn } from "../../shared/paint.js";
 import { chart } from "./plot.js";
 import { stepsOf } from "./steps.js";
 
@@ -62,12 +62,6 @@ export class Bound {
 
   build() {
     this.steps = stepsOf(this.training, (slow) => this.choose(slow));
-    this.picture = element("canvas", {
-      class: "thumb large",
-      role: "img",
-      "data-testid": "decoded",
-      "aria-label": "The first picture of the minibatch",
-    });
     this.slider = eager(
       element("input", {
         type: "range",
@@ -102,7 +96,13 @@ export class Bound {
           "With k = 1 that is the ELBO. With larger k it is the IWAE bound, after Burda, Grosse and Salakhutdinov (2016).",
         ),
       ),
-      element("div", { class: "row" }, this.steps.box, this.picture, markup("1,000 draws of its q, in groups of k")),
+      element(
+        "div",
+        { class: "row" },
+        this.steps.box,
+        this.steps.picture,
+        markup("1,000 draws of its q, in groups of k"),
+      ),
       element(
         "div",
         { class: "line scrubbed" },
@@ -123,11 +123,8 @@ export class Bound {
 
   choose(slow, tell = true) {
     this.slow = slow;
-    this.steps.mark(slow);
-    const step = this.data.slow[slow];
+    const step = this.steps.show(slow);
     const { file } = this.training;
-    const [, height, width] = this.data.shape;
-    paint(this.picture, file.picture(step, 0, height * width), this.data.shape);
     const logs = logWeights({
       eps: file.of("tried"),
       fit: file.of(`${step}.slow.draws.log_likelihood`),
@@ -154,7 +151,7 @@ export class Bound {
     this.plot.replaceChildren(made);
     this.slider.value = String(this.at);
     this.turn(this.at, tell);
-    redrawn(this.picture);
+    redrawn(this.steps.picture);
   }
 
   turn(at, tell = true) {

@@ -2,7 +2,7 @@
 
 import { element, markup, nats, say, svg } from "../../shared/dom.js";
 import { eager } from "../../shared/hand.js";
-import { paint, redrawn } from "../../shared/paint.js";
+import { redrawn } from "../../shared/paint.js";
 import { stepsOf } from "./steps.js";
 
 const WAYS = [
@@ -52,12 +52,6 @@ export class Gradients {
 
   build() {
     this.steps = stepsOf(this.training, (slow) => this.choose(slow));
-    this.picture = element("canvas", {
-      class: "thumb large",
-      role: "img",
-      "data-testid": "decoded",
-      "aria-label": "The first picture of the minibatch",
-    });
     this.exact = element("span", { class: "number", "data-testid": "exact" });
     this.count = eager(
       element("input", {
@@ -104,7 +98,7 @@ export class Gradients {
         "div",
         { class: "row" },
         this.steps.box,
-        this.picture,
+        this.steps.picture,
         element(
           "span",
           {},
@@ -120,11 +114,8 @@ export class Gradients {
 
   choose(slow, tell = true) {
     this.slow = slow;
-    this.steps.mark(slow);
-    const step = this.data.slow[slow];
+    const step = this.steps.show(slow);
     const { file } = this.training;
-    const [, height, width] = this.data.shape;
-    paint(this.picture, file.picture(step, 0, height * width), this.data.shape);
     this.found = estimates({
       eps: file.of("tried"),
       fit: file.of(`${step}.slow.draws.log_likelihood`),
@@ -142,7 +133,7 @@ export class Gradients {
     }
     this.count.value = String(Math.log10(this.draws));
     this.average(this.draws, tell);
-    redrawn(this.picture);
+    redrawn(this.steps.picture);
   }
 
   histogram(plot, values, deviation) {
