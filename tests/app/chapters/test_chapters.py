@@ -61,6 +61,12 @@ def test_sentences_are_told_apart():
 
 
 @pytest.mark.parametrize("key", CHAPTERS)
+def test_no_sign_of_markdown_is_left_on_screen(key):
+    app = opened("mnist", HOW_IT_WORKS, chapter=key)
+    assert [text for text in bodies(app) if re.search(r"[*`]|\]\(", re.sub(r"<[^>]*>", "", text))] == []
+
+
+@pytest.mark.parametrize("key", CHAPTERS)
 def test_a_chapter_begins_with_a_few_short_sentences_and_is_one_picture(key):
     app = opened("mnist", HOW_IT_WORKS, chapter=key)
     first = next(text for text in bodies(app) if text.startswith("<p style"))

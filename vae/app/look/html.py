@@ -50,6 +50,7 @@ CLASS_COLOURS = [
 # What Markdown a paragraph may have.
 SIGNS = (
     (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
+    (re.compile(r"\*(.+?)\*"), r"<i>\1</i>"),
     (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
     (re.compile(r"\[(.+?)\]\((\S+?)\)"), r'<a href="\2">\1</a>'),
 )
@@ -114,7 +115,7 @@ def label(words: str, behind: str = "") -> str:
 
 
 def running(text: str) -> str:
-    """**Bold**, `code` and [links](address) as HTML, in which the words of the glossary explain themselves."""
+    """**Bold**, *emphasis*, `code` and [links](address) as HTML; the words of the glossary explain themselves."""
     said = html.escape(text, quote=False)
     for pattern, markup in SIGNS:
         said = pattern.sub(markup, said)
