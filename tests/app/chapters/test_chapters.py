@@ -67,6 +67,12 @@ def test_no_sign_of_markdown_is_left_on_screen(key):
 
 
 @pytest.mark.parametrize("key", CHAPTERS)
+def test_a_link_does_not_take_this_tab_away_from_its_session(key):
+    links = re.findall(r"<a [^>]*>", " ".join(bodies(opened("mnist", HOW_IT_WORKS, chapter=key))))
+    assert [one for one in links if "_blank" not in one] == []
+
+
+@pytest.mark.parametrize("key", CHAPTERS)
 def test_a_chapter_begins_with_a_few_short_sentences_and_is_one_picture(key):
     app = opened("mnist", HOW_IT_WORKS, chapter=key)
     first = next(text for text in bodies(app) if text.startswith("<p style"))

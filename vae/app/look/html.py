@@ -52,7 +52,7 @@ SIGNS = (
     (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
     (re.compile(r"\*(.+?)\*"), r"<i>\1</i>"),
     (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
-    (re.compile(r"\[(.+?)\]\((\S+?)\)"), r'<a href="\2">\1</a>'),
+    (re.compile(r"\[(.+?)\]\((\S+?)\)"), r'<a href="\2" target="_blank">\1</a>'),  # this tab keeps its session
 )
 LAMPS = {True: COLOURS["mu"], False: Ink("#b3261e", "#ff8a7a")}
 
