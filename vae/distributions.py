@@ -117,7 +117,7 @@ def stratified(
     return q.base_dist.icdf(uniform.clamp(1e-7, 1 - 1e-7).to(device_of(q)))  # float32: at 0 and 1 it is infinite
 
 
-def kl(q: Independent | Joint, p: Independent | Joint, z: Float[Tensor, "*b d"]) -> Float[Tensor, "*b"]:
+def kl(q: Independent | Joint, p: Independent | Joint, z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """KL(q || p), nats: in closed form; of joint distributions its unbiased estimate at z ~ q, closed in each layer."""
     return q.kl_per_layer(z).sum(-1) if isinstance(q, Joint) else kl_divergence(q, p)
 
@@ -186,3 +186,8 @@ def draw(likelihood: Independent, uniform: Float[Tensor, "*b c h w"]) -> Float[T
 def bits_per_dimension(nats: Tensor, pixels: int) -> Tensor:
     """Nats per picture as bits per pixel value: nats / (pixels ln 2)."""
     return nats / (pixels * math.log(2))
+
+
+def psnr(found: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+    """-10 log10 of the mean squared error of each picture, dB; of a set, the mean of these is meant."""
+    return -10 * (found - x).square().mean((1, 2, 3)).log10()

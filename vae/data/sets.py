@@ -63,6 +63,70 @@ class Dataset:
         return images.sha256[:8]
 
 
+@dataclass(frozen=True)
+class Archive:
+    """A ZIP archive of JPEGs on the web.
+
+    Each has `side` x `side` pixels; what is in `box` (left, top, right, bottom) is kept, at `kept` x `kept` pixels.
+    """
+
+    url: str
+    side: int
+    box: tuple[int, int, int, int]
+    kept: int
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What is known about pictures that are kept in one file, as the bytes of their own files, and read at one size.
+
+    There are `pictures` of them. `held_out` of these, by chance, are never trained on, nor are the `shown` that may be
+    shown: these are the test set, and ship, in a file with the checksum `digest`. `tags` are the words that each
+    picture has or has not. `archive` has the pictures as they were, or most of them.
+    """
+
+    name: str
+    title: str
+    things: str
+    licence: str
+    credit: str
+    spec: Pictures
+    tags: tuple[str, ...]
+    pictures: int
+    held_out: int
+    shown: int
+    digest: str
+    archive: Archive
+    class_names: tuple[str, ...] = ()  # no picture has a class
+
+    def count(self, split: str) -> int:
+        """How many pictures the "test" set has."""
+        return {"test": self.shown}[split]
+
+    def version(self, split: str) -> str:
+        """Of the pictures of a set: a name for what is in their file."""
+        return {"test": self.digest[:8]}[split]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What is known about pictures of many sizes and kinds, which are gathered into one file.
+
+    `mix` are the weights of the kinds in training.
+    """
+
+    name: str
+    title: str
+    things: str
+    licence: str
+    credit: str
+    spec: Pictures
+    mix: dict[str, float]
+
+
+Set = Dataset | Gallery | Collection
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """The pictures (0 to 255) and labels of a training or test set."""

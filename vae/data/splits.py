@@ -7,16 +7,21 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import platformdirs
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
-from vae.data.catalogue import dataset_of
+from vae.data import bank, gallery
+from vae.data.bank import Bank
+from vae.data.catalogue import BANKS, SETS, dataset_of
 from vae.data.idx import DataError, expand, read_file, read_idx
-from vae.data.sets import IdxFile, Split
+from vae.data.sets import Gallery, IdxFile, Split
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent / "pretrained" / "data"
 HOLD_OUT_SEED = 1998
+LEAST = 50  # pictures of a group that is named
 
 
 def load(name: str, split: str) -> Split:
@@ -27,6 +32,8 @@ def load(name: str, split: str) -> Split:
     """
     dataset = dataset_of(name)
     _check_split(split)
+    if isinstance(dataset, Gallery):
+        return _of_gallery(dataset, split)
     tensors = {}
     for file in (file for file in dataset.files if file.split == split):
         for folder in (SHIPPED / name, cache_folder(name)):
@@ -41,10 +48,48 @@ def load(name: str, split: str) -> Split:
     return _as_split(tensors["images"], tensors["labels"], dataset.title)
 
 
+def _of_gallery(dataset: Gallery, split: str) -> Split:
+    """The pictures that may be shown ship; all others are in the cache."""
+    if split == "test" and (shipped := SHIPPED / dataset.name / f"{dataset.name}.npz").is_file():
+        shown = bank.load(shipped)
+        return gallery.pictures(dataset, shown, np.arange(len(shown)))
+    whole = load_bank(dataset.name)
+    return gallery.pictures(dataset, whole, gallery.parts(dataset, whole)[split])
+
+
+def load_bank(name: str) -> Bank:
+    """The pictures of a bank or a whole gallery, brought into the cache before; DataError says how, where they are not
+    there."""
+    path = bank_file(name)
+    if not path.is_file():
+        how = f"gather them from a folder of yours with `python -m vae.data fetch {name} --from FOLDER`"
+        if name not in BANKS:
+            how = f"run `python -m vae.data fetch {name}`"
+        raise DataError(f"{SETS[name].title} are not on this machine: {how}.")
+    return bank.load(path)
+
+
+def bank_file(name: str) -> Path:
+    """Where a gathered bank is kept."""
+    return cache_folder(name) / f"{name}.npz"
+
+
 @cache
 def test_set(name: str) -> Split:
     """The test set of DATASETS[name], read once and shared by all who ask: it is not for writing into."""
     return load(name, "test")
+
+
+@cache
+def groups(name: str) -> dict[str, Int64[Tensor, " rows"]]:
+    """Words for groups of a test set's pictures, and which these are: its classes, or the tags that enough have."""
+    dataset = dataset_of(name)
+    if not isinstance(dataset, Gallery):
+        labels = test_set(name).labels
+        return {word: (labels == label).nonzero()[:, 0] for label, word in enumerate(dataset.class_names)}
+    tags = torch.from_numpy(bank.load(SHIPPED / name / f"{name}.npz").about["tags"])
+    rows = {word: has.nonzero()[:, 0] for word, has in zip(dataset.tags, tags.T, strict=True)}
+    return {word: found for word, found in rows.items() if len(found) >= LEAST}
 
 
 def hold_out(split: Split, count: int) -> tuple[Split, Split]:

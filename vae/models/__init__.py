@@ -2,11 +2,14 @@
 
 import torch
 
-from vae.models.base import Model
-from vae.models.conditional import Conditional, Given
-from vae.models.ladder import Ladder
+from vae.models.base import Given, Model
+from vae.models.families.conditional import Conditional
+from vae.models.families.ladder import Ladder
+from vae.models.families.principal import Principal
+from vae.models.families.pyramid import Pyramid
+from vae.models.families.spatial import Spatial
+from vae.models.families.vae import FARTHEST, VAE, WIDEST, Autoencoder, out_of_reach
 from vae.models.networks import NETWORKS, Config, ConvBlock, DenseBlock, FourierFeatures
-from vae.models.vae import FARTHEST, VAE, WIDEST, Autoencoder, out_of_reach
 
 __all__ = [
     "FAMILIES",
@@ -23,6 +26,9 @@ __all__ = [
     "Given",
     "Ladder",
     "Model",
+    "Principal",
+    "Pyramid",
+    "Spatial",
     "build",
     "out_of_reach",
 ]
@@ -33,6 +39,9 @@ FAMILIES: dict[str, type[Model]] = {
     "autoencoder": Autoencoder,
     "conditional": Conditional,
     "ladder": Ladder,
+    "spatial": Spatial,
+    "principal": Principal,
+    "pyramid": Pyramid,
 }
 
 

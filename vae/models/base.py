@@ -4,8 +4,9 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
-from torch import nn
-from torch.distributions import Distribution
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
 
 from vae.models.networks import NETWORKS, Config, initialise
 from vae.models.spaces import Pictures
@@ -18,6 +19,7 @@ class Model(nn.Module, ABC):
     """
 
     Config: ClassVar[type]  # that of the family
+    first: ClassVar[int] = 0  # pictures that `begin` is shown before the first step
 
     def __init__(self, config: Config):
         super().__init__()
@@ -43,8 +45,34 @@ class Model(nn.Module, ABC):
     def prior(self) -> Distribution | None:
         """p(z); None where z has no distribution."""
 
+    def begin(self, x: Float[Tensor, "n c h w"]) -> None:
+        """What can be told from some pictures before the first step, in families that have `first`."""
+        raise NotImplementedError(f"a {self.config.family} begins with no pictures")
+
     def add_networks(self, generator: torch.Generator | None) -> None:
         """`encoder` and `decoder` as the configuration says, with their first weights."""
         outputs = 1 if self.config.spec.levels == 2 else 2
         self.encoder, self.decoder = NETWORKS[self.config.network](self.config, outputs)
         initialise(self, generator)
+
+
+class Given:
+    """A model that is told something of each picture, its class or how many channels are kept, with the interface of a
+    VAE: `terms`, `elbo` and `importance_bound` take it as one."""
+
+    def __init__(self, model: Model, told: Int64[Tensor, " b"]):
+        self.model, self.told = model, told
+
+    @property
+    def prior(self) -> Distribution:
+        """p(z) = N(0, I), whatever was told."""
+        return self.model.prior
+
+    def encode(self, x: Float[Tensor, "b c h w"]) -> Independent:
+        """q(z|x) at what was told."""
+        return self.model.encode(x, self.told)
+
+    def decode(self, z: Float[Tensor, "n ..."]) -> Independent:
+        """p(x|z) at what was told; of several rows for each picture, as the bounds decode them, each round goes through
+        all of it."""
+        return self.model.decode(z, self.told.repeat(len(z) // len(self.told)))

@@ -7,6 +7,8 @@ import json
 import math
 from dataclasses import asdict, fields
 from pathlib import Path
+from types import NoneType, UnionType
+from typing import get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,6 +20,7 @@ from vae.models.files import save_tensors
 from vae.models.spaces import Pictures
 
 WEIGHTS, SCALE = "model.safetensors", "|scale"
+SIZES = ("channels", "layers", "maps", "blocks")  # tuples, which JSON has as lists
 UNUSED = {"octaves": 0, "classes": 0, "layers": [], "corrected": False, "bounded": False}
 
 
@@ -140,16 +143,12 @@ def config_from_json(text: str) -> Config:
         family = values.pop("family", "vae")
         if family not in FAMILIES:
             raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
-        kind, (half, quarter) = FAMILIES[family].Config, values["channels"]
-        own = {"spec": Pictures(**typed(Pictures, values["spec"])), "channels": (half, quarter)}
+        kind, spec = FAMILIES[family].Config, Pictures(**typed(Pictures, values["spec"]))
         _drop_unused(values, family)
-        if "layers" in values:
-            own["layers"] = tuple(values["layers"])
-        if any(type(size) is not int for size in (half, quarter, *own.get("layers", ()))):
-            raise TypeError(
-                f"channels and layers are whole numbers, not {values['channels']!r}, {values.get('layers')!r}"
-            )
-        return kind(**typed(kind, values) | own)
+        sizes = {name: tuple(values[name]) for name in SIZES if name in values}
+        if len(sizes["channels"]) != 2 or any(type(size) is not int for size in sum(sizes.values(), ())):
+            raise TypeError(f"{', '.join(sizes)} are whole numbers, not {[values[name] for name in sizes]}")
+        return kind(**typed(kind, values) | {"spec": spec} | sizes)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"this is not a model configuration: {error}") from error
 
@@ -167,6 +166,9 @@ def typed(kind: type, values: object) -> dict:
     if not isinstance(values, dict):
         raise TypeError(f"{values!r} is not a set of named values")
     for field in fields(kind):
-        if field.type in (int, str, bool) and field.name in values and type(values[field.name]) is not field.type:
-            raise TypeError(f"{field.name} must be of type {field.type.__name__}, not {values[field.name]!r}")
+        allowed = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
+        simple = set(allowed) <= {int, str, bool, NoneType}
+        if simple and field.name in values and type(values[field.name]) not in allowed:
+            kinds = " or ".join(kind.__name__ for kind in allowed)
+            raise TypeError(f"{field.name} must be of type {kinds}, not {values[field.name]!r}")
     return values

@@ -1,5 +1,7 @@
 """Where the tensors live, and in which precision they are multiplied."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
@@ -41,6 +43,12 @@ def multiplies_bf16(device: torch.device) -> bool:
 def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
     """A context that computes in bfloat16 where `wanted` and `multiplies_bf16`, and changes nothing elsewhere."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted and multiplies_bf16(device))
+
+
+def in_float32(device: torch.device) -> AbstractContextManager:
+    """A context in which nothing is computed in bfloat16, whatever is around it."""
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 def upload(tensor: Tensor, device: torch.device) -> Tensor:

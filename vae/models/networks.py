@@ -28,7 +28,7 @@ class Config:
     Each family has a subclass of its own, which says by what name files know it (`family`) and adds what no other has;
     networks ask for these of all: `octaves`, the number of frequencies at which a decoder is also told the sines and
     cosines of z, and `classes`, the number of labels that a model is told of. A `corrected` q is the encoder's with the
-    decoder's correction (`vae.models.correction`).
+    decoder's correction (`vae.models.families.correction`).
     """
 
     spec: Pictures
@@ -42,6 +42,7 @@ class Config:
     classes: ClassVar[int] = 0
     corrected: ClassVar[bool] = False
     prior: ClassVar[bool] = True  # whether z has a distribution
+    any_size: ClassVar[bool] = False  # whether pictures of every size are read
 
     @property
     def space(self) -> Latents:
@@ -49,6 +50,9 @@ class Config:
         return Vector(self.latents)
 
     def __post_init__(self):
+        if self.any_size != (self.spec.height is None):
+            size = "of any size" if self.any_size else "of one size"
+            raise ValueError(f"a {self.family} model reads pictures {size}, not {self.spec.height} x {self.spec.width}")
         if self.network not in NETWORKS:
             raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {self.network!r}")
         if self.latents < 1:
@@ -59,7 +63,7 @@ class Config:
             raise ValueError(f"a part has 0 to 64 blocks, not {self.dense_blocks} and {self.conv_blocks}")
         if not 0 <= self.octaves <= 16:
             raise ValueError(f"z is told at 0 to 16 frequencies, not {self.octaves}")
-        if self.network == "conv" and (self.spec.height % 4 or self.spec.width % 4):
+        if self.network == "conv" and not self.any_size and (self.spec.height % 4 or self.spec.width % 4):
             raise ValueError(f"a conv model needs sides divisible by 4, not {self.spec.height} x {self.spec.width}")
 
 
@@ -84,6 +88,25 @@ class ConvBlock(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        return x + self.body(x)
+
+
+class Halved(nn.Module):
+    """x + conv2 silu(conv1 silu(x)), 3 x 3 to half the channels and 1 x 1 back; the identity at the start of training.
+
+    A fifth of the products of a ConvBlock of as many channels.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.SiLU(),
+            nn.Conv2d(channels, channels // 2, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(channels // 2, channels, 1),
         )
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -256,5 +279,5 @@ def initialise(model: nn.Module, generator: torch.Generator | None) -> None:
             nn.init.kaiming_uniform_(module.weight, nonlinearity="linear", generator=generator)
             nn.init.zeros_(module.bias)
     for module in model.modules():
-        if isinstance(module, DenseBlock | ConvBlock):
+        if isinstance(module, DenseBlock | ConvBlock | Halved):
             nn.init.zeros_(module.body[-1].weight)

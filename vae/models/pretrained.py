@@ -19,10 +19,13 @@ SAID = {
     **dict.fromkeys(("data.name", "data.title", "data.credit", "data.licence"), str),
     **dict.fromkeys(("training.device",), str),
     **dict.fromkeys(("latents", "parameters", "training.epochs", "training.seconds"), int | float),
-    **dict.fromkeys(("numbers", "numbers.reconstruction", "training.recipe.model"), dict),
+    **dict.fromkeys(("numbers", "training.recipe.model"), dict),
     "limits": list,
 }
 ENCODINGS, CARD, THUMBNAILS = "encodings.safetensors", "card.json", "thumbnails.png"
+EXAMPLES = "examples.npz"  # of a model of photos: some that it has never seen, as a bank
+DIRECTIONS = "directions.safetensors"  # what moves a picture by name: vae.latent.named
+CLASSES = "classes.safetensors"  # and towards a class
 JUDGE = "judge.safetensors"  # what tells pictures that the model knows from others: vae.inference.familiar
 
 

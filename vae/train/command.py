@@ -23,6 +23,7 @@ from vae.data import Split
 from vae.models import checkpoint, files
 from vae.models.device import choose_device
 from vae.train import history, saved
+from vae.train.crops import squares
 from vae.train.loop import Diverged, train
 from vae.train.recipes import RECIPES
 from vae.train.recorder import Recorder
@@ -113,8 +114,15 @@ def _run(options: argparse.Namespace) -> int:
             device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(device)
         _meet("nccl" if device.type == "cuda" else "gloo")
-    seen, held_out = data.hold_out(data.load(recipe.dataset, "train"), recipe.held_out)
-    run = Run(recipe, seen.images, device, replica, seen.labels)
+    if recipe.model.any_size:
+        pictures, held_out = squares(recipe)
+        run, seen = (
+            Run(recipe, pictures, device, replica),
+            held_out,
+        )  # a recorder, which would look, refuses such a model
+    else:
+        seen, held_out = data.hold_out(data.load(recipe.dataset, "train"), recipe.held_out)
+        run = Run(recipe, seen.images, device, replica, seen.labels)
     if goes_on:
         saved.resume(run, folder)
         _say(run, f"Going on at step {run.step} of {run.steps}.")

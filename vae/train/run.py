@@ -18,6 +18,7 @@ from vae.data.warp import warp
 from vae.models import Model, build
 from vae.models.device import autocast, upload
 from vae.objective import Terms, loss, terms
+from vae.train.crops import Crops
 from vae.train.recipes import Recipe
 
 
@@ -40,9 +41,11 @@ class Objective(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, x: Float[Tensor, "b c h w"], eps: Float[Tensor, "b d"], y: Int64[Tensor, " b"] | None) -> Terms:
-        """`vae.terms` with the noise given; of a conditional model, at the classes y."""
-        return terms(self.model if y is None else self.model.given(y), x, eps=eps)
+    def forward(
+        self, x: Float[Tensor, "b c h w"], eps: Float[Tensor, "b ..."], told: Int64[Tensor, " b"] | None
+    ) -> Terms:
+        """`vae.terms` with the noise given; of a model that is told something of each picture, at that."""
+        return terms(self.model if told is None else self.model.given(told), x, eps=eps)
 
 
 def warmup_cosine(step: int, steps: int, warmup: int, floor: float = 0.01) -> float:
@@ -64,7 +67,7 @@ class Run:
     def __init__(
         self,
         recipe: Recipe,
-        pictures: UInt8[Tensor, "n c h w"],
+        pictures: UInt8[Tensor, "n c h w"] | Crops,
         device: torch.device | None = None,
         replica: Replica = Replica(),
         labels: Int64[Tensor, " n"] | None = None,
@@ -73,15 +76,17 @@ class Run:
             raise ValueError(f"a batch of {recipe.batch} cannot be split evenly over {replica.world} processes")
         if recipe.batch > len(pictures):
             raise ValueError(f"a batch of {recipe.batch} needs at least as many pictures, not {len(pictures)}")
-        if tuple(pictures.shape[1:]) != recipe.model.spec.shape:
+        if not recipe.model.any_size and tuple(pictures.shape[1:]) != recipe.model.spec.shape:
             raise ValueError(f"recipe {recipe.name} reads {recipe.model.spec.shape}, not {tuple(pictures.shape[1:])}")
         if recipe.model.classes and (labels is None or labels.max() >= recipe.model.classes):
             raise ValueError(f"recipe {recipe.name} needs the pictures' classes, from 0 to {recipe.model.classes - 1}")
         self.recipe, self.replica = recipe, replica
         self.device = device or torch.device("cpu")
-        self.pictures = upload(pictures, self.device)
+        self.pictures = pictures.to(self.device) if isinstance(pictures, Crops) else upload(pictures, self.device)
         self.labels = upload(labels, self.device) if recipe.model.classes else None
         model = build(recipe.model, torch.Generator().manual_seed(recipe.seed))
+        if model.first:
+            model.begin(data.grey(pictures[torch.arange(min(model.first, len(pictures)))]).cpu())
         self.model = model.to(self.device, memory_format=torch.channels_last)
         self.average = AveragedModel(self.model)
         self.average.module.config = recipe.kept
@@ -109,32 +114,45 @@ class Run:
             self._order = (epoch, upload(order, self.device))
         return self._order[1][index * self.recipe.batch : (index + 1) * self.recipe.batch]
 
-    def batch(self) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b d"], Int64[Tensor, " b"] | None]:
-        """This process's rows of the step's pictures (where the model wants bits, binarised afresh), noise, classes."""
+    def batch(self) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b ..."], Int64[Tensor, " b"] | None]:
+        """This process's rows of the step's pictures (where the model wants bits, binarised afresh), of the noise, and
+        of what the model is told of each: its class, or how many channels of its map are kept."""
         rows = self.rows()
         generator = self._generator(self.device, 2 * self.step + 1)
         x = data.grey(self.pictures[rows])
+        if self.recipe.mirrored:
+            mirrored = torch.rand(len(x), 1, 1, 1, generator=generator, device=self.device) < 0.5
+            x = torch.where(mirrored, x.flip(3), x)
         if self.recipe.warp:
             share = self.recipe.warp * (1 - self.step / self.steps)
             chosen = torch.rand(len(x), 1, 1, 1, generator=generator, device=self.device) < share
             x = torch.where(chosen, warp(x, generator), x)
         if self.recipe.model.spec.levels == 2:
             x = data.binarise(x, generator)
-        eps = torch.randn(len(x), self.recipe.model.latents, generator=generator, device=self.device)
-        y = None if self.labels is None else self.replica.rows(self.labels[rows])
-        return self.replica.rows(x), self.replica.rows(eps), y
+        shape = self.recipe.model.space.shape(*x.shape[2:])
+        eps = torch.randn(len(x), *shape, generator=generator, device=self.device)
+        told = self._kept(len(x), generator) if self.recipe.cut else None
+        if self.labels is not None:
+            told = self.labels[rows]
+        return self.replica.rows(x), self.replica.rows(eps), None if told is None else self.replica.rows(told)
+
+    def _kept(self, count: int, generator: torch.Generator) -> Int64[Tensor, " b"]:
+        """How many channels are kept of each picture's map: all, or, of the recipe's share, any number from 1."""
+        most, draw = self.recipe.model.latents, {"generator": generator, "device": self.device}
+        kept, cut = torch.randint(1, most + 1, (count,), **draw), torch.rand(count, **draw) < self.recipe.cut
+        return torch.where(cut, kept, most)
 
     def advance(self) -> tuple[Terms, Tensor]:
         """One step of the optimiser; the terms before it and the gradient's norm. A non-finite gradient is skipped.
 
         But for MPS, nothing here waits for the device.
         """
-        x, eps, y = self.batch()
+        x, eps, told = self.batch()
         rate = self.recipe.learning_rate * warmup_cosine(self.step, self.steps, self.recipe.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         with autocast(self.device, not self.recipe.full_precision):
-            parts = self.objective(x, eps, y)
+            parts = self.objective(x, eps, told)
         self.optimiser.zero_grad(set_to_none=True)
         loss(parts, self.beta).backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)

@@ -12,7 +12,7 @@ from torch.distributions import Independent
 
 from vae.distributions import bernoulli, discretized_logistic, normal, standard_normal
 from vae.models.base import Model
-from vae.models.correction import corrected
+from vae.models.families.correction import corrected
 from vae.models.networks import Config
 from vae.models.spaces import Pictures
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.distributions import Independent
 
 from vae.distributions import standard_normal
-from vae.models.base import Model
+from vae.models.base import Given, Model
+from vae.models.families.vae import likelihood, posterior
 from vae.models.networks import Config
-from vae.models.vae import likelihood, posterior
 
 
 @dataclass(frozen=True)
@@ -58,29 +58,9 @@ class Conditional(Model):
         z = z.to(self.device)
         return likelihood(self.decoder(torch.cat([z, self._one_hot(y, z)], 1)), self.input_spec)
 
-    def given(self, y: Int64[Tensor, " b"]) -> "Given":
+    def given(self, y: Int64[Tensor, " b"]) -> Given:
         """The model for pictures of these classes, with the interface of a VAE."""
         return Given(self, y)
 
     def _one_hot(self, y: Tensor, like: Tensor) -> Float[Tensor, "b classes"]:
         return F.one_hot(y.to(like.device), self.config.classes).to(like.dtype)
-
-
-class Given:
-    """A conditional model whose classes are settled: `terms`, `elbo` and `importance_bound` take it as a VAE."""
-
-    def __init__(self, model: Conditional, y: Int64[Tensor, " b"]):
-        self.model, self.y = model, y
-
-    @property
-    def prior(self) -> Independent:
-        """p(z|y) = N(0, I)."""
-        return self.model.prior
-
-    def encode(self, x: Float[Tensor, "b c h w"]) -> Independent:
-        """q(z|x, y)."""
-        return self.model.encode(x, self.y)
-
-    def decode(self, z: Float[Tensor, "n d"]) -> Independent:
-        """p(x|z, y); of several rows for each class, as the bounds decode them, each round goes through all of y."""
-        return self.model.decode(z, self.y.repeat(len(z) // len(self.y)))

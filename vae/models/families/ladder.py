@@ -20,9 +20,9 @@ from torch.distributions import Independent
 
 from vae.distributions import Joint, normal
 from vae.models.base import Model
+from vae.models.families.vae import gaussian, likelihood
 from vae.models.networks import RUNGS, Config, initialise
 from vae.models.spaces import Layers
-from vae.models.vae import gaussian, likelihood
 
 BEND = 5.0  # corrections stay below it, in standard deviations of the prior; a few far ones upset the optimiser
 
@@ -73,7 +73,9 @@ class Ladder(Model):
     @property
     def prior(self) -> Joint:
         """p(z), a joint distribution over the layers."""
-        return Joint(lambda choose, shape: self._walk(choose, shape, None), self.config.layers, (), self.start.device)
+        return Joint(
+            lambda choose, shape: self._walk(choose, shape, None), self.config.space.sizes, (), self.start.device
+        )
 
     def encode(self, x: Float[Tensor, "b c h w"]) -> Joint:
         """q(z|x), a joint distribution over the layers; x in [0, 1]."""
@@ -82,13 +84,13 @@ class Ladder(Model):
             state = block(state)
             seen.insert(0, state)
         return Joint(
-            lambda choose, shape: self._walk(choose, shape, seen), self.config.layers, (len(x),), self.start.device
+            lambda choose, shape: self._walk(choose, shape, seen), self.config.space.sizes, (len(x),), self.start.device
         )
 
     def decode(self, z: Float[Tensor, "b d"]) -> Independent:
         """p(x|z), event = the picture; its `.mean` is what is shown."""
         state = self._states(len(z))
-        for layer, part in enumerate(z.to(self.device).split(self.config.layers, -1)):
+        for layer, part in enumerate(z.to(self.device).split(self.config.space.sizes, -1)):
             state = self._below(layer, state, part)
         return likelihood(self.picture(state), self.input_spec)
 
@@ -96,13 +98,13 @@ class Ladder(Model):
         self, choose: Callable[[int, Independent], Tensor], shape: tuple[int, ...], seen: list[Tensor] | None
     ) -> list[tuple[Independent, Independent]]:
         """Down all layers: the distribution of each, and its prior, given what `choose` made of those above."""
-        layers = range(len(self.config.layers))
+        layers = range(len(self.config.space.sizes))
         state, found = self._states(math.prod(shape)), []
         for layer in layers:
             p = gaussian(self.priors[layer - 1](state).reshape(*shape, -1)) if layer else self._top(shape)
             q = p
             if seen is not None:
-                here = seen[layer].expand(*shape, *self.start.shape).flatten(0, len(shape) - 1)
+                here = seen[layer].expand(*shape, *seen[layer].shape[1:]).flatten(0, len(shape) - 1)
                 correction = gaussian(self.corrections[layer](self.merge[layer](state + here)).reshape(*shape, -1))
                 far = BEND * (correction.mean / BEND).tanh()
                 q = normal(p.mean + p.stddev * far, p.stddev * correction.stddev)
@@ -119,5 +121,5 @@ class Ladder(Model):
         return self.down[layer](state + self.entries[layer](z))
 
     def _top(self, shape: tuple[int, ...]) -> Independent:
-        zero = self.start.new_zeros((*shape, self.config.layers[0]))
+        zero = self.start.new_zeros((*shape, self.config.space.sizes[0]))
         return normal(zero, torch.ones_like(zero))
