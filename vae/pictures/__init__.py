@@ -1,5 +1,6 @@
 """Pictures: files of any kind -> what a model reads, step by step; and decoded pictures -> files to take away."""
 
+from vae.pictures.face.eyes import Eyes
 from vae.pictures.part import WHOLE, Part
 from vae.pictures.prepare import PREPARATIONS, prepare, prepare_array, upright
 from vae.pictures.read import FORMATS, MAX_BYTES, megapixels
@@ -11,6 +12,7 @@ __all__ = [
     "PREPARATIONS",
     "WHOLE",
     "Content",
+    "Eyes",
     "ImageError",
     "Part",
     "Prepared",

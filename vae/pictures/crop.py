@@ -23,7 +23,7 @@ class Crop(Preparation):
     ) -> Float[np.ndarray, "height width *channels"]:
         """See `Preparation`; refuses no picture."""
         channels, height, width = shape
-        values = _inverted(_coloured(picture / np.float32(255), channels, trail), trail)
+        values = inverted(coloured(picture / np.float32(255), channels, trail), trail)
         if trail.decide("crop", True):
             values = _middle(values, fitting((height, width), values.shape[:2]), trail)
             h, w = height, width
@@ -35,7 +35,8 @@ class Crop(Preparation):
         return values
 
 
-def _coloured(values: Float[np.ndarray, "h w *c"], channels: int, trail: Trail) -> Float[np.ndarray, "h w *channels"]:
+def coloured(values: Float[np.ndarray, "h w *c"], channels: int, trail: Trail) -> Float[np.ndarray, "h w *channels"]:
+    """In colour where the model reads colours or the picture has none, else grey; a step where that changes it."""
     if channels > 1 or values.ndim == 2:
         return values
     values = luminance(values)
@@ -43,7 +44,8 @@ def _coloured(values: Float[np.ndarray, "h w *c"], channels: int, trail: Trail) 
     return values
 
 
-def _inverted(values: Float[np.ndarray, "h w *c"], trail: Trail) -> Float[np.ndarray, "h w *c"]:
+def inverted(values: Float[np.ndarray, "h w *c"], trail: Trail) -> Float[np.ndarray, "h w *c"]:
+    """Light and dark swapped where the visitor wants that."""
     invert = trail.decide("invert", False)
     values = 1 - values if invert else values
     trail.add("invert", "Swapped light and dark", values, invert, "Light and dark are kept")

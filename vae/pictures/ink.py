@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
 from vae.pictures.ground import Grey, cut_out, flat, grey, is_clean, is_light, things, unevenness, without_specks
-from vae.pictures.kept import correlation, edges
+from vae.pictures.kept import colours, correlation, edges, ground
 from vae.pictures.steps import Content, ImageError, Preparation, Trail, fitting, place, resize
 
 KEPT = "Not needed: it is as the model knows it"
@@ -27,6 +27,7 @@ class Sheet:
     trail: Trail
     ready: bool  # it is as the model knows it, so that nothing is done to it unasked
     original: Grey  # as it came
+    colours: float = 1.0  # how much of its colours the grey tells
     swapped: bool = False  # what looks like the ground is the ink, as the visitor wants it
     cut: bool = False  # there is no paper around the ink
     share: float = 1.0  # of the model's picture: what the ink is to fit in
@@ -104,7 +105,8 @@ class Ink(Preparation):
         trail.add("grey", f"Turned to grey by {by}", ink, picture.ndim == 3, "It is grey")
         if np.ptp(ink) < 0.03:
             raise ImageError(EMPTY)
-        sheet = Sheet(ink, (height, width), trail, self._is_ready(ink, (height, width)), original=ink)
+        ready, told = self._is_ready(ink, (height, width)), colours(picture, ink)
+        sheet = Sheet(ink, (height, width), trail, ready, original=ink, colours=told)
         for step in self.steps:
             step(sheet)
         return sheet.ink
@@ -184,7 +186,13 @@ class Cut(InkStep):
     def __call__(self, sheet: Sheet) -> None:
         if not sheet.ready:
             original, ink = sheet.original, sheet.ink
-            sheet.trail.content = Content(things(ink), correlation(original, ink), edges(original, ink))
+            sheet.trail.content = Content(
+                things=things(ink),
+                kept=correlation(original, ink),
+                edges=edges(original, ink),
+                colours=sheet.colours,
+                ground=ground(original, ink),
+            )
         sheet.cut = sheet.wants(self)
         sheet.share = self.share if sheet.cut else 1.0
         sheet.take(self, cut_out(sheet.ink) if sheet.cut else sheet.ink, "Cut out the content", sheet.cut)

@@ -8,11 +8,14 @@ import torch
 from jaxtyping import Float32, Shaped, UInt8
 from torch import Tensor
 
-from vae.models.spaces import Pictures
+from vae.models.spaces import STEP, Pictures
 from vae.pictures.crop import Crop
+from vae.pictures.face.eyes import Eyes
+from vae.pictures.face.face import Face
 from vae.pictures.ground import ramp, span
 from vae.pictures.ink import Background, Centre, Contrast, Cut, Fit, Ink, Invert, Layout, Specks, Stroke
 from vae.pictures.part import WHOLE, Part
+from vae.pictures.photo import Photo
 from vae.pictures.read import read, read_array
 from vae.pictures.steps import Preparation, Prepared, Trail, to_uint8
 
@@ -35,6 +38,8 @@ PREPARATIONS: dict[str, Preparation] = {
     ),
     "garment": Ink((Invert(), Contrast(span), Cut(), Fit(), Centre())),
     "crop": Crop(),
+    "face": Face(),
+    "photo": Photo(STEP),
 }
 # What a visitor may overrule, in everybody's words.
 SWITCHES = {
@@ -49,14 +54,20 @@ SWITCHES = {
 
 
 def prepare(
-    data: bytes, spec: Pictures, switches: Mapping[str, bool] = MappingProxyType({}), part: Part = WHOLE
+    data: bytes,
+    spec: Pictures,
+    switches: Mapping[str, bool] = MappingProxyType({}),
+    part: Part = WHOLE,
+    eyes: Eyes | None = None,
 ) -> Prepared:
     """The picture (1, c, h, w) in the bytes of a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file, as `spec` wants it.
 
-    `switches` overrides automatic decisions by step name; `part` is what of the upright picture is taken. Raises
-    ImageError for a picture that cannot be used and ValueError for a switch that does not exist.
+    `switches` overrides automatic decisions by step name; `part` is what of the upright picture is taken, and `eyes`
+    are where in that part the eyes are, else they are looked for. Raises ImageError for a picture that cannot be used
+    and ValueError for a switch that does not exist.
     """
     trail = _trail(spec, switches)
+    trail.eyes = eyes
     return _prepared(part.of(read(data, trail), trail), spec, trail)
 
 
@@ -79,13 +90,14 @@ def _trail(spec: Pictures, switches: Mapping[str, bool]) -> Trail:
     allowed = PREPARATIONS[spec.preparation].switches
     for name in switches:
         if name not in allowed:
-            raise ValueError(f"switches of {spec.preparation!r} are {', '.join(allowed)}, not {name!r}")
+            known = f"are {', '.join(allowed)}, not" if allowed else "are none, and not"
+            raise ValueError(f"switches of {spec.preparation!r} {known} {name!r}")
     return Trail(allowed, switches)
 
 
 def _prepared(picture: UInt8[np.ndarray, "h w *c"], spec: Pictures, trail: Trail) -> Prepared:
     values = PREPARATIONS[spec.preparation](picture, spec.shape, trail)
-    return Prepared(_as_read(to_uint8(values), spec.channels), tuple(trail.steps), trail.content)
+    return Prepared(_as_read(to_uint8(values), spec.channels), tuple(trail.steps), trail.content, trail.eyes)
 
 
 def _as_read(levels: UInt8[np.ndarray, "h w *c"], channels: int) -> Float32[Tensor, "1 channels h w"]:

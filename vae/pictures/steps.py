@@ -9,6 +9,8 @@ from jaxtyping import Float, Float32, Shaped, UInt8
 from PIL import Image
 from torch import Tensor
 
+from vae.pictures.face.eyes import Eyes
+
 WORK_SIDE, SHOWN_SIDE = 1024, 512  # pixels on the long side, while working and in a step's picture
 
 
@@ -31,32 +33,45 @@ class Step:
 class Content:
     """What was seen on the way, which tells whether a picture shows what a model knows.
 
-    `things` is how many separate things were cut out together; `kept` and `edges` how much of the original is left, by
-    `vae.pictures.kept`, from 0 to 1. None where nothing was cut out.
+    `things` is how many separate things were cut out together; `kept`, `edges` and `colours` how much of the original
+    is left, and `ground` how plain the ground is, by `vae.pictures.kept`, from 0 to 1. None where nothing was cut out.
     """
 
     things: int | None = None
     kept: float | None = None
     edges: float | None = None
+    colours: float | None = None
+    ground: float | None = None
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The picture a model reads, float32 in [0, 1] in steps of 1/255, the steps that led to it, and what was seen."""
+    """The picture a model reads, float32 in [0, 1] in steps of 1/255, the steps that led to it, and what was seen.
+
+    `eyes` are where those are that it was brought in place by, on the part of the original that was taken; None for a
+    preparation that asks for none.
+    """
 
     picture: Float[Tensor, "1 c h w"]
     steps: tuple[Step, ...]
     content: Content
+    eyes: Eyes | None = None
+
+    def said(self, name: str) -> str:
+        """The text of a step; "" where there is none of this name."""
+        return next((step.text for step in self.steps if step.name == name), "")
 
 
 @dataclass
 class Trail:
-    """The steps so far, and who decides: the user's switch or the automatic choice."""
+    """The steps so far, and who decides: the user's switch, and where they say that the eyes are, or the automatic
+    choice; `eyes` is the choice then."""
 
     switchable: tuple[str, ...] = ()  # names of steps
     switches: Mapping[str, bool] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     content: Content = Content()
+    eyes: Eyes | None = None
 
     def decide(self, name: str, automatic: bool) -> bool:
         """Whether a step is done."""
@@ -73,7 +88,12 @@ class Trail:
 
 
 class Preparation(ABC):
-    """How an upright picture becomes what a model reads: steps, some of which a visitor may overrule."""
+    """How an upright picture becomes what a model reads: steps, some of which a visitor may overrule.
+
+    A visitor says by a box which part of their picture is meant; where it is prepared `by_eyes`, by two dots on them.
+    """
+
+    by_eyes = False
 
     @property
     @abstractmethod
@@ -82,10 +102,10 @@ class Preparation(ABC):
 
     @abstractmethod
     def __call__(
-        self, picture: UInt8[np.ndarray, "h w *c"], shape: tuple[int, int, int], trail: Trail
+        self, picture: UInt8[np.ndarray, "h w *c"], shape: tuple[int, int | None, int | None], trail: Trail
     ) -> Float[np.ndarray, "height width *channels"]:
-        """The picture in [0, 1], as high and as wide as `shape` (channels, height, width) says, grey where it likes;
-        what was done is added to the trail. Raises ImageError for a picture that cannot be used."""
+        """The picture in [0, 1], as high and as wide as `shape` (channels, height, width) says, where it says so, grey
+        where it likes; what was done is added to the trail. Raises ImageError for a picture that cannot be used."""
 
 
 def smaller(image: Image.Image, side: int) -> Image.Image:
