@@ -1,4 +1,5 @@
-"""Pictures of one's own -> what a model keeps of each: mu, sigma and KL, as a table, and whether it knows them.
+"""Pictures of one's own -> what a model keeps of each: mu, sigma and KL, or an autoencoder's z, as a table, and whether
+it knows them.
 
     python -m vae.features mnist photos/ --out features.csv
     python -m vae.features mnist photos.zip --out features.csv
@@ -27,7 +28,8 @@ from vae import data
 from vae.distributions import kl_per_dimension
 from vae.inference.familiar import Judges, Level, Verdict, judged
 from vae.latent.encodings import Company
-from vae.models import VAE, Model, checkpoint, pretrained
+from vae.models import Model, checkpoint, pretrained
+from vae.models.spaces import Layers, Vector
 from vae.pictures import Content, ImageError, megapixels, prepare
 from vae.pictures.files import File, on_disk
 
@@ -39,22 +41,30 @@ Judging = Callable[[Tensor, list[Content | None]], list[Verdict]]  # of pictures
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """One row for each picture: q(z|x) = N(mu, diag(sigma^2)), and KL(q(z|x) || p(z)) in nats.
+    """One row for each picture: q(z|x) = N(mu, diag(sigma^2)), and KL(q(z|x) || p(z)) in nats. A plain autoencoder has
+    neither width nor prior: mu is all that it says, its z.
 
     `doubt` is why a picture is probably nothing that the model knows: "" where it knows it, or UNJUDGED.
     """
 
     names: list[str]
-    mu: Float[Tensor, "n d"]
-    sigma: Float[Tensor, "n d"]
-    kl: Float[Tensor, " n"]
     doubt: list[str]
+    mu: Float[Tensor, "n d"]
+    sigma: Float[Tensor, "n d"] | None = None
+    kl: Float[Tensor, " n"] | None = None
+
+    @property
+    def columns(self) -> dict[str, Tensor]:
+        """The numbers by the names under which they are written."""
+        if self.kl is None or self.sigma is None:
+            return {"z": self.mu}
+        return {"kl_nats": self.kl, "mu": self.mu, "sigma": self.sigma}
 
 
 def extract(
     model: Model,
     files: Iterable[File],
-    encode: Callable[[VAE, Tensor], tuple[Tensor, Tensor, Tensor]] | None = None,
+    encode: Callable[[Model, Tensor], tuple[Tensor, ...]] | None = None,
     most: int | float = math.inf,
     judge: Judging | None = None,
 ) -> tuple[Table, list[str]]:
@@ -62,12 +72,14 @@ def extract(
 
     `encode` runs `encoded` elsewhere, as on the engine's thread; `judge` says whether the model knows them. A model of
     bits reads a picture as the app does: binarised once, with the noise of the test set's seed. At most `most`
-    megapixels are decoded, as `megapixels` counts them. ValueError for a model without q(z|x) and p(z) of one layer.
+    megapixels are decoded, as `megapixels` counts them. ValueError for a model that reads a picture only with its
+    class, or puts it at no single place z.
     """
-    if not isinstance(model, VAE):
-        raise ValueError(
-            f"features need a model with q(z|x) and p(z) of one layer, and a {model.config.family} has none"
-        )
+    if model.config.classes:
+        raise ValueError("features need a model that reads a picture alone, and this one reads it only with its class")
+    if not isinstance(model.config.space, Vector):
+        what = "several layers" if isinstance(model.config.space, Layers) else "a whole map"
+        raise ValueError(f"features need a model that puts a picture at one place z, and this one has {what} of them")
     encode = encode or encoded
     rows, names, doubt, refused, spent = [], [], [], [], 0.0
     batch: list[Tensor] = []
@@ -96,16 +108,17 @@ def extract(
             finish()
     if batch:
         finish()
-    empty = torch.zeros(0, model.latents)
-    mu, sigma, kl = (torch.cat(parts) for parts in zip(*rows, strict=True)) if rows else (empty, empty, empty[:, 0])
-    return Table(names, mu, sigma, kl, doubt), refused
+    if not rows:
+        none = torch.zeros(0, model.latents)
+        rows.append((none,) if model.prior is None else (none, none, none[:, 0]))
+    return Table(names, doubt, *(torch.cat(parts) for parts in zip(*rows, strict=True))), refused
 
 
 def _doubt(verdict: Verdict) -> str:
     return verdict.why if verdict.level == Level.STRANGE else ""
 
 
-def judge_of(name: str, model: VAE) -> Judging | None:
+def judge_of(name: str, model: Model) -> Judging | None:
     """The judge of a model that ships; None where it has none."""
     file = pretrained.folder_of(name) / pretrained.JUDGE
     if not file.is_file():
@@ -116,9 +129,11 @@ def judge_of(name: str, model: VAE) -> Judging | None:
 
 
 @torch.inference_mode()
-def encoded(model: VAE, x: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor, Tensor]:
-    """(mu, sigma, KL) of each picture, on the CPU."""
+def encoded(model: Model, x: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
+    """(mu, sigma, KL) of each picture, or (mu,) where z has no distribution, on the CPU."""
     q = model.encode(x)
+    if model.prior is None:
+        return (q.mean.cpu(),)
     return q.mean.cpu(), q.stddev.cpu(), kl_per_dimension(q, model.prior).sum(1).cpu()
 
 
@@ -126,23 +141,29 @@ def encoded(model: VAE, x: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor, Te
 
 
 def as_csv(table: Table) -> bytes:
-    """One line a picture: file, kl_nats, mu_0 ..., sigma_0 ..., doubt; numbers that read back as the same float32.
+    """One line a picture: file, kl_nats, mu_0 ..., sigma_0 ..., doubt, or file, z_0 ..., doubt; numbers that read back
+    as the same float32.
 
     A name that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    latents, out = range(table.mu.shape[1]), io.StringIO()
+    out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["file", "kl_nats", *(f"mu_{d}" for d in latents), *(f"sigma_{d}" for d in latents), "doubt"])
-    values = torch.cat([table.kl[:, None], table.mu, table.sigma], 1).numpy()
+    head = []
+    for name, column in table.columns.items():
+        head += [name] if column.ndim == 1 else [f"{name}_{d}" for d in range(column.shape[1])]
+    writer.writerow(["file", *head, "doubt"])
+    columns = [column[:, None] if column.ndim == 1 else column for column in table.columns.values()]
+    values = torch.cat(columns, 1).numpy()
     for name, row, doubt in zip(table.names, values, table.doubt, strict=True):
         writer.writerow([f"'{name}" if name[:1] in "=+-@" else name, *(f"{value:.9g}" for value in row), doubt])
     return out.getvalue().encode("utf-8", "replace")
 
 
 def as_npz(table: Table) -> bytes:
-    """Arrays names (n,), mu (n, d), sigma (n, d), kl_nats (n,) and doubt (n,); read without pickle."""
+    """Arrays names (n,), mu (n, d), sigma (n, d), kl_nats (n,) and doubt (n,), or names, z and doubt; read without
+    pickle."""
     out = io.BytesIO()
-    arrays = {"mu": table.mu.numpy(), "sigma": table.sigma.numpy(), "kl_nats": table.kl.numpy()}
+    arrays = {name: column.numpy() for name, column in table.columns.items()}
     texts = {"names": np.array(table.names, dtype=np.str_), "doubt": np.array(table.doubt, dtype=np.str_)}
     np.savez_compressed(out, **texts, **arrays)
     return out.getvalue()
@@ -156,9 +177,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m vae.features",
         description="Writes what a model keeps of each picture in a folder and below it: the mean mu and standard "
-        "deviation sigma of q(z|x), KL(q(z|x) || p(z)) in nats, and why it is probably nothing that the model knows: "
-        "doubt, empty where nothing says so. Pictures are prepared as the app prepares uploads; those that cannot be "
-        "read are named, and the others are written all the same.",
+        "deviation sigma of q(z|x), KL(q(z|x) || p(z)) in nats, or of a plain autoencoder its z, and why it is "
+        "probably nothing that the model knows: doubt, empty where nothing says so. Pictures are prepared as the app "
+        "prepares uploads; those that cannot be read are named, and the others are written all the same.",
         epilog="example: python -m vae.features mnist photos/ --out features.csv",
     )
     parser.add_argument(

@@ -3,13 +3,15 @@
 python -m vae.evaluate mnist                     measure pretrained/mnist again
 python -m vae.evaluate mnist --run runs/mnist    take the weights from a training run first
 python -m vae.evaluate mnist --judge             only make its judge anew, from the encodings that are there
+python -m vae.evaluate mnist --directions        only find its named directions, from the same
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
-from vae.evaluate import judge
+from vae.evaluate import class_directions, directions, judge
 from vae.evaluate.bounds import CHAPTER_PICTURES, PICTURES
 from vae.evaluate.card import ships_in, take, write_card
 from vae.models import pretrained
@@ -34,10 +36,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--judge", action="store_true", help="only make what tells pictures that the model knows from others; a minute"
     )
+    parser.add_argument(
+        "--directions",
+        action="store_true",
+        help="only find the directions of z that change slant, stroke, width and the like by name or lead to a class, "
+        "and what they are worth; some minutes",
+    )
     options = parser.parse_args(arguments)
     try:
         if options.judge:
             judge.make(options.name).save(pretrained.folder_of(options.name) / pretrained.JUDGE)
+            return 0
+        if options.directions:
+            folder = pretrained.folder_of(options.name)
+            for name, found in (directions.write(folder) | class_directions.write(folder)).items():
+                print(f"{name:12} {json.dumps(found)}")
             return 0
         folder = take(options.run, options.name) if options.run else ships_in(options.name)
         usual = PICTURES if folder.parent == pretrained.PRETRAINED else CHAPTER_PICTURES
@@ -49,7 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("Stopped; the card is as it was.", file=sys.stderr)
         return 130
     for key, value in numbers.items():
-        if isinstance(value, dict) and "value" in value:
+        if isinstance(value, dict) and "psnr" in value:
+            print(f"{key:12} {json.dumps(value)}")
+        elif isinstance(value, dict) and "value" in value:
             print(f"{key:24} {value['value']:9.3f} nats  +- {value['error']:.4f}  ({value['pictures']} pictures)")
         else:
             print(f"{key:24} {value}")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from vae import data
 from vae.distributions import standard_normal
-from vae.evaluate import judge
+from vae.evaluate import class_directions, directions, judge, photos
 from vae.evaluate.bounds import PICTURES, SEED
 from vae.evaluate.measures import measured, subject
 from vae.models import VAE, Model, checkpoint, pretrained
@@ -20,7 +20,7 @@ from vae.models.files import save_tensors, whole
 from vae.train.recipes import CHAPTER_RECIPES
 
 
-def limits(model: Model, numbers: dict, dataset: data.Dataset) -> list[str]:
+def limits(model: Model, numbers: dict, dataset: data.Dataset | data.Gallery) -> list[str]:
     """What a user should know before trusting the model, from its own numbers."""
     sentences = [f"It knows {dataset.title} only: any other picture comes back as the nearest thing it knows."]
     silent = model.latents - numbers.get("active_units", model.latents)
@@ -52,10 +52,10 @@ def thumbnails(model: VAE, side: int = 10) -> Image.Image:
 
 
 def examples(name: str, each: int = 3) -> list[int]:
-    """Indices of test pictures to show, `each` of every class, drawn at random once."""
-    labels = data.load(name, "test").labels
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SEED))
-    return [int(i) for label in labels.unique() for i in order[labels[order] == label][:each]]
+    """Indices of test pictures to show, `each` of every group, drawn at random once."""
+    count = data.DATASETS[name].count("test")
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
+    return [int(i) for rows in data.groups(name).values() for i in order[torch.isin(order, rows)][:each]]
 
 
 def write_card(folder: Path, pictures: int = PICTURES) -> dict:
@@ -64,19 +64,15 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
     model, training = checkpoint.load(weights), checkpoint.training_facts(weights)
     if "recipe" not in training:
         raise ValueError(f"{weights} does not say what it was trained on; vae.train writes weights that do")
-    dataset = data.DATASETS[training["recipe"]["dataset"]]
+    name = training["recipe"]["dataset"]
+    if model.config.any_size:
+        return _written(folder, _photos_card(folder, model, training, data.BANKS[name]))
+    dataset = data.DATASETS[name]
     of = subject(model, dataset.name, pictures)
     numbers, parts = measured(of), of.parts
-    card = {
-        "name": folder.name,
-        "data": {"name": dataset.name, "title": dataset.title, "licence": dataset.licence, "credit": dataset.credit},
-        "latents": model.latents,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    card = _card(folder, model, training, dataset, numbers) | {
         "test": {"pictures": len(parts.mu), "binarisation_seed": data.BINARISATION_SEED, "unit": "nats per picture"},
-        "numbers": numbers,
         "limits": limits(model, numbers, dataset),
-        "training": training,
-        "command": f"python -m vae.evaluate {folder.name}",
     }
     if folder.parent == pretrained.PRETRAINED:
         card["examples"] = examples(dataset.name)
@@ -88,10 +84,44 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
         save_tensors(encodings, folder / pretrained.ENCODINGS)
         with whole(folder / pretrained.THUMBNAILS) as draft:
             thumbnails(model).save(draft, optimize=True)
-    with whole(folder / pretrained.CARD) as draft:
-        draft.write_text(json.dumps(card, indent=1) + "\n")
+    _written(folder, card)
     if folder.parent == pretrained.PRETRAINED:  # of a model as it ships, with its card
         judge.make(folder.name).save(folder / pretrained.JUDGE)
+        card["directions"] = directions.write(folder)
+        card["class_directions"] = class_directions.write(folder)
+    return card
+
+
+def _card(folder: Path, model: Model, training: dict, source: data.Set, numbers: dict) -> dict:
+    """What every card says."""
+    return {
+        "name": folder.name,
+        "data": {"name": source.name, "title": source.title, "licence": source.licence, "credit": source.credit},
+        "latents": model.latents,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "numbers": numbers,
+        "training": training,
+        "command": f"python -m vae.evaluate {folder.name}",
+    }
+
+
+def _photos_card(folder: Path, model: Model, training: dict, source: data.Collection) -> dict:
+    """That of a model of photos, from pictures of the bank that nothing was trained on or chosen by."""
+    bank = data.load_bank(source.name)
+    numbers = photos.measured(model, bank, source.mix)
+    if folder.parent == pretrained.PRETRAINED:
+        photos.examples(bank).save(folder / pretrained.EXAMPLES)
+        with whole(folder / pretrained.THUMBNAILS) as draft:
+            photos.thumbnails(model, bank, next(iter(source.mix))).save(draft, optimize=True)
+    return _card(folder, model, training, source, numbers) | {
+        "test": {"pictures": sum(kind["pictures"] for kind in numbers.values()), "unit": "dB, bits per pixel"},
+        "limits": photos.limits(numbers),
+    }
+
+
+def _written(folder: Path, card: dict) -> dict:
+    with whole(folder / pretrained.CARD) as draft:
+        draft.write_text(json.dumps(card, indent=1) + "\n")
     return card
 
 

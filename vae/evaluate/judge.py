@@ -1,6 +1,8 @@
 """The judge of a model: a logistic regression of pictures that it knows against pictures of nothing that it knows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,16 +11,18 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from vae import data
-from vae.evaluate.strangers import SHADE, WAYS, strangers
+from vae.evaluate.strangers import MORE, SHADE, Chance, beside, levels, strangers, ways
 from vae.inference.familiar import Judge, Judges
 from vae.inference.looks import BY_CONTENT, MEASURES, measured
 from vae.inference.record import sketch
 from vae.latent.encodings import Company
 from vae.models import VAE, pretrained
+from vae.models.spaces import Pictures
 from vae.pictures import Content, ImageError, prepare
 
-SEED, FITTED = 1998, 2000  # test pictures that a judge is fitted on; all others are held out
-EACH = 200  # pictures of each kind of stranger
+SEED, FITTED = 1998, 2000  # test pictures that a judge is fitted on, half of a small set; all others are held out
+SELDOM = 10  # known pictures for each that a data set has too little of
+EACH = 150  # pictures of each kind of stranger
 KNOTS = 257  # quantiles of each measure that are kept
 DECAY = 0.001  # of half the squared weights, beside the mean loss
 BATCH = 50  # pictures that are measured together
@@ -28,7 +32,8 @@ def split(dataset: str) -> tuple[Tensor, Tensor]:
     """Indices of the test pictures: those to fit with, and those held out."""
     count = data.DATASETS[dataset].count("test")
     order = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
-    return order[:FITTED], order[FITTED:]
+    fitted = min(FITTED, count // 2)
+    return order[:fitted], order[fitted:]
 
 
 def company_of(name: str, rows: Tensor) -> Company:
@@ -38,9 +43,32 @@ def company_of(name: str, rows: Tensor) -> Company:
     return Company(mu[rows], sigma[rows], pictures[rows])
 
 
-def measures_of(model: VAE, company: Company, files: list[bytes]) -> Float[Tensor, "n f"]:
-    """`MEASURES` of those pictures that can be prepared: of the others a visitor is told why they cannot."""
-    x, contents = _read(model, files)
+class Seen(NamedTuple):
+    """Pictures as models read them, and what their preparation saw."""
+
+    x: Float[Tensor, "n c h w"]
+    contents: list[Content]
+
+
+Group = Callable[[], Seen]
+
+
+def seen(spec: Pictures, files: list[bytes]) -> Seen:
+    """Those pictures that can be prepared: of the others a visitor is told why they cannot."""
+    found, contents = [torch.zeros(0, *spec.shape)], []
+    for file in files:
+        try:
+            prepared = prepare(file, spec)
+        except ImageError:
+            continue
+        found.append(data.as_read(prepared.picture, spec))
+        contents.append(prepared.content)
+    return Seen(torch.cat(found), contents)
+
+
+def measures_of(model: VAE, company: Company, pictures: Seen) -> Float[Tensor, "n f"]:
+    """`MEASURES` of pictures."""
+    x, contents = pictures
     starts = range(0, len(x), BATCH)
     parts = [
         measured(model, company, part, sketch(model, part), contents[start : start + BATCH])
@@ -49,32 +77,43 @@ def measures_of(model: VAE, company: Company, files: list[bytes]) -> Float[Tenso
     return torch.cat(parts) if parts else torch.zeros(0, len(MEASURES))
 
 
-def _read(model: VAE, files: list[bytes]) -> tuple[Tensor, list[Content | None]]:
-    found, contents = [torch.zeros(0, *model.input_spec.shape)], []
-    for file in files:
-        try:
-            prepared = prepare(file, model.input_spec)
-        except ImageError:
-            continue
-        found.append(data.as_read(prepared.picture, model.input_spec))
-        contents.append(prepared.content)
-    return torch.cat(found), contents
-
-
 def make(name: str) -> Judges:
     """The judges of a shipped model, from the test sets and from chance; the same on every machine, but for rounding
     and where the optimiser stops, which moves a weight by some thousandths."""
-    model, dataset = pretrained.load_pretrained(name), pretrained.load_card(name)["data"]["name"]
-    fitted, others = split(dataset)
-    company, chance = company_of(name, others), np.random.default_rng(SEED)
-    pictures, shade = data.test_set(dataset).images[:, 0].numpy(), SHADE[model.input_spec.preparation]
-    known = []
-    for way, rows in zip(WAYS.values(), fitted.chunk(len(WAYS)), strict=True):
-        files = [way(pictures[row], chance, shade) for row in rows]
-        known.append(measures_of(model, company, files))
-    makers = strangers(dataset, {each: split(each)[0] for each in data.DATASETS})
-    strange = [measures_of(model, company, [make(chance) for _ in range(EACH)]) for make in makers.values()]
-    return judges_of(known, strange)
+    return make_of(name, *pictures(pretrained.load_card(name)["data"]["name"]))
+
+
+def make_of(name: str, known: list[Seen], strange: list[Seen]) -> Judges:
+    """The same of groups of `pictures`."""
+    model = pretrained.load_pretrained(name)
+    company = company_of(name, split(pretrained.load_card(name)["data"]["name"])[1])
+    measures = ([measures_of(model, company, group) for group in groups] for groups in (known, strange))
+    return judges_of(*measures)
+
+
+def pictures(dataset: str) -> tuple[list[Seen], list[Seen]]:
+    """Groups of pictures that the models of a data set know, and of others."""
+    known, strange = ([group() for group in groups] for groups in groups_of(dataset))
+    return known, strange
+
+
+def groups_of(dataset: str) -> tuple[list[Group], list[Group]]:
+    """What makes each of them, each by a seed of its own."""
+    spec, images = data.DATASETS[dataset].spec, levels(data.test_set(dataset).images)
+    shade, drawn = SHADE.get(spec.preparation, 0.0), MORE.get(spec.preparation)
+
+    def brought(way: Callable, rows: Tensor, chance: Chance) -> Seen:
+        more = drawn(len(rows) // SELDOM, chance) if drawn else []
+        return seen(spec, [way(picture, chance, shade) for picture in [*images[rows], *more]])
+
+    def made(make: Callable[[Chance], bytes], chance: Chance) -> Seen:
+        return seen(spec, [make(chance) for _ in range(EACH)])
+
+    rows, brings = {each: split(each)[0] for each in beside(dataset)}, ways(spec).values()
+    known = [partial(brought, way, some) for way, some in zip(brings, rows[dataset].chunk(len(brings)), strict=True)]
+    makers = [*known, *(partial(made, make) for make in strangers(dataset, rows).values())]
+    groups = [partial(make, np.random.default_rng([SEED, number])) for number, make in enumerate(makers)]
+    return groups[: len(known)], groups[len(known) :]
 
 
 def judges_of(known: list[Float[Tensor, "_ f"]], strange: list[Float[Tensor, "_ f"]]) -> Judges:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vae import data
-from vae.distributions import bits_per_dimension
+from vae.distributions import bits_per_dimension, psnr
 from vae.evaluate import probe
 from vae.evaluate.bounds import (
     ACTIVE,
@@ -28,10 +28,14 @@ from vae.evaluate.bounds import (
 from vae.evaluate.coverage import PICTURES as COVERED
 from vae.evaluate.coverage import coverage, drawn_from_prior
 from vae.evaluate.decomposition import decompose
+from vae.evaluate.fidelity import ms_ssim
 from vae.latent.classes import accuracy
 from vae.latent.encodings import Company
-from vae.models import Config, Model
+from vae.models import Config, Model, Principal
 from vae.models.spaces import Layers, Vector
+
+ROWS = 200  # pictures that come back together
+SCALES = 3  # of MS-SSIM, as many as 64 pixels have
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,7 @@ class Measure:
     name: str
     has: Callable[[Config], bool]
     value: Callable[[Subject], Any]
+    of_classes: bool = False  # only where the pictures have some
 
 
 def seeded() -> torch.Generator:
@@ -134,6 +139,11 @@ def is_vae(config: Config) -> bool:
     return is_vector(config) and config.prior
 
 
+def is_of_levels(config: Config) -> bool:
+    """Pictures of 256 levels and not of bits."""
+    return is_vector(config) and config.spec.levels == 256
+
+
 def is_planar(config: Config) -> bool:
     return is_vae(config) and config.space == Vector(2)
 
@@ -168,7 +178,29 @@ def decomposition(of: Subject) -> dict[str, float]:
 
 
 def covered(of: Subject) -> dict[str, float]:
-    return rounded(coverage(drawn_from_prior(of.model, COVERED, seeded()), of.x, seeded())._asdict())
+    pictures = min(COVERED, len(of.x) // 2)
+    return rounded(coverage(drawn_from_prior(of.model, pictures, seeded()), of.x, seeded(), pictures)._asdict())
+
+
+def fidelity(of: Subject) -> dict:
+    """How near what comes back is to the picture, means over pictures: PSNR in dB and MS-SSIM of three scales, at a
+    sample of q and at its mean; of a principal model also that of its principal components alone, as many and without
+    any limit on the rate, which were found on the training pictures."""
+    generator, found = seeded(), []
+    with torch.inference_mode():
+        for x, mu, sigma in zip(of.x.split(ROWS), of.parts.mu.split(ROWS), of.parts.sigma.split(ROWS), strict=True):
+            z = mu + sigma * torch.randn(mu.shape, generator=generator)
+            ways = {"sampled": of.model.decode(z).mean.cpu(), "mean": of.model.decode(mu).mean.cpu()}
+            if isinstance(of.model, Principal):
+                components = of.model.components
+                linear = components.synthesise(components.analyse(x.to(of.model.device))).view_as(x)
+                ways["linear"] = linear.clamp(0, 1).cpu()
+            found.append({way: (psnr(mean, x), ms_ssim(mean, x, SCALES)) for way, mean in ways.items()})
+    means = {
+        way: [float(torch.cat(rows).mean()) for rows in zip(*(part[way] for part in found), strict=True)]
+        for way in found[0]
+    }
+    return {way: {"psnr": round(noise, 2), "ms_ssim": round(alike, 4)} for way, (noise, alike) in means.items()}
 
 
 def class_by_elbo(of: Subject) -> float:
@@ -194,23 +226,28 @@ BOUNDS = (
 MEASURES = (
     *BOUNDS,
     Measure("reconstruction", every, lambda of: estimate(-of.parts.log_likelihood.mean(0), of.noise, ELBO_SAMPLES)),
-    Measure("linear_probe", every, lambda of: of.features["linear_probe"]),
-    Measure("nearest_neighbours", every, lambda of: of.features["nearest_neighbours"]),
-    Measure("weighed_neighbours", every, lambda of: of.features["weighed_neighbours"]),
+    Measure("linear_probe", every, lambda of: of.features["linear_probe"], of_classes=True),
+    Measure("nearest_neighbours", every, lambda of: of.features["nearest_neighbours"], of_classes=True),
+    Measure("weighed_neighbours", every, lambda of: of.features["weighed_neighbours"], of_classes=True),
     Measure("decomposition", is_vae, decomposition),
     Measure("coverage", is_vector, covered),
+    Measure("fidelity", is_of_levels, fidelity),
     Measure("class_by_elbo", is_told_the_class, class_by_elbo),
 )
 
 
 def measured(of: Subject, measures: tuple[Measure, ...] = MEASURES) -> dict:
     """The numbers that the model has."""
-    return {measure.name: measure.value(of) for measure in measures if measure.has(of.model.config)}
+    return {
+        measure.name: measure.value(of)
+        for measure in measures
+        if measure.has(of.model.config) and (not measure.of_classes or data.DATASETS[of.dataset].class_names)
+    }
 
 
 def subject(model: Model, name: str, pictures: int = PICTURES) -> Subject:
     """A model beside the test set of a data set; ValueError where there are not so many pictures."""
-    x = data.fixed_binarisation(name)
+    x = data.test_inputs(name)
     if not 2 <= pictures <= len(x):
         raise ValueError(f"the number of pictures must be from 2 to {len(x)}, not {pictures}")
     y = data.load(name, "test").labels if is_told_the_class(model.config) else None

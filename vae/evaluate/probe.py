@@ -52,7 +52,7 @@ def halved(name: str) -> tuple[ndarray, ndarray, tuple[ndarray, ndarray]]:
     labels = data.load(name, "test").labels.numpy()
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SEED)).numpy()
     halves = order[: len(order) // 2], order[len(order) // 2 :]
-    return labels, data.fixed_binarisation(name).flatten(1).numpy(), halves
+    return labels, data.test_inputs(name).flatten(1).numpy(), halves
 
 
 def components(k: int, pixels: Float[ndarray, "n p"], fit: ndarray) -> Float[ndarray, "n k"]:

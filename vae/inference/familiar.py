@@ -29,7 +29,7 @@ OTHERWISE = "Try another picture or another model, or train a model on such pict
 FAR = 6.0  # how much a score goes on beyond the last picture that the model knows
 SORTS = ("prepared", "bare")
 BATCH = 32  # pictures that are measured together
-NOUNS = {"digit": "digit", "garment": "garment"}  # of a preparation: what its models know
+NOUNS = {"digit": "digit", "garment": "garment", "face": "portrait"}  # of a preparation: what its models know
 
 # Of each measure: what is said where it is far below that of most known pictures, and where it is far above; where
 # nothing is, that side is never strange.
@@ -51,8 +51,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "core": ("less of it lies inside than in", "more of it lies inside than in"),
     "outline": ("its outline is shorter than that of", "its outline is longer than that of"),
     "things": ("", "it is in more pieces than"),
-    "kept": ("preparing it lost more of it than of", ""),
-    "edges": ("preparing it lost more of its edges than of", ""),
+    "kept": ("making it ready lost more of it than with", ""),
+    "edges": ("making it ready lost more of its edges than with", ""),
+    "colours": ("turning it to grey lost more of its colours than with", ""),
+    "ground": ("its background is less plain than that of", ""),
 }
 
 

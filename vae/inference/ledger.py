@@ -8,7 +8,7 @@ that both estimates share, as of the decoder itself, is not seen.
 import math
 from typing import NamedTuple
 
-from vae.inference.record import IW_SAMPLES, Estimate, Frame
+from vae.inference.record import Estimate, Frame
 
 SIGMAS = 5.0
 ROUNDING = 2e-3, 1e-5  # of sums of hundreds of float32: nats, and as a share of them
@@ -57,7 +57,7 @@ def checks(record: Frame) -> list[Check]:
             "an ELBO put together wrongly, as by a sign, and draws that stand for another z",
         ),
         equal(
-            f"IWAE, k = {IW_SAMPLES} = its weights added up one by one",
+            f"IWAE, k = {record.iw_samples} = its weights added up one by one",
             _exact(record.bound.value),
             _exact(record.bound_again),
             "a wrong average of the weights: a sum or the largest of them taken for the mean",
@@ -66,7 +66,7 @@ def checks(record: Frame) -> list[Check]:
     if record.log_evidence is not None:
         found.append(
             at_most(
-                f"IWAE, k = {IW_SAMPLES} ≤ log p(x)",
+                f"IWAE, k = {record.iw_samples} ≤ log p(x)",
                 record.bound,
                 record.log_evidence,
                 "a log p(x) that is too low, and weights that are too large",

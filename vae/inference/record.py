@@ -18,6 +18,9 @@ from vae.models import VAE
 
 BLOCKS, BLOCK = 48, 16  # of stratified draws
 SAMPLES, IW_SAMPLES, SKETCH_SAMPLES = BLOCKS * BLOCK, 1000, 32
+AT_ONCE = 2**20  # pixel values that are decoded together
+# Of pictures of so many values and more, which take a hundred times as long, there are fewer draws.
+LARGE, LARGE_BLOCKS, LARGE_IW_SAMPLES = 4096, 12, 200
 
 
 class Estimate(NamedTuple):
@@ -31,8 +34,8 @@ class Estimate(NamedTuple):
 class Frame:
     """x, its posterior, one sample z = mu + sigma eps of it, the picture decoded from that z, and the ledger.
 
-    Scalars are nats per picture. `reconstruction` is E_q[log p(x|z)] over `SAMPLES` stratified draws, `bound` the
-    importance-weighted bound of `IW_SAMPLES` independent ones; its error is that of the mean weight p(x, z) / q(z|x),
+    Scalars are nats per picture. `reconstruction` is E_q[log p(x|z)] over `samples` stratified draws, `bound` the
+    importance-weighted bound of `iw_samples` independent ones; its error is that of the mean weight p(x, z) / q(z|x),
     as a share of it. For two latents only: `log_evidence`, log p(x) by quadrature.
 
     The others are there for `vae.inference.ledger` to hold against these: `kl_integrated` is the KL of each latent by
@@ -59,6 +62,8 @@ class Frame:
     log_evidence: Estimate | None
     log_evidence_again: Estimate | None
     divergence: Estimate | None
+    samples: int = SAMPLES
+    iw_samples: int = IW_SAMPLES
 
     @property
     def kl(self) -> float:
@@ -104,10 +109,11 @@ def frame(
     q = model.encode(x)
     eps = torch.randn(q.mean.shape, generator=generator, device=device)
     z = q.mean + q.stddev * eps
-    draws = stratified(q, generator, BLOCKS, BLOCK).flatten(0, 2)
-    likelihood = model.decode(draws)
-    others = rsample(q, generator, (IW_SAMPLES,)).flatten(0, 1)
-    weights = (log_likelihood(model.decode(others), x) - _log_ratio(model, q, others)).cpu().double()
+    blocks, iw_samples = (BLOCKS, IW_SAMPLES) if x.numel() < LARGE else (LARGE_BLOCKS, LARGE_IW_SAMPLES)
+    draws = stratified(q, generator, blocks, BLOCK).flatten(0, 2)
+    reconstructions, again = _log_likelihoods(model, draws, x)
+    others = rsample(q, generator, (iw_samples,)).flatten(0, 1)
+    weights = (_log_likelihoods(model, others, x)[1] - _log_ratio(model, q, others)).cpu().double()
     bound, evidence_again, divergence = _bound(weights), None, None
     if plane is not None:
         evidence_again, divergence = _on_plane(model, x, q, plane)
@@ -120,16 +126,31 @@ def frame(
         mean=model.decode(z).mean[0].cpu(),
         kl_per_dimension=kl_per_dimension(q, model.prior)[0].cpu(),
         kl_integrated=_integrated_kl(model, q),
-        kl_sampled=Estimate(float(_log_ratio(model, q, draws).mean()), _error_of_sampled_kl(q)),
-        reconstruction=_mean(likelihood.log_prob(x.expand(SAMPLES, -1, -1, -1)), BLOCKS),
-        reconstruction_again=float(log_likelihood(likelihood, x).mean()),
-        elbo_again=_mean(weights, IW_SAMPLES),
+        kl_sampled=Estimate(float(_log_ratio(model, q, draws).mean()), _error_of_sampled_kl(q, len(draws))),
+        reconstruction=_mean(reconstructions, blocks),
+        reconstruction_again=float(again.mean()),
+        elbo_again=_mean(weights, iw_samples),
         bound=bound,
-        bound_again=float(weights.logcumsumexp(0)[-1]) - math.log(IW_SAMPLES),
+        bound_again=float(weights.logcumsumexp(0)[-1]) - math.log(iw_samples),
         log_evidence=None if grid is None else Estimate(*(float(value) for value in grid.evidence(x))),
         log_evidence_again=evidence_again,
         divergence=divergence,
+        samples=len(draws),
+        iw_samples=iw_samples,
     )
+
+
+def _log_likelihoods(
+    model: VAE, z: Float[Tensor, "n d"], x: Float[Tensor, "1 c h w"]
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """log p(x|z) of one picture at many places, nats, by `log_prob` and by `log_likelihood`; so many places at a time
+    as have AT_ONCE pixel values."""
+    found = []
+    for places in z.split(max(1, AT_ONCE // x.numel())):
+        likelihood = model.decode(places)
+        found.append((likelihood.log_prob(x.expand(len(places), -1, -1, -1)), log_likelihood(likelihood, x)))
+    first, second = zip(*found, strict=True)
+    return torch.cat(first), torch.cat(second)
 
 
 def log_likelihood(likelihood: Independent, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, " n"]:
@@ -170,7 +191,7 @@ def _integrated_kl(model: VAE, q: Independent) -> Float[Tensor, " d"]:
     return (weights @ log_ratio / weights.sum()).cpu()
 
 
-def _error_of_sampled_kl(q: Independent) -> float:
+def _error_of_sampled_kl(q: Independent, samples: int) -> float:
     """The standard error of the mean of log q(z|x) - log p(z) over the stratified draws, known without them.
 
     Where an error is estimated by few draws that have missed a tail, it is too small as well. With z = mu + sigma eps a
@@ -185,7 +206,7 @@ def _error_of_sampled_kl(q: Independent) -> float:
     varies, squares_vary = float(1 - means.square().mean()), float(3 - means_of_squares.square().mean())
     mu, variance = q.mean.double().cpu(), q.variance.double().cpu()
     total = mu.square() * variance * varies + 0.25 * (variance - 1).square() * squares_vary
-    return float((total.sum() / SAMPLES).sqrt())
+    return float((total.sum() / samples).sqrt())
 
 
 def _mean(values: Float[Tensor, " n"], blocks: int) -> Estimate:
@@ -267,8 +288,14 @@ def sketch(model: VAE, x: Float[Tensor, "b c h w"], seed: int = 0) -> Sketch:
     noise = torch.randn(
         (SKETCH_SAMPLES, 1, model.latents), generator=torch.Generator(device).manual_seed(seed), device=device
     )
-    z = (q.mean + q.stddev * noise).flatten(0, 1)
-    draws = model.decode(z).log_prob(x.repeat(SKETCH_SAMPLES, 1, 1, 1)).unflatten(0, (SKETCH_SAMPLES, len(x)))
+    z = q.mean + q.stddev * noise
+    together = max(1, AT_ONCE // x.numel())  # rounds through all rows
+    draws = torch.cat(
+        [
+            model.decode(places.flatten(0, 1)).log_prob(x.repeat(len(places), 1, 1, 1)).unflatten(0, places.shape[:2])
+            for places in z.split(together)
+        ]
+    )
     result = Sketch(
         mean=model.decode(q.mean).mean,
         mu=q.mean,

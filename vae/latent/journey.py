@@ -13,6 +13,9 @@ from vae.latent.encodings import Company
 from vae.latent.paths import Judged, follow, judge, lerp, slerp
 from vae.latent.places import places
 from vae.models import VAE
+from vae.models.spaces import Pictures
+
+LARGE = 4096  # pixel values of a picture from which on no path is followed: half a minute, and it came out longer
 
 
 class Steps(NamedTuple):
@@ -56,6 +59,11 @@ PATHS: dict[str, Callable[[VAE, Tensor, Tensor, Company, int], Tensor]] = {
 }
 
 
+def paths(spec: Pictures) -> dict[str, Callable[[VAE, Tensor, Tensor, Company, int], Tensor]]:
+    """Those of PATHS that a model of such pictures has."""
+    return {name: path for name, path in PATHS.items() if name != "following" or spec.pixels < LARGE}
+
+
 def journey(
     model: VAE,
     stops: Float[Tensor, "k d"],
@@ -64,7 +72,7 @@ def journey(
     company: Company,
     steps: int = 60,
 ) -> dict[str, Way]:
-    """Every path of PATHS through the stops, which it meets exactly, and what is on it; deterministic.
+    """Every path of `paths` through the stops, which it meets exactly, and what is on it; deterministic.
 
     Its first and last picture are x_a and x_b. Each way from stop to stop has as many of the `steps` places as the
     others, or one more. Where a stop is a member of the company, it does not count itself.
@@ -73,7 +81,7 @@ def journey(
         raise ValueError(f"a journey of {steps} steps has 2 to {steps} stops, not {len(stops)}")
     found, company, legs = {}, company.without(stops), len(stops) - 1
     counts = [(steps + legs - 1 + leg) // legs for leg in range(legs)]  # a stop between two ways is on both
-    for name, path in PATHS.items():
+    for name, path in paths(model.input_spec).items():
         ways = [path(model, stops[leg], stops[leg + 1], company, count) for leg, count in enumerate(counts)]
         z = torch.cat([ways[0], *(way[1:] for way in ways[1:])])
         found[name] = Way(z, met(model, z, x_a, x_b, company), judge(model, z, company.mu, company.sigma))

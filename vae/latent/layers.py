@@ -19,7 +19,7 @@ def resample(
 
     Ancestral sampling from the middle of the chain p(z_1) p(z_2|z_1) ... Layer 0 draws everything from the prior.
     """
-    layers = model.config.layers
+    layers = model.config.space.sizes
     if not 0 <= layer < len(layers):
         raise ValueError(f"layer must be from 0 to {len(layers) - 1}, not {layer}")
     z = z.to(model.device)
@@ -69,7 +69,7 @@ def variations(
     """The mean picture at one z ~ q(z|x), and for each layer `count` pictures of that z resampled from there down."""
     device = model.device
     z = rsample(model.encode(x.to(device)), generator)
-    layers = range(len(model.config.layers))
+    layers = range(len(model.config.space.sizes))
     drawn = torch.cat([resample(model, z.expand(count, -1), layer, generator) for layer in layers])
     pictures = model.decode(torch.cat([z, drawn])).mean.cpu()
     return pictures[0], pictures[1:].unflatten(0, (len(layers), count))

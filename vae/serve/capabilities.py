@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vae.models import Config
-from vae.models.spaces import Vector
+from vae.models.spaces import Map, Vector
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Can(Enum):
 
     MOVE = "z is one place, which a hand can move"
     FLAT = "z is a place in the plane"
+    MAP = "z is a map, for a picture of any size"
     DRAW = "z has a prior, from which pictures can be drawn"
     READ = "x alone is enough to encode it"
     BITS = "pictures are made of bits"
@@ -51,6 +52,10 @@ RULES = {
         "whole map.",
     ),
     Can.FLAT: Rule(_is_flat, "This needs a model with two latents."),
+    Can.MAP: Rule(
+        lambda about: isinstance(about.config.space, Map),
+        "This needs a model that reads photos of any size.",
+    ),
     Can.DRAW: Rule(
         lambda about: about.config.prior,
         "This is a plain autoencoder: it has no prior, so that nothing can be drawn from it.",

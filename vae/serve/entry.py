@@ -14,6 +14,7 @@ from torch import Tensor
 from vae import data
 from vae.inference.familiar import Judges
 from vae.latent.encodings import Company
+from vae.latent.named import Classes, Named
 from vae.models import Config, Model, checkpoint
 from vae.models.spaces import Pictures
 from vae.serve.capabilities import About, Can, lacks
@@ -37,13 +38,14 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """Its name for people: MNIST, 24 latents."""
-        return f"{self.card['data']['title']}, {self.latents} latents"
+        """Its name for people: MNIST, 24 numbers."""
+        return f"{self.card['data']['title']}, {self.latents} {'channels' if self.config.any_size else 'numbers'}"
 
     @property
     def words(self) -> str:
         """Its name for those who know no such title: Handwritten digits, 24 numbers."""
-        return f"{self.dataset.things.capitalize()}, {self.latents} numbers"
+        how = " of any size" if self.config.any_size else f", {self.latents} numbers"
+        return f"{self.dataset.things.capitalize()}{how}"
 
     @property
     def numbers(self) -> dict:
@@ -57,7 +59,7 @@ class Entry:
 
     @property
     def latents(self) -> int:
-        """The number of dimensions of z, over all layers."""
+        """The number of dimensions of z, over all layers; of a map, at each of its places."""
         return self.config.latents
 
     @property
@@ -67,9 +69,9 @@ class Entry:
         return sorted(range(len(kl)), key=lambda dimension: -kl[dimension])
 
     @property
-    def dataset(self) -> data.Dataset:
+    def dataset(self) -> data.Set:
         """What it was trained on."""
-        return data.DATASETS[self.card["data"]["name"]]
+        return data.SETS[self.card["data"]["name"]]
 
     @property
     def examples(self) -> int:
@@ -94,11 +96,13 @@ class Entry:
 
 class Encoded(NamedTuple):
     """The encoded test set where there is one, E_q[log p(x|z)] of its pictures (n,), nats: the card's estimate; what
-    tells pictures like them from others."""
+    tells pictures like them from others; directions of z by name, and towards each class."""
 
     company: Company | None = None
     reconstructions: Tensor | None = None
     judges: Judges | None = None
+    named: Named | None = None
+    classes: Classes | None = None
 
 
 class Loaded:
@@ -106,7 +110,7 @@ class Loaded:
 
     def __init__(self, entry: Entry, model: Model, encoded: Encoded, precision: Precision | None, decoder: Model):
         self.entry, self.model = entry, model
-        self.company, self.reconstructions, self.judges = encoded
+        self.company, self.reconstructions, self.judges, self.named, self.classes = encoded
         self.precision, self.decoder = precision, decoder  # `decoder` is for pictures without numbers
         weights = {id(weight): weight.nbytes for one in (model, decoder) for weight in one.parameters()}
         self.bytes = sum(weights.values()) + (self.company.bytes if self.company else 0)

@@ -17,7 +17,9 @@ import torch
 from vae import data
 from vae.inference.familiar import Judges
 from vae.latent.encodings import Company
+from vae.latent.named import Classes, Named
 from vae.models import checkpoint, pretrained
+from vae.models.spaces import Layers, Map, Vector
 from vae.serve.asked import PASSING, PICTURES, PLACES
 from vae.serve.capabilities import Can
 from vae.serve.engine import Engine, engine
@@ -29,11 +31,14 @@ log = logging.getLogger(__name__)
 
 BUDGET = 2 * 10**9  # bytes of loaded models and of what is derived from them
 OWN = 2 * 10**8  # bytes of weights that one owner's models may have
-# Numbers of a card that pages show.
-SHOWN = (
-    *("negative_elbo", "negative_iw", "kl", "kl_per_dimension", "active_units"),
-    *("linear_probe", "nearest_neighbours", "weighed_neighbours"),
-)
+# Numbers of a card that pages show, by what z is.
+SHOWN = {
+    Vector: ("reconstruction", "negative_elbo", "negative_iw", "kl", "kl_per_dimension", "active_units"),
+    Layers: ("reconstruction", "negative_elbo", "negative_iw", "kl"),
+    Map: ("photos",),
+}
+OF_CLASSES = ("linear_probe", "nearest_neighbours", "weighed_neighbours")  # and where pictures have a class
+COMPARED = ("reconstruction",)  # and those that chapters do
 
 
 class Library:
@@ -59,7 +64,7 @@ class Library:
         with self._lock:
             shipped = [entry for entry in self._entries[None].values() if entry.shelf == PAGES]
             own = self._entries.get(owner, {}).values() if owner is not None else ()
-            sets = list(data.DATASETS)
+            sets = list(data.SETS)
             return sorted(shipped, key=lambda one: (sets.index(one.dataset.name), -one.latents)) + list(own)
 
     def chapters(self) -> list[Entry]:
@@ -177,13 +182,17 @@ class Library:
 def read(folder: Path, shelf: str, owner: str | None = None) -> Entry:
     """The entry of a folder, without its weights; ValueError where card or configuration cannot be read."""
     card = pretrained.read_card(folder)
-    if shelf == PAGES and (missing := [number for number in SHOWN if number not in card["numbers"]]):
+    config, weights = checkpoint.head(folder / checkpoint.WEIGHTS)
+    if card["data"]["name"] not in data.SETS:
+        raise ValueError(f"the card of {folder.name} is of the data set {card['data']['name']!r}, which is not known")
+    shown = COMPARED
+    if shelf == PAGES:
+        classes = getattr(data.SETS[card["data"]["name"]], "class_names", ())
+        shown = SHOWN[type(config.space)] + (OF_CLASSES if classes else ())
+    if missing := [number for number in shown if number not in card["numbers"]]:
         raise ValueError(
             f"the card of {folder.name} does not say {missing[0]}: `python -m vae.evaluate {folder.name}` writes it"
         )
-    if card["data"]["name"] not in data.DATASETS:
-        raise ValueError(f"the card of {folder.name} is of the data set {card['data']['name']!r}, which is not known")
-    config, weights = checkpoint.head(folder / checkpoint.WEIGHTS)
     if card["latents"] != config.latents:
         raise ValueError(f"the card of {folder.name} is that of another model")
     return Entry(folder.name, folder, card, config, 4 * weights, shelf, owner)
@@ -204,9 +213,23 @@ def load(entry: Entry, device: str) -> Loaded:
             )
         file = entry.folder / pretrained.JUDGE
         judges = Judges.load(file) if file.is_file() else None
-        encoded = Encoded(Company(mu, sigma, pictures), tensors["reconstruction"], judges)
-    timed = entry.lacks(Can.MOVE, Can.DRAW, Can.READ) is None  # decoded by z alone
+        encoded = Encoded(Company(mu, sigma, pictures), tensors["reconstruction"], judges, *_named(entry))
+    # decoded by z alone, while a hand may wait for it; to time one takes longer than to load it
+    timed = entry.shelf == PAGES and entry.lacks(Can.MOVE, Can.DRAW, Can.READ) is None
     return Loaded(entry, model, encoded, *(fastest(model) if timed else (None, model)))
+
+
+def _named(entry: Entry) -> tuple[Named | None, Classes | None]:
+    """The directions by name and by class that came with a model, None where none did; ValueError where its card lacks
+    one."""
+    by_name, by_class = (entry.folder / file for file in (pretrained.DIRECTIONS, pretrained.CLASSES))
+    named = Named.load(by_name, entry.latents) if by_name.is_file() else None
+    classes = Classes.load(by_class, entry.latents, entry.pictures) if by_class.is_file() else None
+    for found, key in ((named, "directions"), (classes, "class_directions")):
+        lacking = [name for name in (found.names if found else ()) if name not in entry.card.get(key, {})]
+        if lacking:
+            raise ValueError(f"the card of {entry.name} does not say how good the direction {lacking[0][:80]!r} is")
+    return named, classes
 
 
 _opening = RLock()  # a session that ends while the library is opened asks for it in the same thread
