@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
@@ -15,8 +16,16 @@ import streamlit as st
 from vae.app.live import routes, sessions
 
 # The pages' addresses, the first first.
-PAGES = ("", "latent_map", "interpolate", "reconstruct", "how_it_works", "models", "glossary")
+PAGES = ("", "latent_map", "interpolate", "reconstruct", "photos", "how_it_works", "models", "glossary")
 SWITCH = 0.001  # seconds for which a script may hold Python's lock while a hand waits: a fifth of the usual
+
+
+def rooms() -> Iterator[str]:
+    """Every page, then every chapter."""
+    yield from PAGES
+    from vae.app.chapters import CHAPTERS  # the page has imported it by now
+
+    yield from (f"how_it_works?chapter={key}" for key in CHAPTERS)
 
 
 @asynccontextmanager
@@ -33,7 +42,7 @@ async def lifespan(app):
     sys.setswitchinterval(SWITCH)
     gc.collect()
     gc.freeze()
-    tasks = [asyncio.create_task(collector.collect()), asyncio.create_task(opening.come_in(PAGES))]
+    tasks = [asyncio.create_task(collector.collect()), asyncio.create_task(opening.come_in(rooms()))]
     yield
     for task in tasks:
         task.cancel()
@@ -70,6 +79,12 @@ if __name__ == "__main__":
             "numbers alone.",
             needs,
         ),
+        st.Page("vae/app/pages/photos.py", title="Photos"): (
+            ":material/photo_camera:",
+            "A network squeezes any photo into {latents} small pictures, each an eighth as wide, and gives it back "
+            "from them: bring one of yours.",
+            (Can.MAP,),
+        ),
         st.Page("vae/app/pages/how_it_works.py", title="How it works"): (
             ":material/school:",
             "How such a network works, in short chapters to play with on the trained networks themselves.",
@@ -77,8 +92,8 @@ if __name__ == "__main__":
         ),
         st.Page("vae/app/pages/models.py", title="Models"): (
             ":material/category:",
-            "The trained networks of this lab: what each one draws by itself, and how well it does on pictures it has "
-            "never seen.",
+            "The trained networks of this lab, and into how many numbers (latents) they put a picture: what each one "
+            "draws by itself, and how well it does on pictures it has never seen.",
             (),
         ),
         st.Page("vae/app/pages/glossary.py", title="Glossary"): (
@@ -94,7 +109,8 @@ if __name__ == "__main__":
         for each, (icon, _, _) in pages.items():
             st.page_link(each, icon=icon)
     with wire.turn():
-        entry, notices = picker.choose_model(), st.container()
+        _, does, needed = pages[page]
+        entry, notices = picker.choose_model(page.title, needed), st.container()
         if entry is not None:
             reads = entry.lacks(*needs) is None
             with st.sidebar:
@@ -105,11 +121,13 @@ if __name__ == "__main__":
             if tab.chapter:  # an entry of the glossary leads to it
                 st.session_state["chapter"] = tab.chapter
                 st.switch_page("vae/app/pages/how_it_works.py")
-            _, does, needed = pages[page]
-            does = does.format(things=entry.dataset.things, latents=entry.latents)
-            takes = bool(needed) and reads
+            lack = entry.lacks(*needed)
+            fitting = picker.able(needed) if lack else entry  # what the page is about
+            told = fitting or entry
+            does = does.format(things=told.dataset.things, latents=told.latents)
+            takes = bool(needed) and lack is None
             own = page.title not in ("How it works", "Models", "Glossary")  # about the chosen model
-            about = f"a variational autoencoder for {entry.dataset.things}" if own else "variational autoencoders"
+            about = f"a variational autoencoder for {told.dataset.things}" if own else "variational autoencoders"
             st.html(look.head(page.title, does, about, takes))
             if takes:
                 sources.everywhere(entry, page.title)
@@ -118,8 +136,13 @@ if __name__ == "__main__":
                     "Your picture itself is gone: files and drawings live as long as a connection, and that was cut, "
                     "or the page loaded anew. Shown is what the address keeps of it, the bits that the model reads."
                 )
-            if lack := entry.lacks(*needed):
+            if lack:
                 st.info(lack)
+                if fitting is not None:
+                    options = {"icon": ":material/swap_horiz:", "on_click": picker.turn_to, "args": (fitting.name,)}
+                    st.button(f"Take the network for {fitting.dataset.things}", **options)
+                if entry.lacks(Can.MAP) is None:
+                    st.page_link(next(one for one in pages if one.title == "Photos"), label="To the page for photos")
             else:
                 page.run()
             with notices:

@@ -44,8 +44,8 @@ def show(entry: Entry) -> dict[str, str] | None:
     twin = library().find(f"{pair.name}-ae")
     look.say(
         "Both models are the same network, trained as long on the same pictures, and both draw the same z ~ N(0, I). "
-        "While the VAE learned, **noise**, the σ of q(z|x), blurred each z, so that neighbours had to decode alike. "
-        "An autoencoder learns single points, wherever they rebuild well, and nothing tells it what lies between."
+        "While the VAE learned, **noise**, the σ of q(z|x), blurred each z. "
+        "The autoencoder learned without noise, each picture as a single point."
     )
     given, seed = inputs.current(pair), draw_number()
     start, end = ends(pair, given)
@@ -82,7 +82,8 @@ def show(entry: Entry) -> dict[str, str] | None:
     st.html(losses(pair, twin, given.x))
     look.aside(
         f"Of {start.name}. Rebuilding is all that an autoencoder is asked for. What the VAE pays beside it is the "
-        "price of being able to draw, so that the lower loss is no better model."
+        "price of being able to draw, so that the lower loss is no better model.",
+        answers=True,
     )
     _, *rest = link.seen("autoencoder").split("_")
     see = {"see": "_".join([str(seed), *rest])} if seed or rest else {}
@@ -111,7 +112,7 @@ def chosen(entry: Entry) -> Entry:
             link.lost("a pair of models that there is not; this is another")
     st.session_state["twins.here"] = here
     options = {"label_visibility": "collapsed", "required": True, "wrap": True, "persist_state": "session"}
-    options |= {"format_func": lambda name: pairs[name].title}
+    options |= {"format_func": lambda name: pairs[name].words}
     return pairs[st.pills("Pair", list(pairs), key="twins.pair", **options)]
 
 

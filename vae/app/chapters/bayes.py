@@ -63,7 +63,7 @@ def beside(entry: Entry, shown: Entry) -> None:
     """The component; only this part runs again when a hand rests."""
     given = inputs.current(entry)
     examples = [inputs.find(shown, Example(index)).x for index in kept.typical(shown)]
-    deep = shown != entry and st.toggle(f"Refine q of {entry.title} instead, whose plane cannot be drawn", key="deep")
+    deep = shown != entry and st.toggle(f"Refine q of {entry.words} instead, whose plane cannot be drawn", key="deep")
     refined = entry if deep else shown
     here = "100 gradient steps on μ and σ for this picture alone"
     there = f"100 gradient steps on all {entry.latents} μ and σ for this picture alone"
@@ -99,7 +99,7 @@ def show(entry: Entry) -> dict[str, str] | None:
         "Change a pixel, and both posteriors and both sides of the equation follow."
     )
     if shown != entry:
-        look.aside(f"Shown is {shown.title}: all numbers are its own.")
+        look.aside(f"Shown is another network, {shown.words}: all that is said here is about it.")
     beside(entry, shown)
     likelihood.aside(entry)
     return said(entry)

@@ -57,8 +57,8 @@ def show(entry: Entry) -> dict[str, str] | None:
         label = int(kept.test_set(reader.dataset.name)[1][given.id.index])
     y, styles, log_likelihood, error, kl = explained(told, inputs.address(given), label, given.x)
     look.say(
-        "A conditional VAE is told the class y, so that z keeps what the class leaves open: slant and stroke, say. "
-        "Slide through the classes and the style stays; take another style and the class stays. "
+        "A conditional VAE is told what to draw, here which digit. It draws from this class y and from z together. "
+        "Slide through the classes, and see what z alone decides; then take another z, another style. "
         "The class that explains the picture in the fewest nats is the model's guess."
     )
     component(
@@ -81,12 +81,11 @@ def show(entry: Entry) -> dict[str, str] | None:
         on_see_change=lambda: link.see("conditions", "conditions"),
     )
     elbo = log_likelihood - kl
-    rebuilt, told_by_z = (values.max() - values.min() for values in (log_likelihood, kl))
     look.say(
         "**Which bars decide?** The violet ones: for each class the encoder looks for the best z anew. "
         "The orange ones keep one z, which was found for one class, and so they favour that class. "
-        f"Of the violet bars the reconstruction decides: it differs by {look.nats(float(rebuilt))} nats from class to "
-        f"class, the KL by {look.nats(float(told_by_z))}. By Bayes’ rule, at equal odds beforehand, "
+        f"{weighs(float(log_likelihood.max() - log_likelihood.min()), float(kl.max() - kl.min()))} "
+        "By Bayes’ rule, at equal odds beforehand, "
         f"class {int(elbo.argmax())} has a share of {look.percent(float(elbo.softmax(0).max()))}, as far as the bounds "
         "can be trusted."
     )
@@ -99,3 +98,13 @@ def show(entry: Entry) -> dict[str, str] | None:
     )
     st.html(look.note(said))
     return link.said("conditions") | inputs.linked(entry, reader)
+
+
+def weighs(rebuilt: float, told: float) -> str:
+    """Which part of the violet bars differs more from class to class, in nats: mostly, and not always, the first."""
+    parts = sorted([(rebuilt, "reconstruction"), (told, "KL")], reverse=True)
+    (most, first), (least, second) = parts
+    return (
+        f"In the violet bars the {first} weighs more: it differs by {look.nats(most)} nats from class to class, "
+        f"the {second} by {look.nats(least)}."
+    )

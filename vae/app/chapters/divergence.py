@@ -134,6 +134,7 @@ def show(entry: Entry) -> dict[str, str]:
         f"For the model of two latents, test picture {MODES.picture} has a posterior with two modes. "
         f"On one lie {look.percent(high)} of it, on the other {look.percent(low)}. "
         "The model’s q keeps to one of them, and knows nothing of the other. "
-        f"[Chapter 4 shows both on the plane](how_it_works?model={MODES.model}&chapter=bayes&x=i{MODES.picture})."
+        f"[Chapter 4 shows both on the plane](how_it_works?model={MODES.model}&chapter=bayes&x=i{MODES.picture}).",
+        answers=True,
     )
     return said(entry)

@@ -25,17 +25,17 @@ from vae.serve.library import library
 TITLE, WORD = "Feature extraction", "Features"
 KINDS = {
     "nearest_neighbours": "5 nearest neighbours",
-    "weighed_neighbours": "The same, latents weighed",
+    "weighed_neighbours": "The same, numbers weighed",
     "linear_probe": "Linear probe",
 }
 SHOWN = 6  # latents of the current picture, those with most KL
 QUESTION = Question(
     "A picture as 24 numbers: which ones tell its class best to its nearest neighbours?",
-    ("The latents of a VAE", "Those of a plain autoencoder", "24 principal components"),
+    ("The numbers of a VAE", "Those of a plain autoencoder", "24 principal components"),
     1,
     "Move over the curves to 24 dimensions, and read the line below.",
     "[data-testid=accuracy]",
-    "N(0, I) gives all latents of a VAE one width, so that plain distances count a bent stroke like another digit.",
+    "N(0, I) gives all numbers of a VAE one width, so that plain distances count a bent stroke like another digit.",
 )
 SUMMARY = (
     "The means of q(z|x) are features: a few numbers that keep much of what a picture is.",
@@ -60,8 +60,8 @@ def show(entry: Entry) -> dict[str, str]:
     """The curves, the current picture's features, and the export."""
     look.say(
         "A picture’s features are the mean μ and the width σ of its q(z|x). How much of the class they keep is "
-        "measured by classifiers that see nothing else. All latents of a VAE have one width under N(0, I), whether "
-        "they redraw a digit or bend a stroke. So they are also weighed by how much each changes the picture."
+        "measured by classifiers that see nothing else. All numbers (latents) of a VAE have one width under N(0, I), "
+        "whether they redraw a digit or bend a stroke. So they are also weighed by how much each changes the picture."
     )
     dataset = entry.dataset
     baselines = probe.load(dataset.name)
@@ -92,12 +92,18 @@ def show(entry: Entry) -> dict[str, str]:
     return link.said("features") | {"x": inputs.address(inputs.current(entry))}
 
 
+def twins(entry: Entry) -> dict[str, Entry]:
+    """The model, and where there is one the plain autoencoder of the same network, by what they are called."""
+    found = {entry.words: entry}
+    plain = next((one for one in library().chapters() if one.name == f"{entry.name}-ae"), None)
+    if plain is not None:
+        found["Autoencoder, the same network"] = plain
+    return found
+
+
 def alike(entry: Entry, baselines: dict) -> str:
     """The model, its plain twin and as many components, side by side: what differs is only what is compared."""
-    twin = next((one for one in library().chapters() if one.name == f"{entry.name}-ae"), None)
-    rows = {entry.title: entry.numbers}
-    if twin is not None:
-        rows["Autoencoder, the same network"] = twin.numbers
+    rows = {word: one.numbers for word, one in twins(entry).items()}
     cells = {title: [numbers[kind]["latents"] for kind in KINDS] for title, numbers in rows.items()}
     components = baselines["pca"].get(str(entry.latents))
     if components is not None:
@@ -115,8 +121,9 @@ def alike(entry: Entry, baselines: dict) -> str:
     )
     caption = f"Like with like: {entry.latents} numbers each, the same pictures, the same classifiers"
     return (
-        f'<table class="alike" data-testid="alike"><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>"
+        f'<div{look.WAITS}><table class="alike" data-testid="alike">'
+        f"<caption>{caption}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 
@@ -182,9 +189,19 @@ def features(entry: Entry, files: Iterable) -> tuple[Table, list[str]]:
     return before[1:]
 
 
+def kept_of(table: Table) -> str:
+    """What is written of each picture, in words."""
+    latents = table.mu.shape[1]
+    return f"the {latents} numbers of z" if table.kl is None else f"KL in nats, μ and σ of {latents} latents each"
+
+
 def export(entry: Entry) -> None:
-    """The features of the visitor's own pictures, as files."""
+    """The features of the visitor's own pictures, by the model or its plain twin, as files."""
     st.subheader("Features of your own pictures", anchor=False)
+    known = twins(entry)
+    if len(known) > 1:
+        options = {"required": True, "persist_state": "session", "default": entry.words}
+        entry = known[st.segmented_control("By which network", list(known), key=f"features.{entry.name}", **options)]
     label = f"Pictures, or a ZIP of up to {MAX_FILES}"
     files = st.file_uploader(label, [*sources.TYPES, "zip"], accept_multiple_files=True, max_upload_size=25)
     if files:
@@ -198,8 +215,8 @@ def export(entry: Entry) -> None:
                     )
         doubts = sum(doubt not in ("", UNJUDGED) for doubt in table.doubt)
         look.aside(
-            f"{len(table.names)} read: file name, KL in nats, μ and σ of {table.mu.shape[1]} latents each, and a doubt "
-            f"where a picture is probably nothing that the model knows, as with {doubts} of them."
+            f"{len(table.names)} read: file name, {kept_of(table)}, and a doubt where a picture is probably nothing "
+            f"that the model knows, as with {doubts} of them."
         )
         if refused:
             with st.container(height=160 if len(refused) > 4 else "content", border=True):

@@ -50,9 +50,15 @@ def place(entry: Entry) -> tuple[int, list[float]]:
 def show(entry: Entry) -> dict[str, str]:
     """Sample z, get x, and see where the encoder, given x alone, looks for z."""
     look.say(
-        "The generative model makes a picture in two steps. It draws z from the prior N(0, I), and then x from p(x|z), "
-        "which the decoder computes. The recognition model q(z|x) goes the other way: shown x alone, the encoder says "
-        "where its z may be. Sample both, and compare the encoder’s answer with the z that made the picture."
+        "A variational autoencoder (VAE) is two networks that learned together. One, the decoder, draws a picture from "
+        "a few numbers. The other, the encoder, is shown the picture alone, and says where its numbers may be. "
+        "Draw numbers by chance, and compare them with the encoder’s answer."
+    )
+    look.say(
+        "**The same in symbols.** The numbers are z. Chance draws them from the prior, a bell curve for each. "
+        "All these curves together are written N(0, I). The picture is x. "
+        "What the decoder makes of z is p(x|z), the generative model. "
+        "What the encoder says of x is q(z|x), the recognition model."
     )
     seed, chosen = place(entry)
     z = torch.tensor([chosen])
@@ -81,9 +87,9 @@ def show(entry: Entry) -> dict[str, str]:
 def explain(found: Calibration) -> None:
     """Why q is not the posterior."""
     look.say(
-        f"Measured over {found.samples} samples, {100 * found.within:.1f} ± {100 * found.error:.1f} % of the z lie "
-        "within one σ of μ. If q(z|x) were the true posterior p(z|x), z would be a draw of q itself, and 68.3 % would. "
-        "So q is not the posterior. It is one bell curve without slant, found by one network for all pictures. "
-        "And training makes it too narrow rather than too wide: chapters 3 and 4 show why."
+        f"Measured over {found.samples} samples, {100 * found.within:.1f} ± {100 * found.error:.1f} % of the numbers "
+        "lie within their bars. If q(z|x) were the true posterior p(z|x), z would be a draw of q itself, "
+        "and 68.3 % would. So q is not the posterior. It is one bell curve without slant, found by one network for all "
+        "pictures. And training makes it too narrow rather than too wide: chapters 3 and 4 show why."
     )
     st.html(look.note(f"A typical z is {found.typical:.2f} σ away from μ (median); under the true posterior, 0.67 σ."))

@@ -20,7 +20,7 @@ MODEL, READER = "mnist-ladder", "mnist"  # what the chapter is about, and the fl
 COUNT, ROUNDS, SAMPLES, SEED = 8, 6, 128, 0
 SILENT = 0.05  # nats: less is shown as 0.0
 QUESTION = Question(
-    "Keep the four latents of the top layer, and draw the other 36 again. What stays?",
+    "Keep the four numbers of the top layer, and draw the other 36 again. What stays?",
     ("Nothing", "Which digit it is, and roughly how", "Every stroke"),
     1,
     "Choose z₂ in the chain: z₁ is kept then.",
@@ -51,7 +51,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     given = inputs.current(flat)
     first, pictures, ledger = drawn(ladder, inputs.address(given), given.x)
     look.say(
-        "A hierarchical VAE has several layers of latents, and each layer's prior is set by those above it. "
+        "A hierarchical VAE has several layers of numbers (latents). Each layer's prior is set by those above it. "
         "Keep the layers above and draw the others again: what the samples share is what the kept layers decide. "
         "The KL of a layer is what the picture had to tell it beyond that prior."
     )

@@ -43,8 +43,9 @@ def facts(layer: Layer) -> dict:
 def show(entry: Entry) -> dict[str, str]:
     """The current picture's way through the model, from x to its reconstruction."""
     look.say(
-        "The encoder turns a picture x into a mean μ and a width σ for each latent. The decoder turns one z back into "
-        "a picture. Between them z = μ + σε is drawn: chance comes in from the side, as ε. "
+        "The encoder turns a picture into a mean μ and a width σ for each of a few numbers, the latents. "
+        "The decoder turns one z, a value of each, back into a picture. "
+        "Between them z = μ + σε is drawn: chance comes in from the side, as ε. "
         "Every strip is the tensor itself, as the model computes it for this picture."
     )
     if entry.config.corrected:
@@ -76,7 +77,8 @@ def show(entry: Entry) -> dict[str, str]:
     found = engine().compute(gradients, model, given.x, eps)
     st.subheader("And backwards: how the encoder learns what z should be", anchor=False)
     look.say(
-        "Training asks how the loss changes with each number, and follows that slope downhill: the gradient. "
+        "Training lowers one number, the loss. It asks how steeply the loss changes with every other number, and goes "
+        "downhill: that slope is the gradient. "
         "It starts at the loss, goes back through the decoder to z, and at z = μ + σε it divides. "
         "To μ it passes as it is, times 1, and to σ times ε. It ends at ε, which nobody can learn."
     )

@@ -44,7 +44,7 @@ def show(entry: Entry) -> dict[str, str] | None:
         return None
     look.say(
         "Nobody tells a VAE where a picture belongs: it begins with noise and improves, one small step after another. "
-        "Here a model with two latents learns digits, recorded at thirty of its steps. "
+        "Here a model with two numbers (latents) learns digits, recorded at thirty of its steps. "
         "Drag the slider from the first step to the last, and the map unfolds."
     )
     test, recipe = data.DATASETS[plane.recipe.dataset], plane.recipe

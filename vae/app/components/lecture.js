@@ -1,8 +1,6 @@
-// The question of a chapter, answered where it stands, and the link that a lecturer copies. page.js loads it at the first
-// click on one of them.
+// The question of a chapter, answered where it stands, and the link that a lecturer copies.
 
-/** @type {{ section: HTMLElement, stop: AbortController } | null} */
-let waiting = null; // for the reader to find out
+import { onlyLeads } from "./shared/hand.js";
 
 /** @param {Element} button */
 export function clicked(button) {
@@ -24,7 +22,7 @@ async function follow() {
     await new Promise((after) => setTimeout(after, 50));
     if (!question() || question().dataset.question === before) continue;
     /** @type {HTMLElement} */
-    const heading = document.querySelector("[data-testid=stMain] h3");
+    const heading = document.querySelector("[data-testid=stMain] h2");
     heading.tabIndex = -1;
     heading.focus({ preventScroll: true });
     heading.scrollIntoView();
@@ -40,36 +38,36 @@ function guessed(button) {
   const show = Object.assign(document.createElement("button"), { type: "button", textContent: "Show the answer" });
   show.dataset.lecture = "tell";
   section.querySelector(".answered").replaceChildren(`Find out: ${section.dataset.does} `, show);
-  waiting?.stop.abort();
-  waiting = { section, stop: new AbortController() };
-  // what a hand does within an instrument's shadow comes by here too
-  for (const kind of ["pointerup", "keyup", "input"])
-    document.addEventListener(kind, found, { signal: waiting.stop.signal });
 }
 
-/** @param {Event} event */
-function found(event) {
-  const { section } = waiting;
-  if (!section.isConnected) waiting.stop.abort();
-  else if (
-    event.composedPath().some((one) => one instanceof Element && one.matches(section.dataset.by) && !passes(event, one))
-  )
-    reveal(section);
+/**
+ * A hand did something, perhaps what the question is found out by: then what shows the answer is there, and the answer is
+ * told to who has guessed.
+ * @param {Event} event
+ */
+export function used(event) {
+  /** @type {HTMLElement | null} */
+  const section = document.querySelector("[data-question]:not([data-told])");
+  const finds = (one) => one instanceof Element && one.matches(section.dataset.by);
+  if (!section || onlyLeads(event) || !event.composedPath().some(finds)) return;
+  if (section.dataset.guessed) reveal(section);
+  else section.dataset.used = "yes";
 }
-
-// On a picture that one draws on, these keys only lead somewhere.
-const passes = (event, on) =>
-  on instanceof HTMLCanvasElement && (event.key === "Tab" || event.key?.startsWith("Arrow"));
 
 function reveal(section) {
-  waiting?.stop.abort();
   section.dataset.told = "yes";
   const right = section.dataset.guessed === section.dataset.right;
   const option = section.querySelector(`[data-guess="${section.dataset.right}"]`);
   for (const one of section.querySelectorAll("[data-guess]")) one.toggleAttribute("data-is", one === option);
-  section.querySelector(".answered").textContent = right
+  /** @type {HTMLElement} */
+  const answered = section.querySelector(".answered");
+  const asked = answered.contains(document.activeElement); // by the button that makes way for the answer
+  answered.textContent = right
     ? `Yes. ${section.dataset.because}`
     : `It is “${option.textContent}”. ${section.dataset.because}`;
+  if (!asked) return;
+  answered.tabIndex = -1;
+  answered.focus();
 }
 
 // Where the clipboard is closed, as it is to pages without TLS, the address stands there to be taken by hand.

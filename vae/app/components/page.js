@@ -1,6 +1,7 @@
 // What every page has around its instruments: addresses that are one step of the history each, a menu that closes, and
 // words that explain themselves.
 
+import { clicked, used } from "./lecture.js";
 import { Help } from "./page/help.js";
 import { listen } from "./page/own.js";
 import { Tour } from "./page/tour.js";
@@ -58,17 +59,19 @@ function begin() {
   listen();
   const tour = new Tour();
   new Help(() => tour.go(0));
-  document.addEventListener("click", async (event) => {
+  document.addEventListener("click", (event) => {
     const target = /** @type {Element} */ (event.target);
     if (target.closest("[data-testid=stSidebar] a")) closeMenu();
     const button = target.closest("[data-guess], [data-lecture], .st-key-next button");
-    if (button) (await import("./lecture.js")).clicked(button);
+    if (button) clicked(button);
     /** @type {HTMLElement | null} */
     const leads = target.closest("a[data-chapter]");
     if (!leads || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault(); // a page that was loaded anew would not know the visitor's pictures
     document.vaeLab.turnTo(leads.dataset.chapter);
   });
+  // what a hand does within an instrument's shadow comes by here too
+  for (const kind of ["pointerup", "keyup", "input"]) document.addEventListener(kind, used);
 }
 
 // A picture of the visitor's own is known to this tab by what the address says of it. Where the page does not have it any
@@ -86,7 +89,7 @@ function tellLost({ data, setStateValue }) {
 
 if (!document.vaeLab) begin();
 document.vaeLab ??= {};
-document.adoptedStyleSheets = await sheetsOf("page.css", "around.css"); // behind Streamlit's own, which they overrule
+document.adoptedStyleSheets = await sheetsOf("page.css", "answers.css", "around.css"); // behind Streamlit's own, which they overrule
 
 export default function (component) {
   const { data, setStateValue, setTriggerValue } = component;

@@ -105,6 +105,20 @@ declare global {
     own?: boolean;
   }
 
+  /** A slider by name: what it adds to z for one unit asked, how far it goes, and how sure it is. */
+  interface NamedRow {
+    name: string;
+    words: string;
+    unit: "degrees" | "pixels" | "%" | "nats";
+    digits: number;
+    step: Place;
+    most: number;
+    range: Pair;
+    reading?: { weights: Base64; scale: number; offset: number; block: number }; // of a class: int8
+    short: string;
+    sure: string;
+  }
+
   interface ExploreData {
     live: LiveData;
     rev: string;
@@ -122,6 +136,7 @@ declare global {
     active: number;
     shown: number;
     reach: number[];
+    named: { kind: string; rows: NamedRow[]; classes: NamedRow[] } | null;
     components: { directions: Place[]; reach: number };
     presets: Preset[];
     levels: Base64;
@@ -214,12 +229,44 @@ declare global {
     canvas: Base64 | null;
   }
 
+  /** vae/app/pages/photos.py; `see` is keep, noise, seed, share, look */
+  interface PhotosData {
+    live: LiveData;
+    rev: string;
+    photos: { id: string; name: string; picture: string }[];
+    chosen: { photo: string; other: string; side: number };
+    sides: number[];
+    about: string;
+    number: number;
+    other: number;
+    shape: Shape;
+    latents: number;
+    farthest: number;
+    see: [number, number, number, number, string];
+    map: Shape;
+    means: Base64;
+    told: Base64;
+    most: number;
+    costs: number[];
+  }
+
   interface CropData {
     rev: string;
     picture: string;
     width: number;
     height: number;
     box: number[];
+  }
+
+  interface EyesData {
+    rev: string;
+    picture: string;
+    width: number;
+    height: number;
+    eyes: number[];
+    usual: [number, number][];
+    by_hand: boolean;
+    said: string;
   }
 
   interface Gaussian {

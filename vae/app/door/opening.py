@@ -1,8 +1,8 @@
 """The house comes in first: what pages load and compute for everybody is there before their visitors are.
 
-Streamlit imports pandas with the first component, a page its own modules, and a model's examples are chosen once; for
-all that, a second or more, thirty who came at once waited together. These are visits like any other, so that nothing
-has to be listed here.
+Streamlit imports pandas with the first component, a page its own modules, a model's examples are chosen once, and a
+chapter loads the models that it compares; for all that, a second or more, thirty who came at once waited together.
+These are visits like any other, so that nothing has to be listed here.
 """
 
 import asyncio
@@ -29,7 +29,9 @@ class House(SessionClient):
 
 
 async def come_in(pages: Iterable[str]) -> None:
-    """Open pages one after the other, by the last part of their addresses; in the running server's event loop."""
+    """Open pages one after the other, by the last part of their addresses and what these ask for; in the running
+    server's event loop.
+    """
     runtime = Runtime.instance()
     for number, page in enumerate(pages):
         if number:
@@ -41,7 +43,7 @@ async def come_in(pages: Iterable[str]) -> None:
 
 async def _visit(runtime: Runtime, page: str) -> None:
     house, asked = House(), BackMsg()
-    asked.rerun_script.page_name = page
+    asked.rerun_script.page_name, _, asked.rerun_script.query_string = page.partition("?")
     session = runtime.connect_session(house, {})
     try:
         runtime.handle_backmsg(session, asked)

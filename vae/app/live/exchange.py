@@ -15,6 +15,7 @@ from vae.app.live import layouts, messages
 from vae.app.live.layouts import Layout, in_bytes
 from vae.app.live.messages import HEADER, Close, Kind, Refused
 from vae.app.live.sessions import Session, asking, by_token
+from vae.latent import maps
 from vae.models.spaces import Pictures
 from vae.pictures import ImageError, prepare_array
 from vae.serve import asked, planes
@@ -140,6 +141,26 @@ async def refined(loaded: Loaded, given: Given, x: Tensor) -> Mapping:
     return {"bound": walk.bound, "first": walk.first, "last": walk.last, "steps": steps}
 
 
+async def photo(loaded: Loaded, given: Given, number: int, other: int, told: maps.Asked) -> Mapping:
+    photos = [_photo(number), *([_photo(other)] if other else [])]
+    if len({one.levels.shape for one in photos}) > 1:
+        raise Refused(Close.MALFORMED, "two photos are of one size")
+    found = await asyncio.wrap_future(engine().submit(maps.shown, loaded.model, told, *photos))
+    return found._asdict() | {"mean": found.mean.numpy().tobytes()}
+
+
+async def original(loaded: Loaded, given: Given, number: int) -> Mapping:
+    return {"levels": _photo(number).levels.numpy().tobytes()}
+
+
+def _photo(number: int) -> maps.Photo:
+    """One of those that the visitor who asks has brought; ImageError where newer ones took its place."""
+    photo = asking.get().photos.get(number)
+    if photo is None:
+        raise ImageError("This photo is not here any more.")
+    return photo
+
+
 PLACED = (Can.MOVE, Can.DRAW, Can.READ)
 # Answers are `Places`, `Sketch`, `Near`, `Ancestry`, `Sides` and `Refinement` of the library, whose fields they name.
 # PASSING is PLACE while the hand moves: where the decoder corrects q, what is drawn is encoded by the encoder alone, in
@@ -157,6 +178,8 @@ EXCHANGES: dict[Kind, Exchange] = {
     Kind.POSTERIOR: Exchange((Can.EXACT,), messages.comparison, posterior, layouts.POSTERIOR),
     Kind.REFINE: Exchange(PLACED, messages.given, refined, layouts.REFINED),
     Kind.PASSING: Exchange(PLACED, messages.place, passing, layouts.PLACE),
+    Kind.PHOTO: Exchange((Can.MAP,), messages.photo, photo, layouts.PHOTO),
+    Kind.ORIGINAL: Exchange((Can.MAP,), messages.original, original, layouts.ORIGINAL),
 }
 
 

@@ -70,6 +70,8 @@ POSTERIOR = (
     Field("squares", SQUARE, 3),
     Field("depths", "u2", REST),
 )
+PHOTO = (*numbers("psnr", "rate"), Field("mean", "u1", REST))
+ORIGINAL = (Field("levels", "u1", REST),)
 REFINED = (*numbers("bound", "first", "last"), Field("steps", (*ENCODED, *numbers("elbo", "error")), REST))
 
 

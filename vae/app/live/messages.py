@@ -14,7 +14,7 @@ what the answer says, is a row of `vae.app.live.exchange.EXCHANGES` for each kin
     2 PLACE       f32 z[d]
     3 PICTURES    f32 z[n, d], n <= 1024
     4 DRAWING     u16 w, u16 h <= 256, u8 grey[h w]
-    5 SENTENCE    - ; as an answer UTF-8: why the DRAWING cannot be prepared
+    5 SENTENCE    - ; as an answer UTF-8: why what was asked cannot be answered
     6 EXAMPLE     u32 index
     7 NEAR        f32 z[d]
     8 ANCESTRY    f32 z[d], u32 seed
@@ -22,6 +22,10 @@ what the answer says, is a row of `vae.app.live.exchange.EXCHANGES` for each kin
     10 POSTERIOR  u8 thorough, u8 levels[c h w]
     11 REFINE     u8 levels[c h w]
     12 PASSING    f32 z[d]
+    13 PHOTO      u16 photo, u16 other or 0, u8 channels that are kept, f32 noise, u32 seed, f32 share of the other
+    14 ORIGINAL   u16 photo
+
+A photo's number is the one that the session gave to it (`Session.photos`).
 """
 
 import struct
@@ -31,6 +35,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vae.latent.maps import Asked
 from vae.serve.entry import Entry
 
 VERSION = 1
@@ -39,13 +44,14 @@ TOKEN_LENGTH = 32
 MOST_PLACES, MOST_SIDE = 1024, 256
 MOST_ANSWER = 2**24  # bytes of one answer
 BEYOND = 100.0  # |z| of any latent
+ASKED, LOUDEST = struct.Struct("<HHBfIf"), 3.0  # of a PHOTO; the most noise, in sigmas
 
 
 class Kind(IntEnum):
     """What a message is."""
 
     HELLO, INPUT, PLACE, PICTURES, DRAWING, SENTENCE, EXAMPLE = range(7)
-    NEAR, ANCESTRY, DECODING, POSTERIOR, REFINE, PASSING = range(7, 13)
+    NEAR, ANCESTRY, DECODING, POSTERIOR, REFINE, PASSING, PHOTO, ORIGINAL = range(7, 15)
 
 
 class Close(IntEnum):
@@ -84,6 +90,8 @@ def header_of(message: bytes, most: int) -> tuple[int, int]:
 
 def most_bytes(entry: Entry) -> int:
     """Of any message about a model."""
+    if entry.config.any_size:
+        return HEADER.size + ASKED.size
     return HEADER.size + max(4 + MOST_SIDE**2, 4 * entry.latents * MOST_PLACES, 1 + entry.pictures.pixels)
 
 
@@ -109,6 +117,8 @@ def seeded(body: bytes, entry: Entry) -> tuple[Tensor, Tensor]:
 def given(body: bytes, entry: Entry) -> tuple[Tensor]:
     """x (1, c, h, w)."""
     spec = entry.pictures
+    if entry.config.any_size:
+        raise Refused(Close.MALFORMED, "photos are called by their numbers")
     if len(body) != spec.pixels:
         raise Refused(Close.MALFORMED, f"an input has {spec.pixels} values")
     levels = np.frombuffer(body, np.uint8)
@@ -149,6 +159,26 @@ def index(body: bytes, entry: Entry) -> tuple[int]:
     if number >= entry.examples:
         raise Refused(Close.NOT_A_PLACE, f"there are {entry.examples} examples")
     return (number,)
+
+
+def photo(body: bytes, entry: Entry) -> tuple[int, int, Asked]:
+    """The numbers of a photo and of another, 0 for none, and what is to be shown of them."""
+    if len(body) != ASKED.size:
+        raise Refused(Close.MALFORMED, f"a photo is asked for in {ASKED.size} bytes")
+    number, other, keep, noise, seed, share = ASKED.unpack(body)
+    if not (1 <= keep <= entry.latents and 0 <= noise <= LOUDEST and 0 <= share <= 1):
+        raise Refused(
+            Close.NOT_A_PLACE,
+            f"1 to {entry.latents} channels are kept, noise is 0 to {LOUDEST:g}, and a share 0 to 1",
+        )
+    return number, other, Asked(keep, noise, seed, share)
+
+
+def original(body: bytes, entry: Entry) -> tuple[int]:
+    """The number of a photo."""
+    if len(body) != 2:
+        raise Refused(Close.MALFORMED, "an original is asked for by one number")
+    return struct.unpack("<H", body)
 
 
 def _places(body: bytes, latents: int, most: int) -> Tensor:

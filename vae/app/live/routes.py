@@ -11,7 +11,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from vae import data
-from vae.data import Dataset
 from vae.pictures import films
 from vae.train.history import HISTORIES
 
@@ -40,14 +39,14 @@ async def plotly_file(request: HttpRequest) -> FileResponse:
     return FileResponse(file, headers=KEPT)
 
 
-def pictures_of(dataset: Dataset) -> dict:
+def pictures_of(dataset: data.Dataset | data.Gallery) -> dict:
     """Where the pictures of a test set lie, for components that only show them: `side` x `side` of them to a sheet, at
     an address that names what is in the files. There are few sheets, so that a hand that moves asks for few.
     """
     return {"path": f"{TEST_PICTURES}/{_folder(dataset)}", "side": SIDE}
 
 
-def _folder(dataset: Dataset) -> str:
+def _folder(dataset: data.Dataset | data.Gallery) -> str:
     return f"{dataset.name}-{dataset.version('test')}"
 
 

@@ -11,11 +11,13 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from vae.app.live.messages import HEADER, TOKEN_LENGTH, Close, Refused, most_bytes
+from vae.latent.maps import Photo
 from vae.serve.entry import Entry
 from vae.serve.library import library
 from vae.serve.turns import Callers, Visitor
 
 RATE, BURST = 300.0, 1200.0  # messages a second of one session, and how many may come at once
+PHOTOS, NUMBERS = 4, 2**16 - 1  # of a session, kept at once: 5 MB each at most; and how many there are names for
 
 
 @dataclass(eq=False)
@@ -28,6 +30,8 @@ class Session:
     since: float = field(default_factory=time.monotonic)
     stops: set[Callable[[], None]] = field(default_factory=set)
     numbered: list[Entry] = field(default_factory=list)  # never used again for another: each keeps its number
+    photos: dict[int, Photo] = field(default_factory=dict)  # the last of those that were brought, encoded
+    brought: int = 0  # how many were
 
     def number(self, entry: Entry) -> int:
         """What messages of this session call a model."""
@@ -40,6 +44,20 @@ class Session:
         if number >= len(self.numbered):
             raise Refused(Close.MODEL, f"there is no model {number}")
         return self.numbered[number]
+
+    def keep(self, photo: Photo) -> int:
+        """The number by which messages of this session call a photo, for as long as it is one of the last."""
+        self.brought = self.brought % NUMBERS + 1
+        self.photos[self.brought] = photo
+        while len(self.photos) > PHOTOS:
+            del self.photos[next(iter(self.photos))]
+        return self.brought
+
+    def use(self, number: int) -> Photo:
+        """A photo that is kept, which is now the last that will be let go of. KeyError where it is not here."""
+        photo = self.photos.pop(number)
+        self.photos[number] = photo
+        return photo
 
     def most_bytes(self) -> int:
         """Of any message about one of them."""

@@ -77,7 +77,7 @@ def wire(key: str, *entries: Entry) -> dict:
         {
             "number": sessions.by_token[token].number(entry),
             "latents": entry.latents,
-            "pixels": entry.pictures.pixels,
+            "pixels": 0 if entry.config.any_size else entry.pictures.pixels,
             "slow": entry.config.corrected,
         }
         for entry in entries

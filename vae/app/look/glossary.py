@@ -29,6 +29,10 @@ def _pattern(spelling: str) -> str:
 
 # Read by Python and by the browser: whole words, the longest first.
 PATTERN = f"(?<![{_LETTER}0-9])(?:{'|'.join(map(_pattern, sorted(SPELLED, key=len, reverse=True)))})"
+# What must not wrap alone: a line may break on both sides of a button, which is no letter, and so before a full stop.
+OPENING, CLOSING = r"[(“−]", r"[.,;:!?)”’…]"
+_BEFORE, _AFTER = re.compile(f"{OPENING}+$"), re.compile(f"{CLOSING}+")
+_STYLED = re.compile(r"<([bi])\b[^>]*>$")
 _FOUND, _PIECE = re.compile(PATTERN), re.compile(r"(?P<tag><[^>]*>)|&#?\w+;|.", re.DOTALL)
 
 
@@ -46,10 +50,22 @@ def marked(markup: str) -> str:
     for found in _FOUND.finditer(plain):
         start, stop, name = letters[found.start()].start(), letters[found.end() - 1].end(), SPELLED[found[0]]
         if name not in seen and _is_whole(markup[start:stop]):
-            parts += [markup[end:start], button(name, markup[start:stop])]
+            before, word, end = _kept(markup[end:start], button(name, markup[start:stop]), markup, stop)
+            parts += [before, word]
             seen.add(name)
-            end = stop
     return "".join([*parts, markup[end:]])
+
+
+def _kept(before: str, word: str, markup: str, stop: int) -> tuple[str, str, int]:
+    """What stands before a word, the word with the signs on both its sides, and where the rest of the markup begins."""
+    while (opened := _STYLED.search(before)) and markup.startswith(closed := f"</{opened[1]}>", stop):
+        before, word, stop = before[: opened.start()], opened[0] + word + closed, stop + len(closed)
+    opening, closing = _BEFORE.search(before), _AFTER.match(markup, stop)
+    if opening is None and closing is None:
+        return before, word, stop
+    first, last = opening[0] if opening else "", closing[0] if closing else ""
+    kept = f'<span class="kept">{first}{word}{last}</span>'
+    return before.removesuffix(first), kept, stop + len(last)
 
 
 def _is_whole(piece: str) -> bool:

@@ -47,10 +47,12 @@ CLASS_COLOURS = [
 ]  # fmt: skip
 
 
+MEASURE = "52rem"  # of running text: on a wide screen longer lines are hard to follow
+WAITS = ' class="answer veil"'  # of what answers a chapter's question, until the reader has found it out (page.css)
 # What Markdown a paragraph may have.
 SIGNS = (
-    (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
-    (re.compile(r"\*(.+?)\*"), r"<i>\1</i>"),
+    (re.compile(r"\*\*(.+?)\*\*([.,;:]?)"), r"<b>\1\2</b>"),
+    (re.compile(r"\*(.+?)\*([.,;:]?)"), r"<i>\1\2</i>"),
     (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
     (re.compile(r"\[(.+?)\]\((\S+?)\)"), r'<a href="\2" target="_blank">\1</a>'),  # this tab keeps its session
 )
@@ -71,13 +73,6 @@ def as_text(values: Tensor | np.ndarray | bytes) -> str:
     """Bytes, or those of float32 or uint8 values, in base64: how they reach a component."""
     content = values if isinstance(values, bytes) else np.ascontiguousarray(values).tobytes()
     return base64.b64encode(content).decode()
-
-
-def difference(x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """x - mean as colours on black: x's colour where the model misses ink, the model's where it adds ink."""
-    gap = (x - mean).mean(0)[..., None]
-    missing, added = (torch.tensor([int(COLOURS[name].dark[i : i + 2], 16) for i in (1, 3, 5)]) for name in ("x", "x̂"))
-    return (gap.clamp(min=0) * missing + (-gap).clamp(min=0) * added).round().to(torch.uint8).numpy()
 
 
 def picture_html(
@@ -122,14 +117,15 @@ def running(text: str) -> str:
     return glossary.marked(said)
 
 
-def paragraph(text: str) -> str:
+def paragraph(text: str, answers: bool = False) -> str:
     """A paragraph of running text."""
-    return f'<p style="margin:0">{running(text)}</p>'
+    return f'<p style="margin:0;max-width:{MEASURE}"{WAITS if answers else ""}>{running(text)}</p>'
 
 
-def note(text: str) -> str:
+def note(text: str, answers: bool = False) -> str:
     """A sentence beside, in which the words of the glossary explain themselves."""
-    return f'<div style="font-size:.875rem;line-height:1.6;color:{QUIET.css}">{running(text)}</div>'
+    style = f"font-size:.875rem;line-height:1.6;max-width:{MEASURE};color:{QUIET.css}"
+    return f'<div style="{style}"{WAITS if answers else ""}>{running(text)}</div>'
 
 
 def computing(what: str) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor
 from vae.app import look
 from vae.app.look.keys import KEYS
 from vae.inference.ledger import SIGMAS, Check, checks
-from vae.inference.record import IW_SAMPLES, SAMPLES, Frame
+from vae.inference.record import Frame
 from vae.serve import planes
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -25,7 +25,7 @@ def show(record: Frame) -> None:
         (
             look.at_most(record.elbo, record.iwae),
             look.nats(record.iwae),
-            look.label("closer bound", f"IWAE, k = {IW_SAMPLES}"),
+            look.label("closer bound", f"IWAE, k = {record.iw_samples}"),
         ),
     ]
     if record.log_evidence is not None:
@@ -34,9 +34,10 @@ def show(record: Frame) -> None:
     st.html(look.equation(parts))
     error = record.reconstruction.error
     gap = "" if record.gap is None else f" q is {record.gap:.1f} ± {error:.1f} nats from the true posterior."
+    each = "pixel" if len(record.x) == 1 else "colour of a pixel"
     said = (
-        f"In nats per picture; the ELBO is {record.bits_per_dimension:.3f} bits per pixel. The reconstruction is the "
-        f"mean of {SAMPLES} draws of z, spread evenly over q (± {error:.2f}).{gap}"
+        f"In nats per picture; the ELBO is {record.bits_per_dimension:.3f} bits per {each}. The reconstruction is the "
+        f"mean of {record.samples} draws of z, spread evenly over q (± {error:.2f}).{gap}"
     )
     st.html(look.note(said))
     show_checks(checks(record))

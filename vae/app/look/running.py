@@ -5,11 +5,11 @@ import streamlit as st
 from vae.app.look import html
 
 
-def say(text: str) -> None:
-    """A paragraph, with **bold**, `code` and [links](address)."""
-    st.html(html.paragraph(text))
+def say(text: str, answers: bool = False) -> None:
+    """A paragraph, with **bold**, `code` and [links](address); one that `answers` a chapter's question waits for it."""
+    st.html(html.paragraph(text, answers))
 
 
-def aside(text: str) -> None:
+def aside(text: str, answers: bool = False) -> None:
     """What is said beside, smaller."""
-    st.html(html.note(text))
+    st.html(html.note(text, answers))

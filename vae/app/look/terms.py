@@ -129,6 +129,15 @@ NUMBERS = (
         formula="−ELBO / (n ln 2)",
     ),
     Term(
+        "PSNR",
+        "Peak signal-to-noise ratio: how near a picture comes to another; 6 dB more halve the error, and from 35 on "
+        "few people see one.",
+        ("dB",),
+        unit="decibels",
+        formula="−10 log₁₀ of the mean squared error, pixels from 0 to 1",
+    ),
+    Term("MS-SSIM", "How like two pictures are in structure, from coarse to fine: 1 where they are the same."),
+    Term(
         "ELBO",
         "Evidence lower bound: how probable the model finds a picture is at least this; it is the reconstruction minus "
         "the KL, and higher is better.",
@@ -344,8 +353,20 @@ WORDS = (
     Term(
         "used latents",
         "Latents that tell something about pictures; the others are switched off by the KL.",
-        ("latents used", "unused"),
+        ("latents used", "numbers used", "unused"),
         chapter="beta",
+    ),
+    Term(
+        "channel",
+        "One of the numbers that each place of a map has; over all places it is a picture.",
+        ("channels",),
+    ),
+    Term(
+        "linear code",
+        "The best code that only adds fixed patterns, each as strongly as its number says: the Karhunen–Loève "
+        "transform.",
+        ("linear channel",),
+        formula="x ≈ mean + Σ zₖ patternₖ",
     ),
     Term("epoch", "Once through all training pictures.", ("epochs",)),
     Term("parameters", "The numbers inside a network that training sets."),
@@ -363,7 +384,15 @@ WORDS = (
     ),
     Term("warm-up", "Letting the KL count little at first and fully later, so that latents are not given up early."),
     Term("free bits", "An amount that each latent may tell without paying for it."),
+    Term(
+        "R²",
+        "How much of what differs from picture to picture is told by a straight line, 1 is all; measured on pictures "
+        "that the line was not fitted to.",
+        formula="1 − Σ(error²) / Σ(difference from the mean)²",
+    ),
     Term("baseline", "A number taken off before averaging: it leaves the mean as it is, and calms the draws."),
+    Term("JPEG", "How cameras store photos: 8 x 8 pixels at a time, with less care for what few people see."),
+    Term("WebP", "A younger way to store photos, which guesses each square from its neighbours.", ("WEBP",)),
     Term("MNIST", "70,000 handwritten digits, gathered in the 1990s: the field's first exercise."),
     Term("Fashion-MNIST", "70,000 small grey pictures of clothes, made to be harder than digits."),
     Term("bfloat16", "Numbers with fewer digits, which computers handle faster."),

@@ -9,7 +9,7 @@ from torch import Tensor
 from vae.app import look
 from vae.app.components import explorer
 from vae.app.live import layouts, wire
-from vae.app.look import ledger
+from vae.app.look import ledger, named
 from vae.app.session import inputs, kept, link, picker, places, takeaway, verdict
 from vae.app.session.ids import Example
 from vae.latent import lerp
@@ -23,12 +23,12 @@ SHOWN = 6  # sliders before "more"
 
 
 def presets(entry: Entry, given: inputs.Input) -> list[tuple[dict, Tensor]]:
-    """The pictures to start from, with their posteriors: one of each class, and the current input."""
+    """The pictures to start from, with their posteriors: one of each group, and the current input."""
     mu, sigma = kept.encodings(entry)
     starts = []
-    for class_name, index in zip(entry.dataset.class_names, kept.typical(entry), strict=True):
+    for word, index in zip(kept.groups(entry.dataset.name), kept.typical(entry), strict=True):
         example = inputs.find(entry, Example(index))
-        about = {"id": str(example.id), "label": class_name, "name": example.name}
+        about = {"id": str(example.id), "label": word, "name": example.name}
         starts.append((about | {"mu": mu[index].tolist(), "sigma": sigma[index].tolist()}, example.x))
     if str(given.id) not in [about["id"] for about, _ in starts]:
         own = {"own": True, "id": str(given.id), "label": given.name.split(":")[0].capitalize(), "name": given.name}
@@ -97,6 +97,7 @@ def explore(entry: Entry) -> None:
             "active": entry.numbers["active_units"],
             "shown": SHOWN,
             "reach": reach(entry, [z, *(about["mu"] for about, _ in starts)]),
+            "named": named.sliders(library().lease(entry)),
             "components": kept.components(entry),
             "presets": [about for about, _ in starts],
             "levels": look.as_text(levels),

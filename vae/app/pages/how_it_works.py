@@ -37,7 +37,7 @@ def page(entry: Entry) -> None:
     """A chapter between its question and its summary, and the way to the next."""
     key = chosen()
     chapter = CHAPTERS[key]
-    st.subheader(chapter.TITLE, anchor=False)
+    st.header(chapter.TITLE, anchor=False)
     if key not in NO_PICTURE:
         verdict.show(entry, inputs.current(entry))
     lecture.ask(key, chapter.QUESTION)

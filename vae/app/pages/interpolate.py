@@ -14,7 +14,7 @@ from vae.app.look.keys import KEYS
 from vae.app.session import ends, inputs, link, picker, sources, takeaway, verdict
 from vae.app.session.ids import Id, parse
 from vae.app.session.takeaway import SPEEDS, STEPS
-from vae.latent.journey import PATHS, Way, journey, met
+from vae.latent.journey import PATHS, Way, journey, met, paths
 from vae.pictures import films
 from vae.serve import asked
 from vae.serve.capabilities import Can
@@ -151,7 +151,7 @@ def stops() -> int:
 @wire.fragment
 def instrument(entry: Entry, mode: str, chosen: list[Id], steps: int) -> None:
     """The journey and the scrubber; only this part runs again when a hand lets go."""
-    pictures, path = [str(picture) for picture in chosen], st.session_state["journey.path"]
+    pictures, path = [str(picture) for picture in chosen], path_of(entry)
     # what is computed of a picture is everyone's, what it is called is not
     shown = [end(entry, str(picture)) | {"name": inputs.find(entry, picture).name} for picture in chosen]
     sheet = None
@@ -205,6 +205,12 @@ def instrument(entry: Entry, mode: str, chosen: list[Id], steps: int) -> None:
         st.rerun()
 
 
+def path_of(entry: Entry) -> str:
+    """The path that is shown: the chosen one, where the model has it."""
+    path = st.session_state["journey.path"]
+    return path if path in paths(entry.pictures) else "spherical"
+
+
 def ways_of(entry: Entry, mode: str, pictures: list[str], steps: int) -> dict[str, Way]:
     """The paths of a mode by name; none between four, which have a square."""
     if mode == "two":
@@ -217,7 +223,8 @@ def page(entry: Entry) -> None:
     remembered("mode", list(MODES), "two")
     remembered("steps", list(STEPS), 60)
     remembered("speed", list(SPEEDS), 20)
-    path = st.session_state["journey.shown"] = remembered("path", list(PATHS), "following")
+    remembered("path", list(PATHS), "following")
+    path = st.session_state["journey.shown"] = path_of(entry)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = {"label_visibility": "collapsed", "required": True, "persist_state": "session"}
         mode = st.segmented_control("Mode", list(MODES), format_func=MODES.get, key="journey.mode", **options)

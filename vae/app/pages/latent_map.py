@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 import torch
 
-from vae import latent
+from vae import data, latent
 from vae.app import look
 from vae.app.components import latent_map
 from vae.app.live import routes, wire
@@ -71,12 +71,11 @@ def choose_view(entry: Entry) -> tuple[View, str]:
 
 
 def groups(entry: Entry) -> dict[str, torch.Tensor]:
-    """What can be compared: classes, and what was selected on the map; the indices of their test pictures."""
-    dataset = entry.dataset
-    labels = kept.test_set(dataset.name)[1]
-    found = {word: (labels == label).nonzero()[:, 0] for label, word in enumerate(dataset.class_names)}
-    groups = st.session_state.get(f"{dataset.name}.kept", {})
-    return {selection(group, rows): torch.tensor(rows) for group, rows in sorted(groups.items())} | found
+    """What can be compared: classes or tags, and what was selected on the map; the indices of their test pictures."""
+    name = entry.dataset.name
+    kept_ones = st.session_state.get(f"{name}.kept", {})
+    found = {selection(group, rows): torch.tensor(rows) for group, rows in sorted(kept_ones.items())}
+    return found | data.groups(name)
 
 
 @st.cache_data(show_spinner=False, max_entries=64, hash_funcs=KEYS)
@@ -181,18 +180,23 @@ def selection(group: str, rows: list[int]) -> str:
     return f"selection {group} ({len(rows)})"
 
 
+def columns(entry: Entry) -> dict[str, np.ndarray]:
+    """Of each test picture its label, where it has one, and numbers."""
+    labels = {"label": kept.test_set(entry.dataset.name)[1].numpy()} if entry.dataset.class_names else {}
+    return labels | kept.values(entry)
+
+
 def as_csv(entry: Entry) -> bytes:
     """The encodings as a table: index, label, numbers, mu and sigma, with the digits that make float32 exact."""
     mu, sigma = kept.encodings(entry)
-    labels = kept.test_set(entry.dataset.name)[1]
-    numbers, d = kept.values(entry), mu.shape[1]
-    head = ["index", "label", *numbers, *(f"mu{i}" for i in range(d)), *(f"sigma{i}" for i in range(d))]
-    table = np.column_stack([np.arange(len(mu)), labels.numpy(), *numbers.values(), mu.numpy(), sigma.numpy()])
+    numbers, d = columns(entry), mu.shape[1]
+    head = ["index", *numbers, *(f"mu{i}" for i in range(d)), *(f"sigma{i}" for i in range(d))]
+    table = np.column_stack([np.arange(len(mu)), *numbers.values(), mu.numpy(), sigma.numpy()])
     out = io.StringIO()
     np.savetxt(
         out,
         table,
-        fmt=["%d", "%d", *["%.9g"] * (table.shape[1] - 2)],
+        fmt=["%d" if name in ("index", "label") else "%.9g" for name in head],
         delimiter=",",
         header=",".join(head),
         comments="",
@@ -203,8 +207,7 @@ def as_csv(entry: Entry) -> bytes:
 def as_npz(entry: Entry) -> bytes:
     """The same as arrays."""
     mu, sigma = kept.encodings(entry)
-    labels = kept.test_set(entry.dataset.name)[1]
-    return films.npz(mu=mu.numpy(), sigma=sigma.numpy(), label=labels.numpy(), **kept.values(entry))
+    return films.npz(mu=mu.numpy(), sigma=sigma.numpy(), **columns(entry))
 
 
 def features(entry: Entry) -> None:
@@ -215,14 +218,16 @@ def features(entry: Entry) -> None:
 
 def table(entry: Entry) -> None:
     """What is in it."""
-    probe, neighbours, weighed = (
-        entry.numbers[kind] for kind in ("linear_probe", "nearest_neighbours", "weighed_neighbours")
-    )
     with st.container(horizontal=True, vertical_alignment="center"):
         # a click that ran the script again could take away the file that it asks for
         options = {"icon": ":material/download:", "on_click": "ignore"}
         st.download_button("CSV", lambda: as_csv(entry), f"{entry.name}.csv", "text/csv", **options)
         st.download_button("NPZ", lambda: as_npz(entry), f"{entry.name}.npz", **options)
+    if not entry.dataset.class_names:
+        return
+    probe, neighbours, weighed = (
+        entry.numbers[kind] for kind in ("linear_probe", "nearest_neighbours", "weighed_neighbours")
+    )
     st.html(
         look.note(
             f"As features: a linear probe on the means finds the class of {100 * probe['latents']:.1f} % of the test "
@@ -275,11 +280,11 @@ def chart(entry: Entry, view: View, word: str, marked: list[dict], direction: di
             "model": entry.name,
             "latents": entry.latents,
             "shape": list(spec.shape),
-            "classes": list(dataset.class_names),
+            "classes": list(dataset.class_names) or [dataset.things.capitalize()],
             "colours": CLASS_COLOURS,
             "titles": list(view.titles),
             "rows": as_text(view.rows.to(torch.int32)),
-            "labels": as_text(kept.test_set(dataset.name)[1][view.rows].to(torch.uint8)),
+            "labels": as_text(kept.test_set(dataset.name)[1].to(torch.uint8)),
             "xy": as_text(view.xy),
             "values": {key: as_text(array[view.rows.numpy()]) for key, array in kept.values(entry).items()},
             "pictures": routes.pictures_of(dataset),

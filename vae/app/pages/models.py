@@ -7,15 +7,15 @@ import streamlit as st
 import torch
 
 from vae.app import look
-from vae.app.look import glossary
+from vae.app.look import figures, glossary
 from vae.app.session import kept, link, picker, takeaway
 from vae.pictures import films
-from vae.serve.batcher import ROWS
 from vae.serve.capabilities import Can
 from vae.serve.entry import Entry
 from vae.serve.library import library
 
 DRAWS = (3, 8)  # rows and columns of a sheet
+PLACES = {False: ("explore", "Explore it"), True: ("photos", "Give it a photo")}  # by whether z is a map
 SEED = 0
 
 
@@ -25,47 +25,6 @@ def sheet(entry: Entry) -> np.ndarray:
     rows, columns = DRAWS
     z = torch.randn(rows * columns, entry.latents, generator=torch.Generator().manual_seed(SEED))
     return films.sheet(takeaway.decoded(entry, z), columns)
-
-
-def numbers(entry: Entry) -> list[tuple[str, str, str]]:
-    """What the card says of the test set, and what was measured when it was loaded."""
-    measured, served = entry.numbers, library().lease(entry).precision
-    bound, exact = measured["negative_iw"], measured.get("negative_log_evidence")
-    tightest = exact or bound
-    word = "by quadrature" if exact else f"bound of {bound['samples']} draws"
-    probe = measured["linear_probe"]
-    return [
-        (
-            look.label("lower bound", "ELBO"),
-            look.nats(-measured["negative_elbo"]["value"]),
-            look.label("nats a picture"),
-        ),
-        (
-            look.label("evidence", "log p(x)") if exact else look.label("closer bound", "IWAE"),
-            f"{look.nats(-tightest['value'])} ± {tightest['error']:.2f}",
-            word,
-        ),
-        (
-            look.label("what z tells", "KL(q || p)"),
-            look.nats(measured["kl"]["value"]),
-            look.label(f"{measured['active_units']} of {entry.latents} latents used"),
-        ),
-        (
-            "classes found",
-            f"{100 * measured['nearest_neighbours']['latents']:.0f} %",
-            look.label(f"by nearest neighbours; PCA {100 * measured['nearest_neighbours']['pca']:.0f} %"),
-        ),
-        (
-            "classes found",
-            f"{100 * probe['latents']:.0f} %",
-            look.label(f"by a linear probe; PCA {100 * probe['pca']:.0f} %"),
-        ),
-        *(
-            [("served in", look.label(served.name), f"{served.one:.1f} ms a picture, {served.batch:.1f} ms for {ROWS}")]
-            if served
-            else []
-        ),
-    ]
 
 
 def made(entry: Entry) -> str:
@@ -86,40 +45,33 @@ def use(name: str) -> None:
     st.session_state["model"] = name
 
 
-def in_words(entry: Entry) -> str:
-    """What the numbers come to, for everybody."""
-    numbers = entry.numbers
-    used, right = numbers["active_units"], numbers["nearest_neighbours"]["latents"]
-    uses = "all its numbers" if used == entry.latents else f"{used} of its {entry.latents} numbers"
-    return (
-        f"It learned to use {uses}. Told by them alone, {100 * right:.0f} % of pictures that it has never seen are "
-        f"recognised by what lies nearest."
-    )
-
-
 def show(entry: Entry) -> None:
     """One model: its draws, what they are worth in words, the way into it, and one step behind its numbers."""
-    st.subheader(entry.words, anchor=False)
+    st.header(entry.words, anchor=False)
     picture, beside = st.columns([3, 2], gap="large")
     rows, columns = DRAWS
     z, alt = look.symbol("z"), f"{rows * columns} pictures drawn by {entry.title}"
     with picture:
-        if lack := entry.lacks(Can.MOVE, Can.DRAW, Can.READ):
+        if entry.lacks(Can.MAP) is None:
+            caption = "what it gave back of photos that it had never seen, unchosen"
+            st.html(look.picture_html(kept.sheet(entry), "Photos that came back", f"draws-{entry.name}", caption))
+        elif lack := entry.lacks(Can.MOVE, Can.DRAW, Can.READ):
             look.aside(lack)
         else:
             caption = glossary.marked(f"drawn from {z} ~ N(0, I), unchosen")
             st.html(look.picture_html(sheet(entry), alt, f"draws-{entry.name}", caption))
     with beside:
-        look.say(in_words(entry))
+        look.say(figures.in_words(entry))
         with st.container(horizontal=True):
             options = {"icon": ":material/tune:", "key": f"use.{entry.name}", "on_click": use, "args": (entry.name,)}
-            if st.button("Explore it", **options):
-                st.switch_page("vae/app/pages/explore.py")
+            where, word = PLACES[entry.lacks(Can.MAP) is None]
+            if st.button(word, **options):
+                st.switch_page(f"vae/app/pages/{where}.py")
             card = json.dumps(entry.card, indent=1)
             options = {"icon": ":material/download:", "key": f"card.{entry.name}", "on_click": "ignore"}
             st.download_button("Card", card, f"{entry.name}.json", "application/json", **options)
     with st.expander("Numbers", key=f"numbers.{entry.name}"):
-        st.html(look.facts(numbers(entry)))
+        st.html(look.facts(figures.of_model(library().lease(entry))))
         st.html(look.note(f"{entry.title}. {made(entry)}"))
 
 
@@ -129,7 +81,7 @@ def others() -> list[dict]:
         {
             "model": entry.name,
             "family": entry.config.family,
-            "latents": entry.latents,
+            "numbers": entry.latents,
             "−ELBO": entry.numbers.get("negative_elbo", {}).get("value"),
             "KL": entry.numbers.get("kl", {}).get("value"),
             "reconstruction": entry.numbers.get("reconstruction", {}).get("value"),

@@ -7,11 +7,10 @@ from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from vae.app import look
-from vae.app.look import charts, glossary, ledger
+from vae.app.look import charts, glossary, ledger, nearness
 from vae.app.session import inputs, link, others, picker, places, sources, state, takeaway, verdict
 from vae.app.session.ids import DRAWING, UPLOAD
-from vae.inference.record import ink
-from vae.pictures import Step, films
+from vae.pictures import PREPARATIONS, Step, films
 from vae.pictures.prepare import SWITCHES
 from vae.serve import asked
 from vae.serve.engine import engine
@@ -105,26 +104,21 @@ def switch_of(step: Step, preparation: str) -> None:
     st.toggle(SWITCHES[step.name], key=key, on_change=state.switch, args=(file_id, preparation, step.name, key))
 
 
-def show_pictures(x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> None:
-    """The bits the model reads, what it makes of them, and where the two differ."""
-    missed, added = look.symbol("x", "missed"), look.symbol("x̂", "added")
+def show_pictures(entry: Entry, x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> None:
+    """What the model reads, what it makes of that, and where the two differ."""
+    gap, told = nearness.difference(entry, x, mean)
+    read = f"{nearness.read(entry)} the model reads"
     figures = (
-        (look.to_uint8(x), "The bits the model reads", "x", f"{look.symbol('x')}, the bits the model reads"),
+        (look.to_uint8(x), read.capitalize(), "x", f"{look.symbol('x')}, {read}"),
         (look.to_uint8(mean), "The reconstruction", "decoded", f"{look.symbol('x̂')}, its reconstruction"),
-        (look.difference(x, mean), "Where the two differ", "difference", f"ink {missed} and {added}"),
+        (gap, "Where the two differ", "difference", told),
     )
     cells = "".join(
         look.picture_html(pixels, alt, testid, glossary.marked(said)) for pixels, alt, testid, said in figures
     )
     columns = "display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:1.2rem"
     st.html(f'<div style="{columns}">{cells}</div>')
-
-
-def show_ink(x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> None:
-    """The two numbers that matter."""
-    changed = ink(x, mean)
-    shares = {"the network misses": changed.missed, "the network adds": changed.added}
-    st.html(look.facts([(words, f"{100 * share:.1f} %", "of the ink") for words, share in shares.items()]))
+    st.html(look.facts([(words, *fact) for words, fact in nearness.facts(entry, x, mean).items()]))
 
 
 def chosen_seed() -> int:
@@ -148,7 +142,7 @@ def choose(entry: Entry, chosen: str) -> tuple[inputs.Input | None, DeltaGenerat
         given = upload(entry, chosen == CAMERA)
         choice, result = st.columns([2, 3], gap="large")
         with choice:
-            sources.cropper(UPLOAD.kind, lambda: inputs.arrived(picker.shown(), UPLOAD))
+            part(entry)
             prepared(given)
         return given, result
     choice, result = st.columns([2, 5], gap="large")
@@ -156,6 +150,18 @@ def choose(entry: Entry, chosen: str) -> tuple[inputs.Input | None, DeltaGenerat
         given = example(entry)
         prepared(given)
     return given, result
+
+
+def part(entry: Entry) -> None:
+    """What of the visitor's picture is meant: two dots on its eyes, or a box."""
+
+    def arrived() -> None:
+        inputs.arrived(picker.shown(), UPLOAD)
+
+    if PREPARATIONS[entry.pictures.preparation].by_eyes:
+        sources.eye_dots(entry, UPLOAD.kind, arrived)
+    else:
+        sources.cropper(UPLOAD.kind, arrived)
 
 
 def take_away(entry: Entry, x: Float[Tensor, "c h w"], mean: Float[Tensor, "c h w"]) -> None:
@@ -178,8 +184,7 @@ def page(entry: Entry) -> None:
     with result:
         known = st.container()
         if chosen != PEN:
-            show_pictures(x, mean)
-            show_ink(x, mean)
+            show_pictures(entry, x, mean)
         with known:  # for which no picture waits
             verdict.show_word(entry, given)
         with st.container(horizontal=True):

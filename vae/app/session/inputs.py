@@ -15,7 +15,7 @@ from torch import Tensor
 from vae import data
 from vae.app.session import kept, link, state
 from vae.app.session.ids import DRAWING, LONGEST, UPLOAD, Example, Given, Id, Own, Sample, parse
-from vae.pictures import Content, ImageError, Prepared, prepare, prepare_array
+from vae.pictures import PREPARATIONS, Content, ImageError, Prepared, prepare, prepare_array
 from vae.serve import asked
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
@@ -23,7 +23,7 @@ from vae.serve.library import library
 
 PAD = 140  # pixels on a side of the drawing pad
 KEPT = 8  # pictures of the visitor's own that are remembered beside the last upload and the last drawing
-PREPARED = 2  # preparations of a file that are kept: that for the model that is shown, and one to compare it with
+PREPARED = 3  # preparations that are kept: for the model that is shown, for one beside it, and of another file
 OPENS_WITH = 2  # the class of the example that is there at first
 
 
@@ -110,12 +110,12 @@ def linked(entry: Entry, shown: Entry) -> dict[str, str]:
 
 
 def _example(entry: Entry, picture: Example) -> Input | None:
-    pictures, labels, bits = kept.test_set(entry.dataset.name)
+    pictures, _, levels = kept.test_set(entry.dataset.name)
     here = slice(picture.index, picture.index + 1)
     if picture.index >= len(pictures):
         return None
-    word = f"test picture {picture.index}: {entry.dataset.class_names[labels[picture.index]]}"
-    return Input(picture, word, data.grey(pictures[here]), bits[here].float())
+    x = levels[here].float() / (entry.pictures.levels - 1)
+    return Input(picture, kept.called(entry.dataset.name, picture.index), data.grey(pictures[here]), x)
 
 
 def _sample(entry: Entry, picture: Sample) -> Input:
@@ -169,15 +169,22 @@ def uploaded(entry: Entry, place: str = "upload") -> Input | None:
     """
     if not st.session_state.get(place):
         return None
-    file_id, content = st.session_state[place]
-    switches, part = state.switches(file_id, entry.pictures.preparation), state.part(file_id)
-    key = (file_id, entry.pictures, tuple(sorted(switches.items())), part)
-    known = st.session_state.setdefault(f"{place}.prepared", {})
+    prepared = prepared_file(entry, *st.session_state[place])
+    return _prepared("your picture", prepared, entry, UPLOAD if place == "upload" else None)
+
+
+def prepared_file(entry: Entry, file_id: str, content: bytes) -> Prepared:
+    """A file of the visitor's, prepared for a model as they want it to be. Raises ImageError."""
+    switches = state.switches(file_id, entry.pictures.preparation)
+    by_eyes = PREPARATIONS[entry.pictures.preparation].by_eyes
+    meant = {"eyes": state.eyes(file_id)} if by_eyes else {"part": state.part(file_id)}
+    key = (file_id, entry.pictures, tuple(sorted(switches.items())), *meant.values())
+    known = st.session_state.setdefault("prepared", {})
     if key not in known:  # a photo takes half a second, and every page asks for it, for two models where they compare
         while len(known) >= PREPARED:
             del known[next(iter(known))]
-        known[key] = prepare(content, entry.pictures, switches, part)
-    return _prepared("your picture", known[key], entry, UPLOAD if place == "upload" else None)
+        known[key] = prepare(content, entry.pictures, switches, **meant)
+    return known[key]
 
 
 def drawn(entry: Entry) -> Input | None:

@@ -37,13 +37,26 @@ def of_model(make: Callable[..., Found]) -> Callable[..., Found]:
 
 @st.cache_resource(show_spinner=False)
 def test_set(dataset: str) -> tuple[Tensor, Tensor, Tensor]:
-    """(pictures, labels, bits) of a test set; pictures 0 to 255 and the fixed binarisation 0 or 1, as bytes."""
+    """(pictures, labels, levels) of a test set, as bytes; pictures 0 to 255, and what models read of them: the fixed
+    binarisation, 0 or 1, or again 0 to 255."""
     split = data.test_set(dataset)
-    return split.images, split.labels, engine().compute(_bits, dataset)
+    return split.images, split.labels, engine().compute(_levels, dataset)
 
 
-def _bits(dataset: str) -> Tensor:
-    return data.fixed_binarisation(dataset).byte()
+def _levels(dataset: str) -> Tensor:
+    return data.test_inputs(dataset).mul(data.DATASETS[dataset].spec.levels - 1).round().byte()
+
+
+@st.cache_resource(show_spinner=False)
+def groups(dataset: str) -> dict[str, frozenset[int]]:
+    """Words for groups of a test set's pictures, its classes or tags, and which these are."""
+    return {word: frozenset(rows.tolist()) for word, rows in data.groups(dataset).items()}
+
+
+def called(dataset: str, index: int) -> str:
+    """A picture of the test set in words: its number, and the groups that it belongs to."""
+    words = [word for word, rows in groups(dataset).items() if index in rows]
+    return f"test picture {index}" + (f": {', '.join(words)}" if words else "")
 
 
 def encodings(entry: Entry) -> tuple[Tensor, Tensor]:
@@ -54,23 +67,22 @@ def encodings(entry: Entry) -> tuple[Tensor, Tensor]:
 
 @of_model
 def typical(entry: Entry) -> list[int]:
-    """For each class a test picture that looks and lies like many of its class.
+    """For each group a test picture that looks and lies like many of its group.
 
     Of the better reconstructed half of the tenth with the closest company in latent space, the one nearest to the
-    class's mean picture. The mean of the encodings would not do: it may lie where no picture does.
+    group's mean picture. The mean of the encodings would not do: it may lie where no picture does.
     """
-    pictures, labels, _ = test_set(entry.dataset.name)
-    classes = len(entry.dataset.class_names)
-    reconstructed = library().lease(entry).reconstructions
-    return engine().compute(_typical, encodings(entry)[0], reconstructed, pictures, labels, classes)
+    pictures, reconstructed = test_set(entry.dataset.name)[0], library().lease(entry).reconstructions
+    groups = list(data.groups(entry.dataset.name).values())
+    return engine().compute(_typical, encodings(entry)[0], reconstructed, pictures, groups)
 
 
-def _typical(mu: Tensor, reconstructed: Tensor, pictures: Tensor, labels: Tensor, classes: int) -> list[int]:
+def _typical(mu: Tensor, reconstructed: Tensor, pictures: Tensor, groups: list[Tensor]) -> list[int]:
     chosen = []
-    for label in range(classes):
-        (rows,) = (labels == label).nonzero(as_tuple=True)
-        crowded = torch.cdist(mu[rows], mu[rows]).kthvalue(50).values.argsort()[: len(rows) // 10]
-        crowded = crowded[reconstructed[rows[crowded]].argsort(descending=True)[: len(crowded) // 2]]
+    for rows in groups:
+        near = min(50, len(rows) // 2)
+        crowded = torch.cdist(mu[rows], mu[rows]).kthvalue(near).values.argsort()[: len(rows) // 10]
+        crowded = crowded[reconstructed[rows[crowded]].argsort(descending=True)[: max(1, len(crowded) // 2)]]
         own = pictures[rows].flatten(1).float()
         chosen.append(int(rows[crowded[(own[crowded] - own.mean(0)).square().sum(1).argmin()]]))
     return chosen
@@ -121,12 +133,21 @@ def _values(mu: Tensor, sigma: Tensor, reconstruction: Tensor) -> dict[str, np.n
 
 
 @of_model
-def drawn(entry: Entry) -> np.ndarray | None:
-    """Six pictures from the middle of the sheet that came with a model, in a row; None where it cannot be read."""
-    with contextlib.suppress(OSError, SyntaxError), Image.open(entry.folder / pretrained.THUMBNAILS) as sheet:
-        width, height = sheet.width // 10, sheet.height // 10
-        return np.asarray(sheet.crop((2 * width, 4 * height, 8 * width, 5 * height)))
+def sheet(entry: Entry) -> np.ndarray | None:
+    """The sheet that came with a model, ten pictures across; None where it cannot be read."""
+    with contextlib.suppress(OSError, SyntaxError), Image.open(entry.folder / pretrained.THUMBNAILS) as image:
+        return np.asarray(image)
     return None
+
+
+def drawn(entry: Entry) -> np.ndarray | None:
+    """Six pictures from the middle of that sheet, in a row."""
+    whole = sheet(entry)
+    if whole is None:
+        return None
+    side = whole.shape[1] // 10
+    top = (whole.shape[0] // side - 1) // 2 * side
+    return whole[top : top + side, 2 * side : 8 * side]
 
 
 @st.cache_resource(show_spinner=False)

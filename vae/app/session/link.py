@@ -12,6 +12,8 @@ DECIDES = {
     "z": ["z.", "sampled."],
     "seed": ["seed"],
     "chapter": ["chapter"],
+    "photo": ["photos.chosen"],
+    "show": ["photos.shown"],
     "see": ["see", "twins.draws"],
     "pair": ["twins.pair"],
     "p": ["densities"],

@@ -4,9 +4,9 @@ import streamlit as st
 import torch
 
 from vae.app import look
+from vae.app.look import nearness
 from vae.app.session import inputs, picker, verdict
 from vae.app.session.ids import Own
-from vae.inference.record import ink
 from vae.serve import asked
 from vae.serve.capabilities import Can
 from vae.serve.engine import engine
@@ -51,17 +51,17 @@ def side(entry: Entry, given: inputs.Input, seed: int) -> None:
     x, mean = given.x[0], engine().answer(asked.GLIMPSE, loaded, given.x, torch.tensor([seed])).mean[0]
     st.html(f"<b>{entry.words}</b>")
     left, right = st.columns(2)
-    left.html(look.picture_html(look.to_uint8(x), "The bits this model reads", f"x-{entry.name}", look.symbol("x")))
+    read = f"{nearness.read(entry)} this model reads".capitalize()
+    left.html(look.picture_html(look.to_uint8(x), read, f"x-{entry.name}", look.symbol("x")))
     caption = look.symbol("x̂")
     right.html(look.picture_html(look.to_uint8(mean), "What it gives back", f"decoded-{entry.name}", caption))
     verdict.show(entry, given, how="")
-    changed, kl = ink(x, mean), float(seen.kl_per_dimension.sum())
+    kl = float(seen.kl_per_dimension.sum())
     elbo = float(seen.reconstruction[0]) - kl
     st.html(
         look.facts(
             [
-                ("it misses", f"{100 * changed.missed:.1f} %", "of the ink"),
-                ("it adds", f"{100 * changed.added:.1f} %", "of the ink"),
+                *((words, *fact) for words, fact in nearness.facts(entry, x, mean).items()),
                 (look.label("lower bound", "ELBO"), look.nats(elbo), look.label("nats")),
                 (look.label("what z tells"), look.nats(kl), look.label("nats")),
             ]

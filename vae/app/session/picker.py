@@ -4,7 +4,9 @@ import streamlit as st
 
 from vae.app import look
 from vae.app.live import wire
+from vae.app.look import figures
 from vae.app.session import kept, link
+from vae.serve.capabilities import Can
 from vae.serve.entry import Entry
 from vae.serve.library import library
 
@@ -19,10 +21,10 @@ def shown() -> Entry:
     return library().find(st.session_state["model"], wire.live_token())
 
 
-def choose_model() -> Entry | None:
-    """The model picker of the sidebar; the choice is in the URL as ?model=NAME. None, and a sentence, where no model
-    can be served."""
-    chosen = _chosen()
+def choose_model(page: str, needs: tuple[Can, ...]) -> Entry | None:
+    """The model picker of the sidebar, on a page that needs something of a model; the choice is in the URL as
+    ?model=NAME. None, and a sentence, where no model can be served."""
+    chosen = _chosen(page, needs)
     if chosen is None:
         st.info("There is no model that could be shown. This trains one, measures it and ships it:")
         st.code("python -m vae.train mnist\npython -m vae.evaluate mnist --run runs/mnist", language="bash")
@@ -36,14 +38,20 @@ def choose_model() -> Entry | None:
     return chosen
 
 
-def _chosen() -> Entry | None:
+def _chosen(page: str, needs: tuple[Can, ...]) -> Entry | None:
     """The chosen model, loaded; the first that can be where it is not here or damaged, and a sentence about that."""
     names = [entry.name for entry in visible()]
     if names and st.session_state.get("model") not in names:
         asked = link.asked("model")
         st.session_state["model"] = asked if asked in names else names[0]
+    if names and (before := st.session_state.get("model.page")) != page:
+        if before is not None:  # what the link of another page asked for is told already
+            st.session_state.pop("link.lost", None)
+        st.session_state["model.page"] = page
+        asked = link.asked("model") if before is None else ""
+        _suit(needs, asked)
         if asked and asked not in names:
-            link.lost(f"the model “{link.plain(asked)}”, which is not here; this is {shown().title}")
+            link.lost(f"the model “{link.plain(asked)}”, which is not here; this is {shown().words}")
     while visible():
         try:
             library().lease(shown())
@@ -53,6 +61,29 @@ def _chosen() -> Entry | None:
             say_broken(name, library().why_not(name))
             st.session_state["model"] = next((entry.name for entry in visible()), "")
     return None
+
+
+def _suit(needs: tuple[Can, ...], asked: str) -> None:
+    """Photos and all other pages have models of their own: one that was just opened, and is about the others, has the
+    one that was chosen there before, or the first that there is. What the link `asked` for is left as it is."""
+    chosen, before = shown(), st.session_state.get("model.before")
+    is_about_photos, is_for_photos = Can.MAP in needs, chosen.lacks(Can.MAP) is None
+    if not needs or is_about_photos == is_for_photos or asked == chosen.name:
+        return
+    fitting = [entry.name for entry in visible() if entry.lacks(*needs) is None]
+    if fitting:
+        st.session_state["model.before"] = chosen.name
+        st.session_state["model"] = before if before in fitting else fitting[0]
+
+
+def able(needs: tuple[Can, ...]) -> Entry | None:
+    """The first model with which all of this can be done."""
+    return next((entry for entry in visible() if entry.lacks(*needs) is None), None)
+
+
+def turn_to(name: str) -> None:
+    """The callback of a button: another model."""
+    st.session_state["model"] = name
 
 
 def lacks(*names: str) -> bool:
@@ -93,13 +124,10 @@ def say_broken(name: str, why: str) -> None:
 def show_facts(entry: Entry) -> None:
     """Some of what the model draws; one step behind, its name, held-out numbers, limits and credits from its card."""
     if (drawn := kept.drawn(entry)) is not None:
-        st.html(look.picture_html(drawn, f"Some {entry.dataset.things} that it drew by itself", "model-picture"))
-    exact = entry.numbers.get("negative_log_evidence")
-    bound = look.nats(-entry.numbers["negative_iw"]["value"])
-    tightest = f"log p(x) {look.nats(-exact['value'])}" if exact else f"IWAE {bound}"
-    elbo = look.nats(-entry.numbers["negative_elbo"]["value"])
+        how = "as it gave them back" if entry.lacks(Can.MAP) is None else "that it drew by itself"
+        st.html(look.picture_html(drawn, f"Some {entry.dataset.things} {how}", "model-picture"))
     with st.expander("About this network"):
-        st.html(look.note(f"{entry.title}. On the test set: ELBO {elbo}, {tightest} nats per picture."))
+        st.html(look.note(f"{entry.title}. {figures.in_short(entry)}"))
         for sentence in entry.card["limits"]:
             st.caption(sentence)
         source = entry.card["data"]

@@ -8,11 +8,12 @@ from dataclasses import astuple
 import streamlit as st
 
 from vae.app import look
-from vae.app.components import crop, pad
+from vae.app.components import crop, eyes, pad
 from vae.app.live import wire
 from vae.app.session import ends, inputs, kept, link, picker, state
 from vae.app.session.ids import UPLOAD, Example, Id, Sample
 from vae.pictures import ImageError, upright
+from vae.pictures.face.eyes import STANDARD
 from vae.serve.entry import Entry
 
 # HEIC cannot be read, and is let in for the sentence that says what to do
@@ -26,25 +27,26 @@ DROPPED = "dropped"  # and of one that was dropped, pasted or chosen on any page
 
 
 def example_picker(entry: Entry, key: str, chosen: Id | None, choose: Callable[[Example], None]) -> None:
-    """A pill for each class of the test set, and a button for another picture of it; `choose` is told of it.
+    """A pill for each group of the test set, and a button for another picture of it; `choose` is told of it.
 
-    The pressed pill is the class of what was chosen already, if that is an example.
+    The pressed pill is the first group of what was chosen already, if that is an example.
     """
-    labels, words = kept.test_set(entry.dataset.name)[1], entry.dataset.class_names
+    groups = kept.groups(entry.dataset.name)
     pressed, turn = f"{key}.class", f"{key}.turn"
 
     def of_class(number: int = 0) -> None:
         word = st.session_state[pressed]
         if word is None and number == 0:  # the pill that was pressed already
             return
-        own = [index for index in entry.card["examples"] if word in (None, words[labels[index]])]
+        own = [index for index in entry.card["examples"] if word is None or index in groups[word]]
         st.session_state[turn] = number
         choose(Example(own[number % len(own)]))
 
-    st.session_state[pressed] = words[labels[chosen.index]] if isinstance(chosen, Example) else None
+    of = [word for word, rows in groups.items() if isinstance(chosen, Example) and chosen.index in rows]
+    st.session_state[pressed] = of[0] if of else None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         options = {"label_visibility": "collapsed", "wrap": True, "persist_state": "session"}
-        st.pills("An example", words, key=pressed, on_change=of_class, **options)
+        st.pills("An example", list(groups), key=pressed, on_change=of_class, **options)
         another = st.session_state.get(turn, 0) + 1
         st.button("Another", icon=":material/refresh:", on_click=of_class, args=(another,), key=f"{key}.another")
 
@@ -125,6 +127,37 @@ def cropper(place: str, arrived: Callable[[], None]) -> None:
     crop(key=key, data=shown | {"rev": rev, "box": list(astuple(state.part(file_id)))}, on_box_change=cut)
 
 
+def eye_dots(entry: Entry, place: str, arrived: Callable[[], None]) -> None:
+    """The file that is in a place, as it came, with two dots to drag onto the eyes, at first where they were found;
+    `arrived` is told of other eyes. Nothing where there is no picture in it."""
+    file = st.session_state.get(place)
+    shown = _as_it_came(place, file)
+    if shown is None:
+        return
+    file_id, key = file[0], f"{place}.eyes"
+    rev = f"{file_id}.{state.counted(f'{place}.looks')}"
+
+    def put() -> None:
+        said = st.session_state[key].get("eyes")
+        if not isinstance(said, dict) or said.get("of") != rev:
+            return
+        chosen = state.as_eyes(said.get("eyes"))
+        if chosen is None:  # they are to be found again, and the dots go there
+            state.count_up(f"{place}.looks")
+        state.take_eyes(file_id, chosen)
+        arrived()
+
+    prepared = inputs.prepared_file(entry, *file)
+    data = shown | {
+        "rev": rev,
+        "eyes": list(astuple(prepared.eyes)),
+        "usual": STANDARD,
+        "by_hand": state.eyes(file_id) is not None,
+        "said": f"{prepared.said('eyes')}.",
+    }
+    eyes(key=key, data=data, on_eyes_change=put)
+
+
 def _as_it_came(place: str, file: tuple[str, bytes] | None) -> dict | None:
     """A file's picture as the component shows it, made once; None where there is none."""
     key = f"{place}.shown"
@@ -179,7 +212,7 @@ def everywhere(entry: Entry, page: str) -> None:
     with st.container(key="own_file"):
         is_fine = uploader(entry, DROPPED, dropped)
     if not is_fine and page != "Reconstruct" and st.session_state.get(f"{UPLOAD.kind}.whole"):
-        look.aside("Reconstruct shows it, with a box to drag around a part of it.")
+        look.aside("Reconstruct shows it, with a box to drag around a part of it, and Photos takes it as it is.")
 
 
 def dropped(is_readable: bool, name: str) -> None:

@@ -1,8 +1,8 @@
-"""Small state that survives a change of page: counts, steps of a preparation switched by hand, the part of a file."""
+"""Small state that survives a change of page: counts, steps switched by hand, and what of a file is meant."""
 
 import streamlit as st
 
-from vae.pictures import WHOLE, Part
+from vae.pictures import WHOLE, Eyes, Part
 
 
 def counted(key: str) -> int:
@@ -45,3 +45,23 @@ def as_part(box: object) -> Part | None:
 def take_part(file_id: str, part: Part) -> None:
     """Another part of a file; those of earlier files are forgotten."""
     st.session_state["part"] = {file_id: part}
+
+
+def eyes(file_id: str) -> Eyes | None:
+    """Where on an uploaded file the visitor put the two dots; None where they are to be found."""
+    return st.session_state.get("eyes", {}).get(file_id)
+
+
+def as_eyes(places: object) -> Eyes | None:
+    """The eyes that a browser means by four numbers; None for anything else."""
+    if not isinstance(places, list) or len(places) != 4 or not all(isinstance(one, int | float) for one in places):
+        return None
+    try:
+        return Eyes(*map(float, places))
+    except ValueError:
+        return None
+
+
+def take_eyes(file_id: str, eyes: Eyes | None) -> None:
+    """Other eyes on a file; those of earlier files are forgotten."""
+    st.session_state["eyes"] = {file_id: eyes}

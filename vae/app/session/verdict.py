@@ -9,7 +9,7 @@ from vae.app.session import inputs
 from vae.app.session.ids import UPLOAD, Example, Sample
 from vae.inference import familiar
 from vae.inference.familiar import Level, Verdict
-from vae.pictures import Content
+from vae.pictures import PREPARATIONS, Content
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
 from vae.serve.library import library
@@ -38,7 +38,7 @@ def warning(entry: Entry, verdict: Verdict, how: str) -> str:
 
 
 def show(
-    entry: Entry, *given: inputs.Input, how: str = " On Reconstruct you can drag a box around a part of it."
+    entry: Entry, *given: inputs.Input, how: str = " On Reconstruct you can say which part of it is meant."
 ) -> None:
     """The sentences about those of these pictures that the model does not know."""
     strange = [
@@ -61,10 +61,14 @@ def show_ends(entry: Entry, given: dict[str, inputs.Input]) -> None:
 
 
 def show_word(entry: Entry, given: inputs.Input) -> None:
-    """The same, and a word about a picture that the model does know."""
-    show(entry, given, how=" Drag a box on your picture.")
-    verdict = about(entry, given)
-    if verdict and verdict.level != Level.STRANGE:
-        thing = familiar.noun(entry.pictures.preparation)
-        share = f"{100 * verdict.share:.0f} of 100 real {thing}s are at least as strange to this model"
-        st.html(look.note(f"{verdict.sentence} {share}{f': {verdict.why}' if verdict.why else ''}."))
+    """The same, and a word about a picture that the model does know, or that is a test picture of its own."""
+    by_eyes = PREPARATIONS[entry.pictures.preparation].by_eyes
+    show(entry, given, how=f" {'Drag the two dots onto the eyes' if by_eyes else 'Drag a box'} on your picture.")
+    is_example = isinstance(given.id, Example)
+    verdict = judged(entry, given.x, None) if is_example else about(entry, given)
+    if verdict is None or (verdict.level == Level.STRANGE and not is_example):
+        return
+    thing = familiar.noun(entry.pictures.preparation)
+    share = f"{100 * verdict.share:.0f} of 100 real {thing}s are at least as strange to this model"
+    word = f"A {thing} that this model would take for none." if verdict.level == Level.STRANGE else verdict.sentence
+    st.html(look.note(f"{word} {share}{f': {verdict.why}' if verdict.why else ''}."))

@@ -2,15 +2,17 @@
 
 import { fromBase64 } from "../shared/base64.js";
 import { announce, element, nats, say, subscript } from "../shared/dom.js";
-import { MORE, Settling, THUMB, eager } from "../shared/hand.js";
+import { MORE, Settling, eager } from "../shared/hand.js";
 import { paint, redrawn } from "../shared/paint.js";
 import { LATTICE, STEP, onLattice } from "../shared/geometry.js";
 import { Kind, Live } from "../shared/live.js";
 import { normal } from "../shared/svg.js";
 import { mounted } from "../shared/mounted.js";
+import { drawShares, markInput } from "./explore/marks.js";
+import { Named } from "./explore/named.js";
 import { Plane } from "./explore/plane.js";
 import { Readouts } from "./explore/readouts.js";
-import { typed } from "./explore/typed.js";
+import { typed, wrong } from "./explore/typed.js";
 
 const PATIENCE = 5; // ms that sliders and pin wait for the picture
 const ROW = 42; // pixels of a slider
@@ -33,6 +35,7 @@ class Explore {
     this.live = new Live(() => this.plane?.askTiles());
     this.settling = new Settling(() => this.commit());
     this.plane = null;
+    this.named = null;
   }
 
   end() {
@@ -65,10 +68,13 @@ class Explore {
     this.given = this.presets.find((preset) => preset.id === data.given);
     this.z = data.z.slice();
     this.compared = !data.sampled;
+    this.kl = null;
+    this.untold = false; // a hand has let go, and nothing was said of it yet
+    this.corrected = null; // what was typed last and could not be taken, until something moves
     this.touched = null; // the latent whose slider was moved last
     if (data.model !== this.model) {
       this.model = data.model;
-      this.view = "sliders";
+      this.view = data.named ? "named" : "sliders";
       this.axes = data.flat ? [0, 1] : data.order.slice(0, 2);
     }
     this.build();
@@ -82,7 +88,17 @@ class Explore {
     this.settling.stop();
     const place = { z: this.z, given: this.given.id, sampled: !this.compared, latent: this.touched };
     this.component.setStateValue("place", place);
-    announce(this.readouts.verdict.textContent);
+    this.untold = true;
+    this.tell();
+  }
+
+  // Said once the numbers are those of the place where the hand let go.
+  tell() {
+    if (!this.untold || this.picture.dataset.z !== this.z.join(",")) return;
+    this.untold = false;
+    const where = this.plane ? `${this.plane.words()}: ` : "";
+    const corrected = this.corrected ? `${this.corrected.sentence}. ` : "";
+    announce(`${corrected}${where}${this.readouts.verdict.textContent}`);
   }
 
   // ---- the picture of a place ----
@@ -99,17 +115,9 @@ class Explore {
     redrawn(this.picture);
     this.kl = answer.round_trip_kl;
     this.readouts.show(answer, this.compared ? this.seen : null);
-    this.drawBars();
-  }
-
-  // Those that can be seen: the others are drawn when they are unfolded.
-  drawBars() {
-    const most = Math.max(1, ...this.kl);
-    for (const [index, row] of this.rows) {
-      const length = Math.round((100 * this.kl[index]) / most);
-      if (row.length !== length && row.bar.checkVisibility())
-        row.bar.style.transform = `scaleX(${(row.length = length) / 100})`;
-    }
+    drawShares(this.rows, this.kl);
+    this.named?.show(answer.mean, z);
+    this.tell();
   }
 
   // ---- moving ----
@@ -127,6 +135,8 @@ class Explore {
 
   moveTo(z, given = this.given) {
     this.z = this.within(z);
+    if (this.corrected) this.corrected.row.note.hidden = true;
+    this.corrected = null;
     if (given !== this.given) this.give(given);
     this.show(this.z);
     // Sliders and pin move with the picture: a frame of their own would make the picture wait for the next one.
@@ -140,13 +150,7 @@ class Explore {
     paint(this.thumb, this.seen, this.data.shape);
     this.compare(this.compared);
     for (const [index, row] of this.rows) {
-      const far = this.data.reach[index];
-      const share = (value) => (Math.min(far, Math.max(-far, value)) + far) / (2 * far);
-      const at = (value) => `calc(${THUMB / 2}px + (100% - ${THUMB}px) * ${share(value)})`;
-      const [mu, sigma] = [preset.mu[index], preset.sigma[index]];
-      row.tick.style.left = at(mu);
-      row.band.style.left = at(mu - sigma);
-      row.band.style.right = `calc(100% - ${at(mu + sigma)})`;
+      markInput(row, preset.mu[index], preset.sigma[index], this.data.reach[index]);
     }
     this.plane?.drawMarks();
   }
@@ -164,6 +168,7 @@ class Explore {
       const here = preset === this.given && preset.z.every((value, i) => Math.abs(value - this.z[i]) < 1.5 / LATTICE);
       if (button.ariaPressed !== String(here)) button.ariaPressed = here;
     }
+    this.named?.place();
     this.plane?.movePins();
   }
 
@@ -208,7 +213,7 @@ class Explore {
       role: "img",
       "aria-label": "The current input x",
     });
-    this.readouts = new Readouts(this.thumb, data.latents);
+    this.readouts = new Readouts(this.thumb, data.latents, data.grey);
     this.presetButtons = this.presets.map((preset, i) =>
       element("button", { "data-preset": i, title: preset.name, onclick: () => this.start(preset) }, preset.label),
     );
@@ -244,13 +249,17 @@ class Explore {
     );
     this.give(this.given);
     this.place();
+    if (this.kl) drawShares(this.rows, this.kl);
   }
 
   viewButtons() {
-    if (this.data.flat) return [];
-    const look = (view, text) =>
+    const { flat, named } = this.data;
+    const views = named ? { named: "By name", sliders: "By number" } : { sliders: "Sliders" };
+    const all = Object.entries(flat ? views : { ...views, plane: "Plane" });
+    if (all.length === 1) return [];
+    const look = ([view, text]) =>
       element("button", { "aria-pressed": this.view === view, onclick: () => this.look(view) }, text);
-    return [element("span", { style: "flex:1" }), look("sliders", "Sliders"), look("plane", "Plane")];
+    return [element("span", { class: "row", style: "margin-left:auto" }, ...all.map(look))];
   }
 
   look(view) {
@@ -270,8 +279,9 @@ class Explore {
     const both = this.data.flat;
     this.plane?.end();
     this.plane = both || this.view === "plane" ? new Plane(this, this.axes) : null;
-    if (!this.plane) return [this.buildSliders()];
-    return both ? [this.plane.box, this.buildSliders()] : [this.plane.box];
+    this.named = this.view === "named" ? new Named(this) : null;
+    const beside = this.view === "plane" ? [] : [this.named?.box ?? this.buildSliders()];
+    return this.plane ? [this.plane.box, ...beside] : beside;
   }
 
   buildSliders() {
@@ -282,7 +292,7 @@ class Explore {
       if (to <= from) return;
       const rows = order.slice(from, to).map((index) => this.slider(index));
       const summary = element("summary", {}, `${to - from} ${word}`);
-      box.append(element("details", { ontoggle: () => this.drawBars() }, summary, ...rows));
+      box.append(element("details", { ontoggle: () => drawShares(this.rows, this.kl) }, summary, ...rows));
     };
     fold("more", first, active);
     fold("unused", Math.max(first, active), order.length);
@@ -298,7 +308,7 @@ class Explore {
   slider(index) {
     const far = this.data.reach[index];
     const share = this.data.kl[index] / this.data.kl.reduce((sum, value) => sum + value, 0);
-    const name = `z${index}, ${(100 * share).toFixed(0)} % of the KL`;
+    const name = `z${index}, ${(100 * share).toFixed(0)} % of the KL on average`;
     const input = element("input", {
       type: "range",
       min: -far,
@@ -324,6 +334,8 @@ class Explore {
       band: element("span", { class: "band" }),
       value: element("span", { class: "value", title: "Click to type a number", onclick: () => this.type(index) }),
       bar: element("i"),
+      share: element("span", { "data-testid": `share-${index}` }),
+      note: element("span", { class: "correction", hidden: "", "data-testid": `note-${index}` }),
       typed: null,
     };
     this.rows.set(index, row);
@@ -335,19 +347,30 @@ class Explore {
       row.value,
       element(
         "div",
-        { class: "share", title: "share of the KL on average; the bar is this picture's" },
+        { class: "share", title: `share of this picture's KL; on average ${(100 * share).toFixed(0)} %` },
         row.bar,
-        element("span", {}, `${(100 * share).toFixed(0)} %`),
+        row.share,
       ),
+      row.note,
     );
   }
 
   type(index) {
     const row = this.rows.get(index);
     typed(row, `z${index}`, nats(this.z[index], 2), (value) => {
-      this.moveTo(this.z.with(index, value));
-      this.commit();
+      const sentence = wrong(value, this.data.reach[index]);
+      if (!Number.isNaN(value)) this.moveTo(this.z.with(index, value));
+      if (sentence) this.correct(row, sentence);
+      if (!Number.isNaN(value)) this.commit();
     });
+  }
+
+  // What was typed is not what was taken: the sentence stays until something moves.
+  correct(row, sentence) {
+    this.corrected = { row, sentence };
+    row.note.hidden = false;
+    say(row.note, sentence);
+    announce(sentence);
   }
 
   key(event, index) {

@@ -1,6 +1,6 @@
 // The square between four pictures: any place in it is decoded.
 
-import { element, labelled, nats, say } from "../shared/dom.js";
+import { announce, element, labelled, nats, say } from "../shared/dom.js";
 import { DOWN, Settling } from "../shared/hand.js";
 import { paint } from "../shared/paint.js";
 import { clamp, picture } from "./journey_ways.js";
@@ -121,6 +121,8 @@ export class Square {
     this.journey.stop();
     this.at = this.at.map((share, axis) => clamp(share + by[axis] * NUDGE));
     this.visit(this.at);
+    const [across, down] = this.at.map((share) => `${Math.round(100 * share)} %`);
+    announce(`${across} across, ${down} down`);
     this.settling.later();
   }
 

@@ -216,8 +216,8 @@ export class Ways {
       });
       return element("div", { class: "verdicts" }, element("span", {}, TITLES[name] ?? "C + t (A − B)"), ...values);
     });
-    const { mode, lengths } = this.journey.data;
-    const told = mode === "sum" ? TOLD.length[lengths] : `${TOLD.length[lengths]} ${TOLD.following}`;
+    const { lengths } = this.journey.data;
+    const told = "following" in this.all ? `${TOLD.length[lengths]} ${TOLD.following}` : TOLD.length[lengths];
     return element("div", {}, head, ...lines, element("div", { class: "quiet told" }, markup(told)));
   }
 

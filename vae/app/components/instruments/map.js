@@ -1,16 +1,16 @@
 // The latent map: every test picture as a point, and the picture of any place between them.
 
 import { fromBase64, numbersOf } from "../shared/base64.js";
-import { element, say } from "../shared/dom.js";
+import { element, nats, say } from "../shared/dom.js";
 import { STEP, coordinates, movedTo, onLattice } from "../shared/geometry.js";
 import { Settling, UP } from "../shared/hand.js";
 import { Kind, Live } from "../shared/live.js";
 import { mounted } from "../shared/mounted.js";
-import { Beside } from "./map_beside.js";
-import { Chart } from "./map_chart.js";
-import { Float } from "./map_float.js";
-import { Marks } from "./map_marks.js";
-import { PICKED, Tools } from "./map_tools.js";
+import { Beside } from "./map/beside.js";
+import { Chart } from "./map/chart.js";
+import { Float } from "./map/float.js";
+import { Marks } from "./map/marks.js";
+import { PICKED, Tools } from "./map/tools.js";
 
 const MAPLESS =
   "The map cannot be drawn: plotly.js, the program that draws it, did not come from the server. Reload the page to try again.";
@@ -96,8 +96,9 @@ class LatentMap {
     if (turned) {
       this.rev = data.rev;
       this.xy = numbersOf(data.xy);
-      this.labels = numbersOf(data.labels, Uint8Array);
+      this.every = numbersOf(data.labels, Uint8Array);
       this.rows = numbersOf(data.rows, Uint32Array);
+      this.labels = Uint8Array.from(this.rows, (index) => this.every[index]);
       this.values = Object.fromEntries(Object.entries(data.values).map(([name, text]) => [name, numbersOf(text)]));
       this.rank = numbersOf(data.rank);
       this.order = shuffled(this.labels.length);
@@ -214,6 +215,18 @@ class LatentMap {
 
   at(z) {
     return coordinates(this.data.along, z);
+  }
+
+  // Where a place is, for those who do not see the map; nothing where it has no place on it.
+  words(z) {
+    if (!this.data.along) return "";
+    const [at, titles] = [this.at(z), this.data.titles.map((title) => title.replace(/<[^>]*>/g, ""))];
+    return titles.map((title, axis) => `${title} ${nats(at[axis], 2)}`).join(", ");
+  }
+
+  /** @param {number} index of a test picture */
+  classOf(index) {
+    return this.data.classes[this.every[index]];
   }
 
   movedTo(to, z = this.z) {
@@ -341,7 +354,7 @@ class LatentMap {
     this.live.ask(Kind.NEAR, new Float32Array(z), (answer) => {
       const below = typical.filter((value) => value < answer.log_density).length / typical.length;
       this.area.classList.toggle("empty", below === 0);
-      this.beside.showsNear(answer, below);
+      this.beside.showsNear(z, answer, below);
     });
   }
 }

@@ -1,9 +1,9 @@
 // The drawing pad: what is drawn is prepared, encoded and decoded while it is being drawn.
 
 import { fromBase64, toBase64 } from "../shared/base64.js";
-import { element, markup, nats, numbers } from "../shared/dom.js";
+import { announce, element, markup, nats, numbers } from "../shared/dom.js";
 import { DOWN } from "../shared/hand.js";
-import { paint, redrawn, rgbOf } from "../shared/paint.js";
+import { inkInCommon, paint, redrawn, rgbOf } from "../shared/paint.js";
 import { Kind, Live } from "../shared/live.js";
 import { mounted } from "../shared/mounted.js";
 
@@ -172,7 +172,7 @@ class Pad {
   up() {
     if (!this.drawing) return;
     this.drawing = null;
-    this.commit();
+    this.commit("Pen up. ");
   }
 
   key(event) {
@@ -186,8 +186,16 @@ class Pad {
       this.redraw();
       if (this.drawing) this.ask();
     } else return;
+    if (by || this.drawing) announce(this.words()); // else what comes back is said
     this.showTip(true);
     event.preventDefault();
+  }
+
+  // where the arrow keys have the pen, for those who do not see it
+  words() {
+    const [across, down] = this.at.map((value) => `${Math.round((100 * value) / SIDE)} %`);
+    const tool = this.erases ? "Eraser" : "Pen";
+    return `${tool} ${this.drawing ? "down" : "up"}, ${across} from the left, ${down} from the top`;
   }
 
   // from pen to eraser and back
@@ -255,9 +263,10 @@ class Pad {
   }
 
   answered({ sentence, levels, mean, kl_per_dimension: kl, reconstruction, reconstruction_error: error }) {
-    if (sentence) return this.nothing();
+    if (sentence) return this.nothing(sentence);
     const { shape, grey, order } = this.data;
     const bits = levels.map((level) => (255 * level) / (grey - 1));
+    this.comes = `${Math.round(100 * inkInCommon(mean, bits))} % of the ink as in the drawing`;
     paint(this.bits, bits, shape);
     paint(this.mean, mean, shape);
     paint(this.gap, this.difference(bits, mean), [3, shape[1], shape[2]]);
@@ -288,7 +297,8 @@ class Pad {
   }
 
   // what was read of a drawing that is gone
-  nothing() {
+  nothing(sentence) {
+    this.comes = sentence;
     for (const canvas of [this.bits, this.mean, this.gap])
       paint(canvas, new Uint8Array(this.data.shape.reduce((product, side) => product * side, 1)), this.data.shape);
     for (const bar of this.heights) bar.style.height = "0";
@@ -297,8 +307,11 @@ class Pad {
   }
 
   // The picture first, the ledger after it: Python computes for a while.
-  commit() {
-    this.ask(() => this.send());
+  commit(said = "") {
+    this.ask(() => {
+      announce(`${said}${this.comes}`);
+      this.send();
+    });
   }
 
   send() {

@@ -53,13 +53,13 @@ class Accuracy {
       () => this.chosen,
       (before) => this.turn(before),
     );
-    this.words = element("div", { class: "status", "data-testid": "point" });
+    this.words = element("div", { class: "status answer", "data-testid": "point" });
     const key = data.curves.map(({ name, css }) =>
       element("span", { class: "row" }, element("i", { class: `dot ${css}` }), name),
     );
     this.root.replaceChildren(
       element("div", { class: "row" }, ...this.kinds),
-      this.svg,
+      element("div", { class: "veil" }, this.svg),
       element("div", { class: "row keys" }, ...key),
       this.words,
     );
@@ -137,8 +137,8 @@ class Accuracy {
     );
     for (const { css, dimensions: at, shares } of [...curves].reverse()) {
       const places = at.map((dimension, i) => [this.across(dimension), down(shares[this.kind][i])]);
-      parts.push(svg("polyline", { class: css, points: places.join(" ") }));
-      parts.push(...places.map(([cx, cy]) => svg("circle", { class: css, cx, cy, r: 6 })));
+      parts.push(svg("polyline", { class: `${css} answer`, points: places.join(" ") }));
+      parts.push(...places.map(([cx, cy]) => svg("circle", { class: `${css} answer`, cx, cy, r: 6 })));
     }
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${PLOT_HEIGHT}`);
     this.svg.replaceChildren(...parts);

@@ -88,7 +88,7 @@ class Conditions {
             element("div", { class: "row" }, this.own, this.another),
           ),
           element("div", { class: "track section" }, this.slider),
-          element("div", { class: "classes" }, ...this.cells.map((one) => one.button)),
+          element("div", { class: "classes answer veil" }, ...this.cells.map((one) => one.button)),
           (this.guess = element("div", { class: "guess", "data-testid": "guess" })),
           element(
             "div",

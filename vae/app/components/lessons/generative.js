@@ -156,7 +156,11 @@ class Generative {
           "div",
           { class: "equation" },
           term("", number("posterior"), labelled("density of <z> given <x>", "log q(<z>|<x>)"), note("the encoder")),
-          term("", number("within"), markup("latents with <z> within <mu> ± <sigma>"), this.read.average),
+          element(
+            "div",
+            { class: "answer veil" },
+            term("", number("within"), markup("latents with <z> within <mu> ± <sigma>"), this.read.average),
+          ),
         ),
       ),
     );

@@ -28,7 +28,7 @@ class Layers {
     this.round = round > 0 && round < data.rounds ? round : 0;
     this.build();
     this.draw();
-    this.choose(layer >= 1 && layer <= data.layers.length ? layer - 1 : Math.min(1, data.layers.length - 1), false);
+    this.choose(layer >= 1 && layer <= data.layers.length ? layer - 1 : 0, false); // the question asks about the next
   }
 
   build() {
@@ -65,7 +65,7 @@ class Layers {
         element(
           "span",
           {},
-          element("span", { class: "strip-row" }, ...strip),
+          element("span", { class: "strip-row answer veil" }, ...strip),
           element("span", { class: "share" }, bar, element("span", {}, cost)),
         ),
       );

@@ -49,7 +49,7 @@ class RateDistortion {
     this.given = element("canvas", { role: "img", "aria-label": `x: ${data.name}` });
     paint(this.given, fromBase64(data.given), data.shape);
     this.picture = element("canvas", { class: "picture", "data-testid": "decoded", role: "img" });
-    this.title = element("h4", { "data-testid": "chosen" });
+    this.title = element("h3", { "data-testid": "chosen" });
     this.told = element("div", { class: "told", "aria-live": "polite" });
     this.sum = element("div", { class: "equation", "data-testid": "loss" });
     const given = element(
@@ -243,7 +243,9 @@ class RateDistortion {
   }
 
   bars({ dimensions, active, latents }) {
-    const most = Math.max(...dimensions);
+    const { free } = this.data;
+    const most = Math.max(free, ...dimensions);
+    const below = dimensions.filter((kl) => kl < free).length;
     const bars = dimensions.map((kl, i) =>
       element("i", {
         style: `height:${(100 * kl) / most}%`,
@@ -266,11 +268,17 @@ class RateDistortion {
           "aria-label": `KL per dimension: ${dimensions.map((kl) => nats(kl, 2)).join(", ")} nats`,
         },
         ...bars,
+        element("hr", { class: "floor", style: `--share:${free / most}` }),
       ),
       element(
         "div",
         { class: "quiet", "data-testid": "collapsed" },
-        `KL per latent on the test set, largest ${nats(most, 2)} nats: ${told}`,
+        `KL per latent on the test set, largest ${nats(Math.max(...dimensions), 2)} nats: ${told}`,
+      ),
+      element(
+        "div",
+        { class: "quiet", "data-testid": "free" },
+        `Dashed: a floor of free bits, ${nats(free)} nats, drawn only: training had none. Below it lie ${below} of ${latents} latents, which could have told more for nothing.`,
       ),
     );
   }

@@ -69,7 +69,7 @@ class Twins {
       `Missed: a test picture to which none of ${data.samples.toLocaleString("en")} samples, drawn of p(x|z), comes as near as ` +
       `its fifth nearest other test picture. As many real pictures miss ${data.real}.`;
     this.root.replaceChildren(
-      element("div", { class: "sides" }, ...this.sides.map(({ samples }) => samples)),
+      element("div", { class: "sides answer veil" }, ...this.sides.map(({ samples }) => samples)),
       element(
         "div",
         { class: "row after" },
@@ -130,7 +130,7 @@ class Twins {
     made.samples = element(
       "section",
       { "aria-label": `${side.title}: samples` },
-      element("h4", {}, side.title, element("span", { class: "quiet" }, ` ${side.epochs} epochs`)),
+      element("h3", {}, side.title, element("span", { class: "quiet" }, ` ${side.epochs} epochs`)),
       element("div", { class: "pairs" }, ...made.buttons),
       element(
         "div",

@@ -1,6 +1,6 @@
 // The visitor's own picture, as it came, with a box around the part of it that is read.
 
-import { element, say } from "../shared/dom.js";
+import { announce, element, say } from "../shared/dom.js";
 import { DOWN, Settling } from "../shared/hand.js";
 import { mounted } from "../shared/mounted.js";
 
@@ -84,10 +84,12 @@ class Crop {
     });
     this.box.classList.toggle("whole", whole);
     const percent = (value) => `${Math.round(100 * value)} %`;
-    const size = whole ? "the whole picture" : `${percent(right - left)} by ${percent(bottom - top)} of the picture`;
+    this.words = whole
+      ? "the whole picture"
+      : `${percent(right - left)} by ${percent(bottom - top)} of the picture, ${percent(left)} from the left, ${percent(top)} from the top`;
     this.box.setAttribute(
       "aria-label",
-      `The part that is read: ${size}. Arrow keys move the box, with Shift they resize it, Escape takes the whole picture`,
+      `The part that is read: ${this.words}. Arrow keys move the box, with Shift they resize it, Escape takes the whole picture`,
     );
     say(this.said, whole ? "Drag a box around one thing." : "Only what is in the box is read.");
     this.whole.disabled = whole;
@@ -144,6 +146,7 @@ class Crop {
       this.settling.later();
     } else if (event.key === "Escape") this.reset();
     else return;
+    announce(this.words);
     event.preventDefault();
   }
 

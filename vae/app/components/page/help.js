@@ -12,6 +12,7 @@ const KEYS = [
   ["+ −", "make the map larger or smaller"],
   ["A, B", "on the map: take the points around as a group"],
   ["Ctrl + V", "bring a picture of your own; or drop it anywhere"],
+  ["F6", "on the tour: to what it is about, and back"],
   ["Esc", "close what is open"],
 ];
 

@@ -57,7 +57,7 @@ async function take(file, target) {
   say(wrong);
   if (wrong) return;
   const input = await uploader();
-  if (!input) return;
+  if (!input) return say("The picture could not be taken. Load the page anew, then bring it again.");
   const end = target || document.vaeLab.end;
   const carried = new DataTransfer();
   carried.items.add(end ? new File([file], `@${end} ${file.name}`, { type: file.type }) : file);

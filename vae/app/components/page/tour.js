@@ -1,10 +1,12 @@
 // Six stops through the lab, each done when the reader has done the thing. It lies over nothing that is needed, can be left
 // at any time, and never comes back unless asked.
 
-import { announce, element, keep, kept } from "../shared/dom.js";
+import { announce, element, keep, kept, refocused } from "../shared/dom.js";
+import { onlyLeads } from "../shared/hand.js";
 
 const KEY = "tour";
 const LOOKS = 250; // ms between two looks at where the stop's control is
+const HEAD = 60; // pixels of the page's head, which is opaque where there is little room
 
 const page = (path) => () =>
   /** @type {HTMLElement | null} */ (
@@ -16,7 +18,7 @@ const STOPS = [
   {
     go: page(""),
     path: "",
-    at: "[data-testid^=latent-]",
+    at: "[data-testid^=named-], [data-testid^=latent-]",
     done: ["pointerup", "input", "keydown"],
     says: "Drag a slider. The picture follows your hand: you are changing one of the numbers that it is drawn from.",
   },
@@ -24,7 +26,7 @@ const STOPS = [
     go: page("latent_map"),
     path: "latent_map",
     at: "[data-testid=map]",
-    done: ["pointermove", "keydown"],
+    done: ["pointermove", "pointerup", "keydown"],
     says: "Point anywhere on this map. The network draws what belongs there, also where no picture is.",
   },
   {
@@ -69,8 +71,8 @@ function find(selector) {
 }
 
 const here = () => location.pathname.split("/").pop();
-// where colours and letters are the page's
-const app = () => document.querySelector("[data-testid=stApp]") ?? document.body;
+// where colours and letters are the page's, once Streamlit is there
+const app = () => document.querySelector("[data-testid=stApp]");
 
 export class Tour {
   constructor() {
@@ -83,19 +85,25 @@ export class Tour {
     document.addEventListener("keydown", (event) => {
       const other = document.querySelector("dialog[open], [popover]:popover-open");
       if (event.key === "Escape" && this.card.isConnected && !other) this.end();
+      if (event.key === "F6" && this.stop !== null && !other) {
+        event.preventDefault();
+        this.cross();
+      }
     });
-    if (kept(KEY) === null) this.meet();
+    if (kept(KEY) === null) this.looking = setInterval(() => app() && this.meet(), LOOKS);
   }
 
-  // The first visit: it begins by itself where its first stop is, and is offered elsewhere.
+  // The first visit: it begins by itself where its first stop is, and is offered elsewhere, until a hand is at work there.
   meet() {
-    if (here() === "") this.go(0);
-    else
-      this.show(
-        "New here? A tour of six stops shows what one can do.",
-        this.button("No, thanks", () => this.end()),
-        this.button("Take the tour", () => this.go(0)),
-      );
+    clearInterval(this.looking);
+    if (here() === "") return this.go(0);
+    this.show(
+      "New here? A tour of six stops shows what one can do.",
+      this.button("No, thanks", () => this.end()),
+      this.button("Take the tour", () => this.go(0)),
+    );
+    const begins = (event) => this.stop === null && !this.card.contains(event.target) && this.card.remove();
+    document.addEventListener("click", begins, { once: true, capture: true });
   }
 
   go(index) {
@@ -104,7 +112,7 @@ export class Tour {
     const { go, path, says } = STOPS[index];
     if (here() !== path || path === "how_it_works") go();
     this.say(says);
-    announce(`Tour, stop ${index + 1} of ${STOPS.length}. ${says}`);
+    announce(`Tour, stop ${index + 1} of ${STOPS.length}. ${says} F6 leads there and back.`);
     clearInterval(this.looking);
     this.scrolled = false;
     this.looking = setInterval(() => this.look(), LOOKS);
@@ -124,8 +132,24 @@ export class Tour {
   }
 
   show(text, ...buttons) {
-    this.card.replaceChildren(element("p", {}, text), element("div", { class: "row" }, ...buttons));
-    app().prepend(this.card); // the keyboard comes to it first
+    refocused(
+      this.card,
+      (button) => button.textContent,
+      () => this.card.replaceChildren(element("p", {}, text), element("div", { class: "row" }, ...buttons)),
+      () => buttons.at(-1),
+    );
+    if (!this.card.isConnected) app().prepend(this.card); // the keyboard comes to it first
+  }
+
+  control() {
+    return /** @type {HTMLElement | null} */ (here() === STOPS[this.stop].path ? find(STOPS[this.stop].at) : null);
+  }
+
+  // From the card to what it is about, which many others may lie before, and from there back.
+  cross() {
+    const control = this.control();
+    const isThere = control && /** @type {Document | ShadowRoot} */ (control.getRootNode()).activeElement === control;
+    /** @type {HTMLElement | null} */ (isThere ? this.card.querySelector("button:last-child") : control)?.focus();
   }
 
   button(text, onclick) {
@@ -134,7 +158,7 @@ export class Tour {
 
   // Put the ring around the control, wherever it is now.
   look() {
-    const control = here() === STOPS[this.stop].path ? find(STOPS[this.stop].at) : null;
+    const control = this.control();
     if (!control) return this.ring.remove();
     if (!this.scrolled) control.scrollIntoView({ block: "nearest" });
     this.scrolled = true;
@@ -146,14 +170,16 @@ export class Tour {
       width: `${width + 12}px`,
       height: `${height + 12}px`,
     });
-    const low = top + height > innerHeight - this.card.offsetHeight - 24 && top > this.card.offsetHeight + 24;
+    const tall = this.card.offsetHeight + 24;
+    const low = top + height > innerHeight - tall && top > HEAD + tall;
     this.card.classList.toggle("above", low);
   }
 
   did(kind, event) {
     if (this.stop === null || this.isDone || !STOPS[this.stop].done.includes(kind)) return;
     const on = kind === "own" || event.composedPath().some((one) => one.matches?.(STOPS[this.stop].at));
-    if (!on) return;
+    // a finger that moves may only scroll, and a key only lead on
+    if (!on || (kind === "pointermove" && event.pointerType === "touch") || onlyLeads(event)) return;
     this.isDone = true;
     this.say(STOPS[this.stop].says);
     announce("Done. Next leads on.");
@@ -162,6 +188,10 @@ export class Tour {
   end() {
     clearInterval(this.looking);
     keep(KEY, "done");
+    if (this.card.contains(document.activeElement)) {
+      const control = this.stop === null ? null : this.control();
+      /** @type {HTMLElement | null} */ (control ?? document.querySelector("[data-testid=stMain]"))?.focus();
+    }
     this.stop = null;
     this.card.remove();
     this.ring.remove();

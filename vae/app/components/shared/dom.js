@@ -52,6 +52,8 @@ export function nats(value, digits = 1) {
 
 const GREEK = { mu: "μ", sigma: "σ", eps: "ε", xhat: "x̂" };
 const WORD = new RegExp(PATTERN, "g");
+// What must not wrap alone beside a button, as in look/glossary.py.
+const [OPENING, CLOSING] = [/[(“−]*$/, /^[.,;:!?)”’…]*/];
 
 /**
  * "log p(<z>), nats" -> text with the symbols in their colours, and what the glossary knows, each where it is first.
@@ -67,14 +69,19 @@ export function markup(text) {
   }
   const span = element("span", { class: "label" });
   const seen = new Set();
+  const letters = plain.join("");
   let end = 0;
-  for (const found of plain.join("").matchAll(WORD)) {
+  for (const found of letters.matchAll(WORD)) {
     const name = SPELLED[found[0]];
     if (seen.has(name)) continue;
     seen.add(name);
     const after = found.index + found[0].length;
-    span.append(...nodes.slice(end, found.index), explained(name, ...nodes.slice(found.index, after)));
-    end = after;
+    const first = found.index - letters.slice(end, found.index).match(OPENING)[0].length;
+    const last = after + letters.slice(after).match(CLOSING)[0].length;
+    const word = explained(name, ...nodes.slice(found.index, after));
+    const kept = [...nodes.slice(first, found.index), word, ...nodes.slice(after, last)];
+    span.append(...nodes.slice(end, first), kept.length > 1 ? element("span", { class: "kept" }, ...kept) : word);
+    end = last;
   }
   span.append(...nodes.slice(end));
   return span;

@@ -16,6 +16,15 @@ export function swiped(node, hold, back) {
   return node;
 }
 
+// Whether a key only leads past what it is pressed on, or on a picture that one draws on only within it.
+/** @param {Event} event */
+export function onlyLeads(event) {
+  if (!(event instanceof KeyboardEvent)) return false;
+  const { key } = event;
+  const isDrawn = event.composedPath()[0] instanceof HTMLCanvasElement;
+  return /^(Tab|F6|Escape|Shift|Control|Alt|Meta)$/.test(key) || (isDrawn && key.startsWith("Arrow"));
+}
+
 // A range input that follows a mouse or pen at once; fingers and keys move it as ever.
 export function eager(input) {
   swiped(

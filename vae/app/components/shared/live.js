@@ -19,8 +19,16 @@ const OVER = {
 const UNKNOWN = 4401; // the server does not know the token: after a long cut the script may have that of a new session
 const SPOILT = [4413, 4422]; // the request was at fault: asked again, it would close the next socket too
 const DEAD = 10000; // ms without an answer: the line is dead, though nobody said so
+const LATE = 300; // ms without an answer, after which the page says quietly that one is on its way: page.css
 const HAND_RESTS = 120; // ms after which a hand rests
 const PACE = 6; // ms between requests of a kind: a fast hand must not use up what a session may ask for
+
+const late = new Set(); // flights, on whichever of the page's sockets, that take longer
+
+function sign(flight) {
+  late.add(flight);
+  document.body.toggleAttribute("data-waits", true);
+}
 
 // Streamlit's own connection: without it, what its script is asked is lost.
 const connected = () =>
@@ -54,7 +62,7 @@ export class Live {
     /** @type {Component<{ live: LiveData }> | null} */
     this.component = null;
     this.sequence = 0;
-    this.flying = new Map(); // kind -> {sequence, request, watch}
+    this.flying = new Map(); // kind -> {sequence, request, watch, slow}, the last two timers
     this.resting = new Set(); // kinds of which one was sent just now
     this.waiting = new Map(); // kind -> {model, body, done}
     /** @type {LiveModel[]} */
@@ -154,11 +162,10 @@ export class Live {
     this.refused = code === UNKNOWN;
     this.over = this.refused ? "" : (OVER[code] ?? "");
     if (this.asking && !connected()) this.takeBack();
-    for (const [kind, { request, watch }] of this.flying) {
-      clearTimeout(watch);
+    for (const [kind, { request }] of this.flying) {
+      this.land(kind);
       if (!SPOILT.includes(code) && !this.waiting.has(kind)) this.waiting.set(kind, request);
     }
-    this.flying.clear();
     const pause = Math.min(8000, 300 * 2 ** this.attempts++);
     this.setReady(false);
     this.askPython();
@@ -193,8 +200,17 @@ export class Live {
     clearTimeout(this.retry);
     clearTimeout(this.silent);
     clearTimeout(this.restingHand);
-    for (const { watch } of this.flying.values()) clearTimeout(watch);
+    for (const kind of this.flying.keys()) this.land(kind);
     this.socket?.close();
+  }
+
+  // A flight is over, answered or not.
+  land(kind) {
+    const flight = this.flying.get(kind);
+    this.flying.delete(kind);
+    clearTimeout(flight.watch);
+    clearTimeout(flight.slow);
+    if (late.delete(flight) && !late.size) document.body.toggleAttribute("data-waits", false);
   }
 
   setReady(ready) {
@@ -221,11 +237,10 @@ export class Live {
       for (const waiting of this.waiting.keys()) this.next(waiting);
       return;
     }
-    const asked = kind === Kind.SENTENCE ? Kind.DRAWING : kind;
-    const flight = this.flying.get(asked);
-    if (!flight || flight.sequence !== view.getUint32(4, true)) return;
-    clearTimeout(flight.watch);
-    this.flying.delete(asked);
+    const sequence = view.getUint32(4, true);
+    const [asked, flight] = [...this.flying].find(([, one]) => one.sequence === sequence) ?? [];
+    if (!flight || ![asked, Kind.SENTENCE].includes(kind)) return;
+    this.land(asked);
     this.next(asked);
     this.answer(flight.request, buffer, kind);
   }
@@ -282,7 +297,9 @@ export class Live {
     }, PACE);
     this.waiting.delete(kind);
     const sequence = (this.sequence = (this.sequence + 1) >>> 0);
-    this.flying.set(kind, { sequence, request, watch: setTimeout(() => this.lost(), DEAD) });
+    const flight = { sequence, request, watch: setTimeout(() => this.lost(), DEAD), slow: 0 };
+    flight.slow = setTimeout(() => sign(flight), LATE);
+    this.flying.set(kind, flight);
     this.socket.send(message(kind, request.model.number, sequence, request.body));
   }
 }

@@ -3,7 +3,7 @@
 import { stopOnce } from "./dom.js";
 import { sheetsOf } from "./styles.js";
 
-const LAB = ["lab.css", "map.css", "journey.css", "posterior.css", "narrow.css"]; // in this order
+const LAB = ["lab.css", "answers.css", "map.css", "journey.css", "posterior.css", "narrow.css"]; // in this order
 
 // For the whole tab: after an update of the server a place may hold an instrument of the version before.
 const places = (window.instruments ??= new WeakMap());

@@ -46,6 +46,17 @@ export function inkInCommon(one, other) {
 }
 
 /**
+ * How near two pictures are, in dB: their PSNR, 99 at most.
+ * @param {Pixels} one
+ * @param {Pixels} other
+ */
+export function nearness(one, other) {
+  let squares = 0;
+  for (let i = 0; i < one.length; i++) squares += (one[i] - other[i]) ** 2;
+  return Math.min(99, -10 * Math.log10(squares / one.length / 255 ** 2));
+}
+
+/**
  * Counts on the canvas itself how often it was painted, for those who wait for it.
  * @param {HTMLCanvasElement} canvas
  */

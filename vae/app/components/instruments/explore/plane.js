@@ -1,6 +1,6 @@
 // Explore's plane: the two latents themselves, two of many, or the first two principal components, through z.
 
-import { element, subscript } from "../../shared/dom.js";
+import { announce, element, nats, subscript } from "../../shared/dom.js";
 import { STEP, coordinates, covariance, ellipse, movedTo, onLattice, tiles } from "../../shared/geometry.js";
 import { RAW, UP } from "../../shared/hand.js";
 import { Kind } from "../../shared/live.js";
@@ -23,13 +23,14 @@ export class Plane {
       "data-testid": "plane",
       tabindex: 0,
       role: "application",
-      "aria-label": "Latent plane: arrow keys move z, with Shift in small steps",
+      "aria-label": `Latent plane, ${this.names().join(" across and ")} up: arrow keys move z, with Shift in small steps`,
       [`on${RAW}`]: (event) => this.onPointer(event),
       onpointerdown: (event) => this.onPointer(event),
       onpointerup: (event) => this.onPointer(event),
       onpointerleave: (event) => this.onLeave(event),
       onpointercancel: (event) => this.onLeave(event),
       onkeydown: (event) => this.key(event),
+      onfocus: () => announce(this.words()),
     });
     this.pin = element("div", { class: "pin" });
     this.spot = element("div", { class: "spot" });
@@ -86,6 +87,19 @@ export class Plane {
     if (this.axes === "pca") return { along: components.directions, far: components.reach };
     const unit = (index) => Array.from({ length: latents }, (_, i) => (i === index ? 1 : 0));
     return { along: this.axes.map(unit), far: Math.max(...this.axes.map((index) => reach[index])) };
+  }
+
+  // of its two directions
+  names() {
+    return this.axes === "pca" ? ["component 1", "component 2"] : this.axes.map((index) => `z${index}`);
+  }
+
+  // Where z is, for those who do not see the pin.
+  words() {
+    const at = this.at(this.explore.z);
+    return this.names()
+      .map((name, axis) => `${name} ${nats(at[axis], 2)}`)
+      .join(", ");
   }
 
   at(z) {
@@ -149,6 +163,7 @@ export class Plane {
       explore.moveTo(this.movedTo([a + by[0] * step, b + by[1] * step]));
     } else return;
     event.preventDefault();
+    announce(this.words());
     explore.settling.later();
   }
 

@@ -1,7 +1,7 @@
 // What is said of a place: a verdict in words with the two numbers that matter, and one step behind all of them.
 
 import { element, labelled, markup, nats, numbers, say } from "../../shared/dom.js";
-import { inkInCommon } from "../../shared/paint.js";
+import { inkInCommon, nearness } from "../../shared/paint.js";
 
 // How usual a place is, by the share of random draws that lie further out, at least.
 /** @type {[number, string][]} */
@@ -20,8 +20,10 @@ export class Readouts {
   /**
    * @param {HTMLCanvasElement} thumb
    * @param {number} latents
+   * @param {number} levels of a pixel; 2 where pictures are bits
    */
-  constructor(thumb, latents) {
+  constructor(thumb, latents, levels) {
+    this.isBits = levels === 2;
     this.read = {};
     this.drift = quiet();
     this.givenName = quiet();
@@ -34,7 +36,7 @@ export class Readouts {
       { class: "brief" },
       this.verdict,
       share("further", "of its random pictures are rarer"),
-      share("common", "of the ink as in the original, <x>"),
+      share("common", this.isBits ? "of the ink as in the original, <x>" : "is how near it is to the original, <x>"),
     );
     this.numbers = numbers(
       element(
@@ -64,7 +66,8 @@ export class Readouts {
     const compared = (text) => (seen ? text : "–");
     say(this.verdict, USUAL.find(([least]) => answer.further_out > least)[1]);
     say(this.read.further, percent(answer.further_out));
-    say(this.read.common, seen ? percent(inkInCommon(answer.mean, seen)) : "–");
+    const common = (mean) => (this.isBits ? percent(inkInCommon(mean, seen)) : `${nats(nearness(mean, seen))} dB`);
+    say(this.read.common, seen ? common(answer.mean) : "–");
     say(this.read.prior, nats(answer.log_prior));
     say(this.read.again, nats(answer.round_trip_kl.reduce((sum, value) => sum + value, 0)));
     say(this.drift, `encoded again, ${nats(answer.drift)} σ away`);

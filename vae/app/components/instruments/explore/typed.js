@@ -1,9 +1,22 @@
 // A number that can be typed where it stands.
 
-import { element, say } from "../../shared/dom.js";
+import { element, nats, say } from "../../shared/dom.js";
+
+/**
+ * What cannot be taken of a number that was typed, in a short sentence, or nothing.
+ * @param {number} value
+ * @param {number} far
+ */
+export function wrong(value, far) {
+  if (Number.isNaN(value)) return "Not a number, so nothing is changed";
+  if (value > far) return `At most ${nats(far)}`;
+  if (value < -far) return `At least ${nats(-far)}`;
+  return "";
+}
 
 /**
  * Put a field in the place of a slider's value: Enter takes what was typed, and so does leaving it; Escape does not.
+ * What is no number is NaN.
  * @param {{ input: HTMLElement, value: HTMLElement, typed: HTMLInputElement | null }} row
  * @param {string} name
  * @param {string} before
@@ -18,7 +31,7 @@ export function typed(row, name, before, take) {
     row.value.replaceChildren();
     say(row.value, ""); // whatever is said next is another text
     say(row.value, before);
-    if (taken && text !== "" && Number.isFinite(Number(text))) take(Number(text));
+    if (taken && text !== "") take(Number(text));
   };
   row.typed = element("input", {
     class: "typed",

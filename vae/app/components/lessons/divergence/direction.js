@@ -76,7 +76,7 @@ export class Direction {
         markup("nats of KL divergence"),
       ),
       element("div", { class: "row" }, this.run, step),
-      element("div", { class: "quiet told" }, told),
+      element("div", { class: "quiet told answer veil" }, told),
       this.formula,
     );
   }

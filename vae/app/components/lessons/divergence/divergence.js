@@ -1,6 +1,6 @@
 // Two densities on a line under the hand, and the Kullback-Leibler divergence in both directions, in nats.
 
-import { element, nats, svg } from "../../shared/dom.js";
+import { announce, element, nats, svg } from "../../shared/dom.js";
 import { ENDS, MORE, Settling } from "../../shared/hand.js";
 import { mounted } from "../../shared/mounted.js";
 import { set } from "../../shared/svg.js";
@@ -64,6 +64,12 @@ class Divergence {
     this.settling.stop();
     const numbers = (parts) => parts.flatMap(({ mean, sigma }) => [mean, sigma]);
     this.component.setStateValue("place", { p: numbers(this.parts.p), q: numbers(this.parts.q) });
+  }
+
+  // What a hand has changed, for those who do not see it.
+  tell() {
+    const said = (key) => this.sides[key].number.textContent;
+    announce(`KL from p to q ${said("pq")} nats, from q to p ${said("qp")} nats`);
   }
 
   // ---- what there is ----
@@ -134,8 +140,7 @@ class Divergence {
       svg("circle", { class: "reach", r: 16 }),
       svg("circle", { class: "dot", r: side === 0 ? 8 : 6.5 }),
     );
-    if (side < 0) set(knob, { "aria-hidden": "true" });
-    else
+    if (side >= 0)
       set(knob, {
         role: "slider",
         tabindex: 0,
@@ -203,6 +208,7 @@ class Divergence {
     this.halt();
     this.parts[name][index][quantity] = bounded(Math.round(100 * bounded(value, range)) / 100, range);
     this.draw();
+    this.tell();
   }
 
   mix(name) {
@@ -218,6 +224,7 @@ class Divergence {
           ],
     );
     this.draw();
+    this.tell();
     this.commit();
   }
 
@@ -240,6 +247,7 @@ class Divergence {
     this.halt();
     this.step(key);
     this.draw();
+    this.tell();
     this.settling.later();
   }
 
@@ -252,6 +260,7 @@ class Divergence {
       for (let i = 0; still && !done && i < 2000; i++) done = this.step(key);
       if (done) {
         this.halt();
+        this.tell();
         this.commit();
       } else {
         this.draw();
@@ -276,6 +285,7 @@ class Divergence {
     this.halt();
     this.parts = { p: this.pairs(p), q: this.pairs(q) };
     this.draw();
+    this.tell();
     this.commit();
   }
 
@@ -338,6 +348,7 @@ class Divergence {
     const { name, index, side, quantity, knob } = handle;
     const part = this.parts[name][index];
     knob.style.display = part ? "" : "none";
+    knob.ariaHidden = String(!part || side < 0); // Chromium tells of sliders that are not drawn, too
     handle.at = null;
     if (!part) return;
     const x = part.mean + side * part.sigma;

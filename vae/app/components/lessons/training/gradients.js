@@ -78,7 +78,7 @@ export class Gradients {
         const box = element(
           "div",
           { class: "way-of" },
-          element("div", {}, element("h4", {}, markup(title)), element("div", { class: "quiet" }, markup(formula))),
+          element("div", {}, element("h3", {}, markup(title)), element("div", { class: "quiet" }, markup(formula))),
           plot,
           element(
             "div",

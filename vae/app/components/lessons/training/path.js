@@ -18,6 +18,7 @@ export class Path {
     this.data = training.data;
     const last = this.data.steps.length - 1;
     this.at = at >= 0 && at <= last ? at : 0; // the question asks what comes
+    this.furthest = 0; // the last step that was visited: the way is drawn as far
     this.warm = warm === 1;
     this.labels = fromBase64(this.data.labels);
     this.over = null; // the picture under the pointer
@@ -62,7 +63,13 @@ export class Path {
         element("span", { class: "class" }, element("i", { style: `background:${data.colours[i]}` }), name),
       ),
     );
+    this.whole = element(
+      "button",
+      { "data-testid": "whole", "aria-pressed": "false", onclick: () => this.showWhole() },
+      "Show the whole way",
+    );
     this.bars = element("div", { class: "bars", "data-testid": "kl-many" });
+    this.most = element("div", { class: "quiet most", "data-testid": "most" });
     this.lit = element("div", { class: "quiet", "data-testid": "lit" });
     this.kinds = ["KL from the first step", "KL let in slowly"].map((word, i) =>
       element("button", { "data-testid": i ? "warm" : "cold", onclick: () => this.choose(i === 1) }, word),
@@ -86,7 +93,9 @@ export class Path {
             term("−", number("rate"), labelled("what <z> tells", "KL")),
           ),
           this.curve(),
-          element("div", { class: "row kinds" }, markup("What each of 32 latents tells:"), ...this.kinds),
+          this.whole,
+          element("div", { class: "row kinds" }, markup("What each of 32 numbers tells:"), ...this.kinds),
+          this.most,
           this.bars,
           this.lit,
         ),
@@ -110,11 +119,23 @@ export class Path {
       },
     });
     this.points = test.rate.map((rate, i) => [across(rate), up(test.distortion[i])]);
-    this.line = svg("polyline", { class: "way", points: this.points.join(" ") });
+    this.line = svg("polyline", { class: "way", "data-testid": "way" });
     this.gone = svg("polyline", { class: "gone" });
     this.dot = svg("circle", { class: "here", r: 6 });
     made.append(this.line, this.gone, this.dot);
     return made;
+  }
+
+  showWhole() {
+    this.whole.ariaPressed = String(this.whole.ariaPressed !== "true");
+    this.reach(this.at);
+  }
+
+  // The way as far as somebody has been, unless all of it is asked for: what comes is for the reader to predict.
+  reach(step) {
+    this.furthest = Math.max(this.furthest, step);
+    const shown = this.whole.ariaPressed === "true" ? this.points : this.points.slice(0, this.furthest + 1);
+    this.line.setAttribute("points", shown.join(" "));
   }
 
   turn() {
@@ -172,6 +193,7 @@ export class Path {
     say(this.read.elbo, nats(-distortion[at] - rate[at]));
     say(this.read.distortion, nats(-distortion[at]));
     say(this.read.rate, nats(rate[at]));
+    this.reach(at);
     this.gone.setAttribute("points", this.points.slice(0, at + 1).join(" "));
     this.dot.setAttribute("transform", `translate(${this.points[at]})`);
     this.latents();
@@ -228,6 +250,8 @@ export class Path {
     this.bars.setAttribute("aria-label", `KL per latent: ${kl.map((value) => nats(value, 2)).join(", ")} nats`);
     const rate = kl.reduce((sum, value) => sum + value, 0);
     const elbo = nats(-told.lost[this.at] - rate);
-    say(this.lit, `${lit} of ${kl.length} tell more than ${TELLS} nats. KL ${nats(rate)}, ELBO ${elbo} nats.`);
+    say(this.most, `${nats(told.most)} nats, the most that one of them ever tells`);
+    const begins = this.at ? "" : "Nothing is learned yet, so hardly a bar is seen. ";
+    say(this.lit, `${begins}${lit} of ${kl.length} tell more than ${TELLS} nats. KL ${nats(rate)}, ELBO ${elbo} nats.`);
   }
 }

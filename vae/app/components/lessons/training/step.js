@@ -90,7 +90,7 @@ export class Step {
       element(
         "div",
         {},
-        element("h4", {}, title),
+        element("h3", {}, title),
         element(
           "div",
           { class: "equation" },

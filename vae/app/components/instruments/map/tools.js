@@ -1,6 +1,6 @@
 // Above the map: what it is coloured by, its layers, what selects points, and what the colours mean.
 
-import { element, markup, nats, refocused, say } from "../shared/dom.js";
+import { element, markup, nats, refocused, say } from "../../shared/dom.js";
 
 export const PICKED = 200; // points around the pin that a key takes as a group
 const VIRIDIS = "#440154, #482878, #3e4989, #31688e, #26828e, #1f9e89, #35b779, #6ece58, #b5de2b, #fde725";

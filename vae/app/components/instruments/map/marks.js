@@ -1,7 +1,7 @@
 // What lies on the map over its points: the prior's rings, the letters of groups, the pictures that are followed.
 
-import { svg } from "../shared/dom.js";
-import { covariance, outline } from "../shared/geometry.js";
+import { svg } from "../../shared/dom.js";
+import { covariance, outline } from "../../shared/geometry.js";
 
 const LABEL =
   "fill: var(--st-text-color); font-weight: 600; stroke: var(--st-background-color); stroke-width: 4px; stroke-linejoin: round; paint-order: stroke";

@@ -1,9 +1,9 @@
 // The map's chart, which Plotly draws: its points and their layers, its axes, and what moves and enlarges it.
 
-import { element } from "../shared/dom.js";
-import { tiles } from "../shared/geometry.js";
-import { Kind } from "../shared/live.js";
-import { paintTiles } from "../shared/paint.js";
+import { element } from "../../shared/dom.js";
+import { tiles } from "../../shared/geometry.js";
+import { Kind } from "../../shared/live.js";
+import { paintTiles } from "../../shared/paint.js";
 
 const TILES = 20; // decoded pictures on a side of the background
 const REACH = 5; // pixels from the pointer to the middle of a point: between close points a place can still be pointed at

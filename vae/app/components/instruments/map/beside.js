@@ -1,11 +1,12 @@
 // Beside the map: the picture of a place, how crowded it is there, its neighbours, and a slider along a difference.
 
-import { announce, element, labelled, nats, numbers, say } from "../shared/dom.js";
-import { eager } from "../shared/hand.js";
-import { paint, redrawn } from "../shared/paint.js";
-import { paintShown } from "../shared/sheets.js";
+import { announce, element, labelled, nats, numbers, say } from "../../shared/dom.js";
+import { eager } from "../../shared/hand.js";
+import { paint, redrawn } from "../../shared/paint.js";
+import { paintShown } from "../../shared/sheets.js";
 
 const NEAREST = 8;
+const SAID = 3; // of them aloud
 
 // In words, by the same share, at least.
 /** @type {[number, string][]} */
@@ -101,7 +102,11 @@ export class Beside {
       element("div", { class: "told" }, this.verdict, this.standing),
       this.directionBox,
       element("div", { class: "section quiet" }, "the nearest pictures, and how far they are"),
-      element("div", { class: "nears" }, ...this.near.map(({ button }) => button)),
+      element(
+        "div",
+        { class: "nears", role: "group", "aria-label": "The nearest pictures" },
+        ...this.near.map(({ button }) => button),
+      ),
       numbers(
         element(
           "div",
@@ -140,20 +145,27 @@ export class Beside {
     say(this.read.drift, nats(drift));
   }
 
+  // What is there, for those who do not see it: again only where it is another.
+  tell(where, there) {
+    if (there === this.told) return;
+    this.told = there;
+    announce(where ? `${where}: ${there}` : there);
+  }
+
   // `below` is the share of the places of pictures that are less dense
-  showsNear({ log_density: density, distances, indices }, below) {
+  showsNear(z, { log_density: density, distances, indices }, below) {
     const { pictures, shape } = this.map.data;
     say(this.read.density, nats(density));
     say(this.standing, standing(below));
-    const words = CROWDED.find(([least]) => below > least)[1];
-    if (words !== this.verdict.textContent) announce(words);
-    say(this.verdict, words);
+    say(this.verdict, CROWDED.find(([least]) => below > least)[1]);
     this.nearest = Array.from(indices);
+    const classes = this.nearest.map((index) => this.map.classOf(index));
+    this.tell(this.map.words(z), `${this.verdict.textContent}; nearest: ${classes.slice(0, SAID).join(", ")}`);
     this.near.forEach(({ button, canvas, far }, i) => {
       const distance = nats(distances[i], 2);
       paintShown(canvas, pictures, indices[i], shape);
       say(far, distance);
-      button.title = `test picture ${indices[i]}, ${distance} away, where latents count by how much they change pictures`;
+      button.title = `${classes[i]}: test picture ${indices[i]}, ${distance} away, where latents count by how much they change pictures`;
       button.ariaLabel = button.title;
     });
     this.near[0].button.dataset.index = String(indices[0]);

@@ -1,9 +1,9 @@
 // What floats beside the pointer on the map: the picture of its place, and the test picture that it points at.
 
-import { element, markup } from "../shared/dom.js";
-import { Kind } from "../shared/live.js";
-import { paint } from "../shared/paint.js";
-import { paintShown } from "../shared/sheets.js";
+import { element, markup } from "../../shared/dom.js";
+import { Kind } from "../../shared/live.js";
+import { paint } from "../../shared/paint.js";
+import { paintShown } from "../../shared/sheets.js";
 
 export class Float {
   constructor(map) {

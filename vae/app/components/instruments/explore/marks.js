@@ -1,0 +1,36 @@
+// What stands on and beside the sliders of the latents: where the input lies, and what each tells of the picture.
+
+import { say } from "../../shared/dom.js";
+import { THUMB } from "../../shared/hand.js";
+
+/**
+ * The tick of an input's mu on a slider that reaches `far`, and the band of its sigma.
+ * @param {{ tick: HTMLElement, band: HTMLElement }} row
+ */
+export function markInput(row, mu, sigma, far) {
+  const share = (value) => (Math.min(far, Math.max(-far, value)) + far) / (2 * far);
+  const at = (value) => `calc(${THUMB / 2}px + (100% - ${THUMB}px) * ${share(value)})`;
+  row.tick.style.left = at(mu);
+  row.band.style.left = at(mu - sigma);
+  row.band.style.right = `calc(100% - ${at(mu + sigma)})`;
+}
+
+/**
+ * The shares of a picture's KL, as bars and in numbers, of those that can be seen: the others are drawn when they are
+ * unfolded.
+ * @param {Map<number, any>} rows by latent
+ * @param {number[]} kl
+ */
+export function drawShares(rows, kl) {
+  const most = Math.max(...kl) || 1;
+  const sum = kl.reduce((total, value) => total + value, 0) || 1;
+  for (const [index, row] of rows) {
+    const length = Math.round((100 * kl[index]) / most);
+    const share = `${((100 * kl[index]) / sum).toFixed(0)} %`;
+    if ((row.length === length && row.told === share) || !row.bar.checkVisibility()) continue;
+    row.length = length;
+    row.told = share;
+    row.bar.style.transform = `scaleX(${length / 100})`;
+    say(row.share, share);
+  }
+}
