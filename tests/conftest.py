@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal
 
+import tests.chance  # noqa: F401
 from vae import data
 from vae.distributions import normal
 

@@ -1,12 +1,15 @@
 """The one-way order of the imports, and what the library never does, read from the source."""
 
 import ast
+import random
 import re
 from pathlib import Path
 
 import pytest
 
-from vae.data import DATASETS
+from vae.data import BANKS, DATASETS, DataError
+from vae.data.sets import IdxFile
+from vae.data.splits import first_good
 from vae.train.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,7 +107,7 @@ def test_nothing_reads_pickles_or_runs_text_or_swallows_every_exception(path):
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_names_a_registered_data_set_whose_pictures_it_reads(name):
     assert RECIPES[name].name == name
-    assert RECIPES[name].model.spec == DATASETS[RECIPES[name].dataset].spec
+    assert RECIPES[name].model.spec == (DATASETS | BANKS)[RECIPES[name].dataset].spec
 
 
 ASKS = re.compile(
@@ -127,3 +130,10 @@ def test_no_page_message_or_cache_asks_what_kind_of_model_it_is(path):
     if path.name != "capabilities.py":
         found = [line for line in path.read_text().splitlines() if ASKS.search(line)]
         assert found == [], path
+
+
+def test_the_checks_of_types_draw_nothing_from_everybodys_generator():
+    before = random.getstate()
+    with pytest.raises(DataError):
+        first_good([ROOT / "none", ROOT / "neither"], ROOT, IdxFile("test", "images", 0, ""))
+    assert random.getstate() == before

@@ -17,6 +17,8 @@ from vae import data, features
 from vae.distributions import normal, standard_normal
 from vae.evaluate import strangers
 from vae.evaluate.strangers import saved
+from vae.models import Spatial, build
+from vae.models.spaces import Pictures
 from vae.pictures import files as shelf
 from vae.pictures import megapixels, prepare
 
@@ -154,10 +156,31 @@ def test_the_command_line_writes_what_the_library_computes(tmp_path, capsys, mod
             assert arrays["doubt"].tolist() == table.doubt
 
 
+def test_of_a_plain_autoencoder_the_table_holds_its_z(tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(picture())
+    arguments = ["mnist-2d-ae", str(tmp_path), "--device", "cpu", "--out"]
+    for suffix in features.FORMATS:
+        assert features.main([*arguments, str(tmp_path / f"z{suffix}")]) == 0
+    plain = vae.load_pretrained("mnist-2d-ae", "cpu")
+    x = data.as_read(prepare(picture(), plain.input_spec).picture, plain.input_spec)
+    z = plain.encoder(x).chunk(2, dim=-1)[0].detach().numpy()
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "z.csv").read_text()))
+    assert list(row) == ["file", "z_0", "z_1", "doubt"]
+    assert [np.float32(row[name]) for name in ("z_0", "z_1")] == z[0].tolist()
+    with np.load(tmp_path / "z.npz") as arrays:
+        assert set(arrays) == {"names", "z", "doubt"}
+        assert (arrays["z"] == z).all()
+    assert "1 of 1 pictures" in capsys.readouterr().out
+    nothing, _ = features.extract(plain, [])
+    assert features.as_csv(nothing) == b"file,z_0,z_1,doubt\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
         (["nothing", "."], "there is no pretrained model"),
+        (["mnist-ladder", "."], "puts a picture at one place z, and this one has several layers"),
+        (["mnist-conditional", "."], "reads it only with its class"),
         ([NAME, "/nowhere"], "there is no folder"),
         ([NAME, ".", "--out", "x.pkl"], "must end in .csv or .npz"),
     ],
@@ -175,3 +198,9 @@ def test_help_is_complete():
     assert "example: python -m vae.features mnist photos/ --out features.csv" in " ".join(said.split())
     for word in ("MODEL", "FOLDER", "--out", "--device", ".npz"):
         assert word in said
+
+
+def test_a_model_whose_z_is_a_map_is_refused_for_that_reason():
+    config = Spatial.Config(Pictures(3, None, None, 256, "photo"), 4, "conv", channels=(4, 8), blocks=(0, 0))
+    with pytest.raises(ValueError, match="this one has a whole map of them"):
+        features.extract(build(config).eval(), [])

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from vae.models import pretrained
+from tests.registry import MAPS, VECTORS
+from vae.app.look import named
+from vae.latent.named import FACTORS
+from vae.models import checkpoint, pretrained
 from vae.train.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", pretrained.list_pretrained())
+@pytest.mark.parametrize("name", VECTORS)
 def test_the_readme_states_the_numbers_of_the_card(name):
     numbers = pretrained.load_card(name)["numbers"]
     (row,) = re.findall(rf"^\| `{re.escape(name)}` \|(.*)\|$", README, re.MULTILINE)
@@ -31,14 +34,62 @@ def test_the_readme_states_the_numbers_of_the_card(name):
     assert cells == expected
 
 
+@pytest.mark.parametrize("name", MAPS)
+def test_the_readme_states_what_the_card_says_of_each_kind_of_photos(name):
+    for kind, numbers in pretrained.load_card(name)["numbers"].items():
+        (row,) = re.findall(rf"^\| {kind} \|(.*)\|$", README, re.MULTILINE)
+        assert [cell.strip() for cell in row.split("|")] == [
+            ", ".join(f"{level:.1f}" for level in numbers["psnr"].values()),
+            ", ".join(f"{level:.1f}" for level in numbers["linear"].values()),
+            f"{numbers['rate']:.2f}",
+            f"{numbers['linear_at_rate']:.1f}",
+            f"{numbers['ms_ssim']:.3f}" if numbers["ms_ssim"] else "",
+            f"{numbers['bits_per_dimension']:.2f} ± {numbers['error']:.2f}",
+        ]
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_the_readme_states_the_directions_of_the_card(name):
+    kind = checkpoint.head(pretrained.folder_of(name) / checkpoint.WEIGHTS)[0].spec.preparation
+    words = {factor.name: factor.words for factor in FACTORS[kind]}
+    rows = re.findall(rf"^\| `{re.escape(name)}`, (.*)\|$", README, re.MULTILINE)
+    expected = []
+    for factor, found in pretrained.load_card(name)["directions"].items():
+        if found["offered"]:
+            low, high = found["got"]["quartiles"]
+            got = f"{found['got']['median']:.2f} ({low:.2f} to {high:.2f})"
+            also = ", ".join(named.besides(found, words)) or "none"
+            expected.append([words[factor].lower(), f"{found['r2']:.2f}", got, also])
+    assert [[cell.strip() for cell in row.split("|")] for row in rows] == expected
+
+
+def class_row(name: str) -> list[str]:
+    """What the README says of a model's directions towards classes, by its card."""
+    stated = pretrained.load_card(name)["class_directions"]
+    found = [one for one in stated.values() if one["offered"]]
+    count = f"{len(found)} of {len(stated)}"
+    if not found:
+        return [count, "", "", "", ""]
+    medians, quartiles = [one["got"]["median"] for one in found], [one["got"]["quartiles"] for one in found]
+    spans = [[one["r2"] for one in found], [one["auc"] for one in found], medians]
+    outer = f"{min(low for low, _ in quartiles):.2f}, {max(high for _, high in quartiles):.2f}"
+    return [count, *(f"{min(span):.2f} to {max(span):.2f}" for span in spans), outer]
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_the_readme_states_the_class_directions_of_the_card(name):
+    (row,) = re.findall(rf"^\| `{re.escape(name)}` towards a class \|(.*)\|$", README, re.MULTILINE)
+    assert [cell.strip() for cell in row.split("|")] == class_row(name)
+
+
 def test_the_readme_states_how_long_the_models_of_the_pages_were_trained():
-    minutes = [pretrained.load_card(name)["training"]["seconds"] / 60 for name in pretrained.list_pretrained()]
+    minutes = [pretrained.load_card(name)["training"]["seconds"] / 60 for name in VECTORS]
     assert f"in {min(minutes):.0f} to {max(minutes):.0f} minutes of wall time" in " ".join(README.split())
 
 
 def test_the_readme_names_every_augmented_model_of_its_comparison_and_cites_whom_it_compares_with():
     (compared,) = re.findall(r"Where that leaves the flat models.*?tests.benchmarks.draws", README, re.DOTALL)
-    warped = {name for name in [*pretrained.list_pretrained(), "mnist-ladder"] if RECIPES[name].warp}
+    warped = {name for name in [*VECTORS, "mnist-ladder"] if RECIPES[name].warp}
     assert set(re.findall(r"`([\w-]+)`", compared.split("augmentation;")[1].split(" were trained")[0])) == warped
     used = re.findall(r"\]\[(\w+)\]", compared)
     assert len(used) == 4

@@ -169,6 +169,9 @@ async def drag(browser: Browser, label: str, address: str, testid: str | None, e
     """Drag what `testid` names, or the topmost slider."""
     messages: list = []
     page = await opened(browser, address, messages=messages)
+    numbered = page.get_by_role("button", name="By number")
+    if await numbered.count():
+        await numbered.click()
     slider = page.get_by_role("slider").first
     name, far = testid or await slider.get_attribute("data-testid"), await slider.get_attribute("max")
     await page.evaluate(WATCH.replace("KEY", key.replace("FAR", far)), [name, event])

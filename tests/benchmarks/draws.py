@@ -9,9 +9,10 @@ import sys
 
 import torch
 
+from tests.registry import VECTORS
 from vae import data
 from vae.evaluate.bounds import IW_SAMPLES
-from vae.models.pretrained import list_pretrained, load_card, load_pretrained
+from vae.models.pretrained import load_card, load_pretrained
 from vae.objective import importance_bound
 
 TIMES, SEED = 5, 1
@@ -32,7 +33,7 @@ def gained(name: str, pictures: int) -> torch.Tensor:
 
 def main() -> None:
     pictures = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    for name in sys.argv[2:] or list_pretrained():
+    for name in sys.argv[2:] or VECTORS:
         rise = gained(name, pictures)
         print(f"{name:12} {rise.mean():.3f} +- {rise.std() / pictures**0.5:.3f} nats, {pictures} pictures", flush=True)
 

@@ -15,9 +15,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the app runs
 
 import torch
 
+from tests.registry import VECTORS
 from vae import data
 from vae.latent.journey import PATHS, Way, journey
-from vae.models.pretrained import list_pretrained, load_card
+from vae.models.pretrained import load_card
 from vae.pictures import films
 from vae.serve.asked import SKETCH
 from vae.serve.engine import engine
@@ -53,7 +54,7 @@ def compare(name: str, pairs: int) -> tuple[dict[str, list[float]], list[dict[st
 
 def main() -> None:
     pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    results = {name: compare(name, pairs) for name in list_pretrained()}
+    results = {name: compare(name, pairs) for name in VECTORS}
     kinds = list(next(iter(results.values()))[0])
     print(f"{f'ms, {pairs} pairs':16}" + "".join(f"{kind:>20}" for kind in kinds))
     for name, (seconds, _) in results.items():

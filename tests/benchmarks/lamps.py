@@ -15,12 +15,13 @@ from pathlib import Path
 
 import torch
 
+from tests.registry import VECTORS
 from vae import data
 from vae.inference.evidence import Grid
 from vae.inference.ledger import Check, checks
 from vae.inference.posterior import Plane
 from vae.inference.record import frame
-from vae.models.pretrained import list_pretrained, load_card, load_pretrained
+from vae.models.pretrained import load_card, load_pretrained
 
 SEED = 11
 
@@ -55,7 +56,7 @@ def survey(name: str, pictures: int, folder: Path) -> None:
 def main() -> None:
     pictures = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     with tempfile.TemporaryDirectory() as folder:
-        for name in sys.argv[2:] or list_pretrained():
+        for name in sys.argv[2:] or VECTORS:
             survey(name, pictures, Path(folder))
 
 

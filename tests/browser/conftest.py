@@ -27,6 +27,8 @@ ARGUMENTS = [
     "--disable-quic",
     "--disable-sync",
     "--disable-component-update",
+    "--use-fake-device-for-media-stream",  # a camera that is none
+    "--use-fake-ui-for-media-stream",
 ]
 # A page says "notRunning" before its script begins as well, and for a moment between two runs.
 RESTS = """

@@ -1,6 +1,6 @@
 """The controls of a page, in all its shadow roots: what a visitor without a mouse must come to."""
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 # Every control that can be seen and used is kept in `window.controls` and described as [name, group]; of a group with
 # roving focus, radios and the like, the keyboard stops at one and arrow keys lead to the others.
@@ -74,3 +74,9 @@ def missed(page: Page) -> tuple[int, list[str]]:
     return len(reached), [
         name for i, (name, group, grouped) in enumerate(found) if i not in reached and not (grouped and group in groups)
     ]
+
+
+def by_number(page: Page) -> Locator:
+    """Explore's sliders of the latents, which stand one click behind those with names; the topmost."""
+    page.get_by_role("button", name="By number").click()
+    return page.locator("[data-testid^=latent-]").first

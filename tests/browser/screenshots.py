@@ -12,6 +12,7 @@ VIEWS = (
     ("map", "latent_map?model=mnist-2d", "dark"),
     ("interpolate", "interpolate?model=mnist&at=0.45", "light"),
     ("draw", "reconstruct?model=mnist", "dark"),
+    ("photos", "photos?photo=1__512&show=4_0.0_0_0.5_compared", "light"),
     ("bayes", "how_it_works?chapter=bayes&model=mnist-2d&x=i1260", "light"),
     ("training", "how_it_works?chapter=training&model=mnist&see=path.17.0", "dark"),
 )
@@ -61,7 +62,7 @@ def main() -> None:
                 page.locator("[data-testid=plane][data-thorough=true]").wait_for(timeout=60_000)
                 page.wait_for_timeout(2000)
             if name in ("bayes", "training"):  # from the chapter's name on
-                page.get_by_role("heading", level=3).first.evaluate("e => e.scrollIntoView()")
+                page.get_by_role("heading", level=2).first.evaluate("e => e.scrollIntoView()")
                 page.wait_for_timeout(500)
             page.screenshot(path=FOLDER / f"{name}.png")
         browser.close()

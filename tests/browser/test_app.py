@@ -12,10 +12,11 @@ from playwright.sync_api import Page, expect
 
 import vae
 from tests.browser.seen import changes, pixels
+from tests.registry import MAPS, VECTORS
 from vae.models import pretrained
 from vae.pictures import prepare
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 DIGITS = next(name for name in NAMES if pretrained.load_card(name)["data"]["name"] == "mnist")
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 PAGES = ["/", "/reconstruct"]
@@ -184,7 +185,7 @@ def test_on_a_phone_nothing_scrolls_sideways_and_the_picture_is_there(visitor, p
 def test_on_a_phone_the_menu_closes_after_a_choice(visitor):
     someone = visitor(**PHONE)
     page = someone.opens(f"/?model={NAMES[0]}")
-    menu, models = page.get_by_test_id("stSidebar"), len(NAMES)
+    menu, models = page.get_by_test_id("stSidebar"), len([*VECTORS, *MAPS])
 
     def opens_the_menu() -> None:
         page.get_by_test_id("stExpandSidebarButton").tap()
@@ -201,7 +202,7 @@ def test_on_a_phone_the_menu_closes_after_a_choice(visitor):
     expect(menu).to_have_attribute("data-collapsed", "false")
     menu.get_by_role("button", name="Open").tap()
     expect(page.get_by_role("option")).to_have_count(models)
-    page.get_by_role("option").nth(models - 1).tap()
+    page.get_by_role("option").nth(len(VECTORS) - 1).tap()
     expect(menu).to_have_attribute("data-collapsed", "true")
 
 

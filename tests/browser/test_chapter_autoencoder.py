@@ -38,6 +38,7 @@ def test_keys_and_mouse_move_both_models_along_their_own_ways_without_a_rerun(vi
 def test_a_sample_is_chosen_in_both_models_and_can_be_drawn_again(visitor):
     page = visitor(viewport={"width": 390, "height": 844}).opens(f"/how_it_works?chapter=autoencoder&model={NAME}")
     maps = [seen(page, f"map-{side}") for side in ("autoencoder", "vae")]
+    page.get_by_role("button", name="Show it without a guess").click()
     page.get_by_test_id("sample-vae-2").focus()
     page.keyboard.press("Enter")
     for side, before in zip(("autoencoder", "vae"), maps, strict=True):
@@ -55,5 +56,5 @@ def test_back_brings_the_other_pair_and_the_other_model(visitor):
     page.get_by_role("option", name="Handwritten digits, 2 numbers", exact=True).click()
     expect(page).to_have_url(re.compile("pair=mnist-2d"))
     page.go_back()
-    expect(page.get_by_role("radio", name="Fashion-MNIST, 2 latents")).to_be_checked()
+    expect(page.get_by_role("radio", name="Clothes and shoes, 2 numbers")).to_be_checked()
     expect(page).to_have_url(re.compile(r"model=mnist&.*pair=fashion-2d"))

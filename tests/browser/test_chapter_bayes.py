@@ -5,11 +5,12 @@ import torch
 from playwright.sync_api import Page, expect
 
 import vae
+from tests.registry import VECTORS
 from vae import data
 from vae.inference import identity
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
 X = data.fixed_binarisation(pretrained.load_card(FLAT)["data"]["name"])[7:8].float()
 LONG = 120_000  # ms: the first visitor of a machine waits for the plane

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 import vae
 from tests.browser.seen import changes, greys, seen
 from vae import data
+from vae.app.chapters.beta import FREE
 from vae.models import pretrained
 
 
@@ -28,6 +29,14 @@ def test_a_click_and_the_arrows_choose_models_in_the_browser_alone(visitor):
     active = pretrained.load_card("fashion-16d-beta-10")["numbers"]["active_units"]
     told = f"{active} of 16 latents in use, {16 - active} collapsed" if active < 16 else "all 16 latents in use"
     expect(page.get_by_test_id("collapsed")).to_contain_text(told)
+    dimensions = pretrained.load_card("fashion-16d-beta-10")["numbers"]["kl_per_dimension"]
+    below = sum(kl < FREE for kl in dimensions)
+    expect(page.get_by_test_id("free")).to_contain_text(f"{FREE} nats")
+    expect(page.get_by_test_id("free")).to_contain_text(f"Below it lie {below} of 16 latents")
+    bars = [page.locator(".bars i").nth(i).bounding_box() for i in range(16)]
+    floor = page.locator(".bars .floor").bounding_box()["y"] + 2  # its lower edge
+    ordered = sorted(dimensions, reverse=True)
+    assert all((box["y"] > floor) == (kl < FREE) for box, kl in zip(bars, ordered, strict=True))
     page.keyboard.press("ArrowRight")  # the next higher rate
     expect(page.get_by_test_id("chosen")).to_have_text("16 latents, β = 3")
     changes(page, before)
@@ -45,3 +54,12 @@ def test_the_autoencoder_has_no_kl_and_a_phone_shows_the_whole_curve(visitor):
     expect(page.get_by_test_id("chosen")).to_have_text("2 latents, autoencoder")
     expect(page.get_by_test_id("mutual_information")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_on_a_wide_screen_a_line_of_running_text_is_no_longer_than_one_can_read(visitor):
+    page = visitor(viewport={"width": 1920, "height": 1100}).opens("/how_it_works?chapter=beta&model=mnist")
+    texts = page.locator("[data-testid=stHtml] > p")
+    expect(texts.filter(has_text="Posterior collapse.")).to_have_count(1)
+    expect(texts.filter(has_text="Cures.").filter(has_not_text="Posterior collapse.")).to_have_count(1)
+    question = page.get_by_test_id("question").bounding_box()["width"]
+    assert max(one.bounding_box()["width"] for one in texts.all()) <= question

@@ -9,10 +9,11 @@ from playwright.sync_api import Page, expect
 
 import vae
 from tests.browser.seen import changes, greys, seen
+from tests.registry import VECTORS
 from vae import data
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
 WAITS = re.compile(r"\bwaits\b")

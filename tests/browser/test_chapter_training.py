@@ -46,6 +46,40 @@ def test_the_keyboard_scrubs_through_training_and_the_link_follows(visitor):
     page.wait_for_url("**see=path.17.1**")
 
 
+def test_before_the_first_step_it_is_said_why_there_are_no_bars_and_what_the_highest_would_be(visitor):
+    page = opened(visitor, "")
+    expect(page.get_by_test_id("lit")).to_contain_text("Nothing is learned yet")
+    highest = float(history.load(MANY[0]).test.kl.max())
+    assert float(page.get_by_test_id("most").inner_text().split()[0]) == pytest.approx(highest, abs=0.051)
+    page.get_by_test_id("scrub").press("End")
+    expect(page.get_by_test_id("lit")).not_to_contain_text("Nothing is learned yet")
+
+
+def test_the_answer_to_the_question_is_not_drawn_before_somebody_has_been_there_or_asks_for_it(visitor):
+    page = opened(visitor, "")
+    last = len(RECORDED.steps) - 1
+
+    def drawn() -> list[str]:
+        return page.get_by_test_id("way").get_attribute("points").split()
+
+    assert len(drawn()) == 1
+    page.get_by_test_id("scrub").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    some = drawn()
+    assert len(some) == 4
+    page.keyboard.press("ArrowLeft")
+    assert drawn() == some  # where somebody has been
+    page.get_by_test_id("whole").click()
+    whole = drawn()
+    assert len(whole) == last + 1
+    assert whole[:4] == some
+    page.get_by_test_id("whole").click()
+    assert drawn() == some
+    page.get_by_test_id("scrub").press("End")
+    assert drawn() == whole
+
+
 def test_a_step_is_seen_stage_by_stage_with_the_numbers_of_before_and_after(visitor):
     page = opened(visitor, "step.1.0.5")
     step = list(RECORDED.slow.values())[1]

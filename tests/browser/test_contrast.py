@@ -16,7 +16,7 @@ from vae.app import look
 AXE = Path(AXE_FILE_PATH).read_text()
 RUN = """
 async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
-  .filter(({ impact }) => impact === "serious" || impact === "critical")
+  .filter(({ id, impact }) => impact === "serious" || impact === "critical" || id === "heading-order")
   .flatMap(({ id, nodes }) => nodes.map(({ html, any }) => `${id}: ${any[0]?.message ?? ""} ${html.slice(0, 200)}`))
 """
 READABLE, SEEN = 4.5, 3  # WCAG 2.2, 1.4.3 and 1.4.11
@@ -24,7 +24,7 @@ THEMES = tomllib.loads(Path(".streamlit/config.toml").read_text())["theme"]
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_serious(visitor, path):
+def test_axe_finds_nothing_serious_and_no_heading_that_leaves_a_level_out(visitor, path):
     page = rested(visitor, path, color_scheme="light")
     page.locator("details").evaluate_all("all => all.forEach((one) => (one.open = true))")
     page.evaluate(AXE)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-import vae
 from tests.browser.conftest import PATIENCE, Visitor, free_port, serving
 from tests.browser.seen import changes, seen
+from tests.registry import VECTORS
 from vae.models import pretrained
 
-DEEP = next(name for name in vae.list_pretrained() if pretrained.load_card(name)["latents"] > 2)
+DEEP = next(name for name in VECTORS if pretrained.load_card(name)["latents"] > 2)
 # Streamlit has no option for how long it keeps a session whose connection was cut; here it is a second.
 FORGETFUL = """
 from streamlit.runtime.memory_session_storage import MemorySessionStorage

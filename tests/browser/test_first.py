@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-import vae
 from tests.browser.conftest import PATIENCE, free_port, serving
 from tests.browser.seen import changes, seen
+from tests.registry import VECTORS
 
 # No record of a picture comes while there is a file of this name.
 HELD = """
@@ -33,7 +33,7 @@ def holding(tmp_path_factory) -> Iterator[tuple[str, Path]]:
         yield address, folder / "hold"
 
 
-@pytest.mark.parametrize("name", vae.list_pretrained())
+@pytest.mark.parametrize("name", VECTORS)
 def test_another_picture_is_there_before_its_numbers(visitor, holding, name):
     someone = visitor()
     someone.server, hold = holding

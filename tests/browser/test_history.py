@@ -6,11 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-import vae
 from tests.browser.seen import becomes, changes
+from tests.registry import VECTORS
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
 DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 

@@ -11,10 +11,11 @@ from playwright.sync_api import Page, expect
 
 import vae
 from tests.browser.seen import DECODED, changes, greys, seen
+from tests.registry import VECTORS
 from vae import data, latent
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 ENDS = "i7,i0,i3,i20"
 

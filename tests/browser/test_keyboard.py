@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import JSHandle, Page
 
-import vae
 from tests.browser.controls import ACTIVE, controls, missed, settled
+from tests.registry import VECTORS
 from vae.app.chapters import CHAPTERS
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
 PAGES = [
     "/?",
@@ -22,6 +22,7 @@ PAGES = [
     "/interpolate?mode=four",
     "/interpolate?mode=sum",
     "/reconstruct?",
+    "/photos?",
     *(f"/how_it_works?chapter={chapter}" for chapter in CHAPTERS),
     "/models?",
     "/glossary?",

@@ -12,13 +12,14 @@ from playwright.sync_api import Locator, Page, expect
 import vae
 from tests.browser.seen import changes, seen
 from tests.browser.test_touch import SCROLLED, swipe
+from tests.registry import VECTORS
 from vae import data, latent
 from vae.evaluate.bounds import ELBO_SAMPLES
 from vae.latent.encodings import Company, Near, near
 from vae.models import pretrained
 from vae.pictures import prepare
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
 DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 # Plotly's own account of the map
@@ -489,7 +490,9 @@ def test_the_neighbours_of_an_upload_are_those_of_its_encoding(visitor, name):
     assert place(page) == pytest.approx(z.tolist(), abs=2e-3)
     _, (distances,), (nearest,) = nearby(name, z)
     titles = [page.get_by_test_id(f"near-{i}").get_attribute("title") for i in range(8)]
-    assert titles[0].startswith(f"test picture {nearest[0]}, {distances[0]:.2f} away")
+    dataset = data.DATASETS[pretrained.load_card(name)["data"]["name"]]
+    word = dataset.class_names[data.load(dataset.name, "test").labels[nearest[0]]]
+    assert titles[0].startswith(f"{word}: test picture {nearest[0]}, {distances[0]:.2f} away")
     found = [float(title.split(", ")[1].split()[0]) for title in titles]
     assert found == pytest.approx(distances.tolist(), abs=0.0101)
 

@@ -40,6 +40,72 @@ def test_who_cannot_do_it_may_ask_for_the_answer_and_what_is_to_be_used_is_there
             page.get_by_role("button", name=f"Next: {title}").click()
 
 
+# In the page and in every shadow: how many things answer the chapter's question, and how many of them are seen.
+ANSWERS = """
+() => {
+  const roots = [document];
+  for (const root of roots) for (const e of root.querySelectorAll("*")) if (e.shadowRoot) roots.push(e.shadowRoot);
+  const found = roots.flatMap((root) => [...root.querySelectorAll(".answer")]);
+  return [found.length, found.filter((e) => getComputedStyle(e).visibility === "visible").length];
+}
+"""
+# Of the chapters where a picture or a number answers at first sight, and not only what is said at the end.
+SHOWN_AT_FIRST = ("model", "kl", "autoencoder", "conditions", "layers", "features")
+
+
+@pytest.mark.parametrize("key", CHAPTERS)
+def test_what_answers_a_question_is_hidden_until_it_is_asked_for_and_on_paper_it_is_there(visitor, key):
+    someone = visitor(viewport={"width": 1400, "height": 1000})
+    page = someone.page
+    page.goto(f"{someone.server}/how_it_works?chapter={key}&model=mnist&x=i208")
+    expect(page.locator(CHAPTERS[key].QUESTION.by).first).to_be_attached()
+    someone.rests()
+    there, seen_at_first = page.evaluate(ANSWERS)
+    assert (there > 1) == (key in SHOWN_AT_FIRST)
+    assert seen_at_first == 0
+    page.emulate_media(media="print")
+    assert page.evaluate(ANSWERS) == [there, there]
+    page.emulate_media(media="screen")
+    page.locator("[data-guess]").first.click()
+    expect(page.get_by_test_id("answered")).to_be_visible()
+    assert page.evaluate(ANSWERS) == [there, 0]
+    page.get_by_role("button", name="Show the answer").press("Enter")
+    expect(page.get_by_test_id("answered")).to_be_focused()  # the button is gone, the keyboard is where it was
+    expect(page.get_by_test_id("summary")).to_be_visible()
+    assert page.evaluate(ANSWERS) == [there, there]
+
+
+def test_who_does_not_guess_sees_the_answer_by_doing_or_by_asking_and_who_comes_by_a_link_of_it_at_once(visitor):
+    page = opened(visitor, "conditions")
+    expect(page.get_by_test_id("summary")).to_be_hidden()
+    page.get_by_test_id("class").press("Home")
+    expect(page.get_by_test_id("summary")).to_be_visible()
+    expect(page.get_by_test_id("answered")).to_be_hidden()
+    page = opened(visitor, "autoencoder")
+    expect(page.get_by_test_id("sample-vae-0")).to_be_hidden()
+    page.get_by_role("button", name="Show it without a guess").click()
+    expect(page.get_by_test_id("sample-vae-0")).to_be_visible()
+    question = CHAPTERS["autoencoder"].QUESTION
+    expect(page.get_by_test_id("answered")).to_have_text(
+        f"It is “{question.options[question.right]}”. {question.because}"
+    )
+    expect(opened(visitor, "layers", SEEN["layers"]).get_by_test_id("summary")).to_be_visible()
+
+
+def test_the_keyboard_passes_what_is_to_be_used_without_using_it_and_keeps_its_place_when_it_asks(visitor):
+    page = visitor(viewport={"width": 1400, "height": 1000}).opens("/how_it_works?chapter=autoencoder&model=mnist")
+    question, told = CHAPTERS["autoencoder"].QUESTION, page.get_by_test_id("answered")
+    guess = page.get_by_test_id("question").get_by_role("button", name=question.options[0])
+    guess.press("Enter")
+    page.locator(question.by).first.focus()
+    for key in ("Shift+Tab", "Tab"):
+        page.keyboard.press(key)
+    expect(told).not_to_contain_text(question.because)
+    page.get_by_role("button", name="Show the answer").press("Enter")
+    expect(told).to_contain_text(question.because)
+    expect(told).to_be_focused()
+
+
 def opened(visitor, key: str, see: str = "") -> Page:
     end = f"&see={see}" if see else ""
     return visitor(viewport={"width": 1400, "height": 1000}).opens(
@@ -56,6 +122,7 @@ def moved(page: Page, key: str) -> tuple[str, ...]:
         page.get_by_role("button", name="Another ε").click()
         return "decoded", "strip-z"
     if key == "autoencoder":
+        page.get_by_role("button", name="Show it without a guess").click()
         page.get_by_test_id("sample-vae-2").click()
         page.get_by_test_id("scrub").press("End")
         return "decoded", "way-autoencoder"

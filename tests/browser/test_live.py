@@ -14,16 +14,28 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 
 import vae
 from tests.browser.conftest import PATIENCE
+from tests.browser.controls import by_number
 from tests.browser.seen import changes, pixels, seen
+from tests.registry import VECTORS
 from vae import data
 from vae.app.look import COLOURS
 from vae.latent.places import places
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
 DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 STEP = 0.05  # of an arrow key
+
+
+# Of each slider that is seen: its latent, the number beside it in percent, and how much of its cell the bar fills.
+SHARES = """() => [...document.querySelectorAll("*")].map((e) => e.shadowRoot).filter(Boolean)
+  .flatMap((root) => [...root.querySelectorAll(".share")]).filter((e) => e.checkVisibility())
+  .map((e) => [
+    Number(e.querySelector("span").dataset.testid.replace("share-", "")),
+    parseFloat(e.textContent),
+    e.querySelector("i").getBoundingClientRect().width / e.getBoundingClientRect().width,
+  ])"""
 
 
 def address(page: Page) -> dict[str, str]:
@@ -47,7 +59,7 @@ def says(page: Page, z: list[float]) -> None:
 
 def first_slider(page: Page) -> tuple[int, object]:
     """(latent, slider) of the topmost."""
-    slider = page.get_by_role("slider").first
+    slider = by_number(page)
     return int(slider.get_attribute("data-testid").removeprefix("latent-")), slider
 
 
@@ -182,7 +194,7 @@ def test_explore_is_driven_by_the_keyboard_alone(visitor):
         page.keyboard.press(key)
     before = changes(page, before)
     says(page, [2 * STEP, 0.9 * STEP])
-    tab_to("z")
+    tab_to("Texture")
     page.keyboard.press("PageUp")
     changes(page, before)
 
@@ -207,6 +219,7 @@ def test_on_the_plane_hovering_previews_leaving_restores_and_a_click_pins(visito
     page.mouse.move(*middle(box, 0.6, 0.7), steps=5)
     page.mouse.up()
     page.mouse.move(box["x"] - 40, box["y"] + 50)
+    by_number(page)
     far = max(float(slider.get_attribute("max")) for slider in page.get_by_role("slider").all())
     says(page, [round(0.2 * far, 3), round(-0.4 * far, 3)])
 
@@ -327,8 +340,8 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_no_number_belongs_to_anot
     someone.server = cutter.address
     page, before = someone.opens(f"/?model={FLAT}"), someone.sees_a_picture()
     someone.is_live()
-    page.evaluate(WATCH)
     latent, slider = first_slider(page)
+    page.evaluate(WATCH)
     slider.focus()
     for turn in range(turns):
         cutter.cuts = 1
@@ -616,6 +629,7 @@ def test_undo_and_clear_take_the_drawing_away(visitor):
 def test_dimensions_that_say_nothing_are_folded_away(visitor):
     card = pretrained.load_card(DEEP)
     page = visitor().opens(f"/?model={DEEP}")
+    by_number(page)
     sliders = page.get_by_role("slider")
     assert 6 <= sliders.count() < card["latents"]
     page.get_by_text(re.compile(r"^\d+ more$")).click()
@@ -624,6 +638,7 @@ def test_dimensions_that_say_nothing_are_folded_away(visitor):
 
 def test_bars_that_are_unfolded_are_those_of_the_picture(visitor):
     page = visitor().opens(f"/?model={DEEP}")
+    by_number(page)
     lengths = "e => [...e.querySelectorAll('.share i')].map(i => i.getBoundingClientRect().width)"
     details = page.locator("details", has=page.locator(".share")).first
     details.locator("summary").click()
@@ -638,6 +653,29 @@ def test_bars_that_are_unfolded_are_those_of_the_picture(visitor):
     page.keyboard.press("ArrowLeft")
     page.wait_for_timeout(300)
     assert details.evaluate(lengths) == pytest.approx(found, abs=0.06 * whole)
+
+
+def test_a_bar_and_the_number_on_it_say_the_same_which_is_the_pictures_own_share(visitor):
+    someone = visitor()
+    page = someone.opens(f"/?model={DEEP}")
+    by_number(page)
+    someone.is_live()
+    picture = torch.from_numpy(pixels(seen(page))[..., 0] / 255).float()
+    model = vae.load_pretrained(DEEP)
+    noise = torch.rand(model.input_spec.shape, generator=torch.Generator().manual_seed(0))
+    q = model.encode((noise < picture).float()[None])  # a thousandth of the bits may differ by the picture's levels
+    kl = torch.distributions.kl_divergence(q.base_dist, torch.distributions.Normal(0.0, 1.0))[0]
+    expected = 100 * kl / kl.sum()
+    shown = page.evaluate(SHARES)
+    assert len(shown) >= 6
+    for latent, number, _ in shown:
+        assert number == pytest.approx(float(expected[latent]), abs=1.5)
+    largest = max(float(share) for share in expected)
+    for _, number, length in shown:
+        assert length == pytest.approx(number / largest, abs=0.1)
+    before = [number for _, number, _ in shown]
+    page.get_by_role("button", name="A random picture").click()
+    page.wait_for_function(f"before => ({SHARES})().some(([, number], i) => number !== before[i])", arg=before)
 
 
 @pytest.mark.parametrize("button", ["A random picture", "The middle"])

@@ -53,6 +53,15 @@ def test_a_picture_that_is_dropped_or_pasted_is_what_the_page_is_about(visitor, 
         page.wait_for_url(lambda url, before=before: "x=b" in url and url != before)
 
 
+def test_a_picture_for_which_the_page_has_no_way_is_not_dropped_without_a_word(visitor):
+    page = rested(visitor, "/?")
+    page.evaluate("document.querySelector('.st-key-own_file').classList.remove('st-key-own_file')")
+    give(page, "drop", "[data-testid=stMain]", stroke())
+    expect(page.locator(".page-head [role=alert]")).to_have_text(
+        "The picture could not be taken. Load the page anew, then bring it again."
+    )
+
+
 def test_explore_begins_at_a_picture_that_was_dropped(visitor):
     page = rested(visitor, "/?")
     give(page, "drop", "[data-testid=stMain]", stroke())

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-import vae
 from tests.browser.conftest import PATIENCE, Visitor, free_port, needed, serving
 from tests.browser.seen import changes, seen
+from tests.registry import VECTORS
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
 DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 PREFIX = "/user/ada/proxy/8501"  # as JupyterHub and code-server have them

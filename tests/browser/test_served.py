@@ -6,13 +6,13 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-import vae
 from tests.benchmarks.release import RELEASES, Stream
 from tests.browser.seen import DECODED, changes, seen
+from tests.registry import VECTORS
 from vae.app.components import served
 from vae.models import pretrained
 
-DEEP = next(name for name in vae.list_pretrained() if pretrained.load_card(name)["latents"] > 2)
+DEEP = next(name for name in VECTORS if pretrained.load_card(name)["latents"] > 2)
 EXPLORE = re.compile(r"/components/\w+/instruments/explore\.js$")
 # Any change of what is served is another version.
 UPDATED = "from vae.app.look import glossary; glossary.SPELLED[' '] = 'nat'"
@@ -44,7 +44,7 @@ def test_a_page_loads_each_file_once_and_all_of_one_version(visitor):
     assert len(own) == len(set(own))
 
 
-PAGES = ["", "latent_map", "interpolate", "reconstruct", "how_it_works", "models"]
+PAGES = ["", "latent_map", "interpolate", "reconstruct", "photos", "how_it_works", "models"]
 
 
 def test_to_open_a_page_runs_its_script_once(visitor):

@@ -12,10 +12,10 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-import vae
+from tests.registry import VECTORS
 
 LONG = 60
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 MOST = 10**6 * st.get_option("server.maxMessageSize")
 
 

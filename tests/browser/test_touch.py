@@ -42,7 +42,7 @@ def linked(page: Page) -> str:
 @pytest.mark.parametrize(
     ("path", "testid", "says"),
     [
-        ("/?model=mnist", "latent-4", "e => e.value"),
+        ("/?model=mnist", "named-stroke", "e => e.value"),
         ("/interpolate?model=mnist", "scrub", "e => e.value"),
         ("/how_it_works?model=mnist&chapter=autoencoder", "scrub", "e => e.value"),
         ("/how_it_works?model=mnist&chapter=conditions", "class", "e => e.value"),

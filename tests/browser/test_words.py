@@ -105,6 +105,50 @@ def test_a_page_says_whose_it_is_what_it_is_and_what_one_does_there_and_every_te
         assert unexplained(page) == []
 
 
+# For paragraphs of many widths: the signs beside a word that explains itself which stand on another line than the word.
+ALONE = r"""
+() => {
+  const roots = [document], alone = new Set();
+  for (const root of roots) for (const e of root.querySelectorAll("*")) if (e.shadowRoot) roots.push(e.shadowRoot);
+  const words = roots.flatMap((root) => [...root.querySelectorAll("button.word")]).filter((e) => e.checkVisibility());
+  const leaf = (node, step, end) => {
+    const inline = () => getComputedStyle(node.parentElement).display.startsWith("inline");
+    while (node && !node[step] && inline()) node = node.parentElement;
+    node = node?.[step];
+    while (node?.[end]) node = node[end];
+    return node?.nodeType === Node.TEXT_NODE ? node : null;
+  };
+  const look = (one, text, at) => {
+    const range = document.createRange();
+    range.setStart(text, at);
+    range.setEnd(text, at + 1);
+    const [sign, box] = [range.getBoundingClientRect(), one.getBoundingClientRect()];
+    if (sign.height && (sign.top >= box.bottom || sign.bottom <= box.top)) alone.add(one.textContent + text.data);
+  };
+  const main = document.querySelector("[data-testid=stMain]");
+  for (let width = 260; width < 700; width += 9) {
+    main.style.maxWidth = `${width}px`;
+    for (const one of words) {
+      const [before, after] = [leaf(one, "previousSibling", "lastChild"), leaf(one, "nextSibling", "firstChild")];
+      if (after && /^[.,;:!?)]/.test(after.data)) look(one, after, 0);
+      if (before && /[(]$/.test(before.data)) look(one, before, before.data.length - 1);
+    }
+  }
+  main.style.maxWidth = "";
+  return [words.length, [...alone]];
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "path", ["/how_it_works?chapter=structure", "/how_it_works?chapter=beta", "/how_it_works?chapter=bayes"]
+)
+def test_no_full_stop_and_no_bracket_wraps_away_from_a_word_that_explains_itself(visitor, path):
+    words, alone = rested(visitor, path).evaluate(ALONE)
+    assert words > 10
+    assert alone == []
+
+
 def word(page: Page, text: str, nth: int = 0):
     return page.get_by_test_id("stMain").locator(f'.word[data-word="{text}"]').locator("visible=true").nth(nth)
 

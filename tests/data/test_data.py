@@ -2,14 +2,11 @@
 
 import gzip
 import hashlib
-import http.server
 import os
 import random
-import re
 import subprocess
 import sys
 import tarfile
-import threading
 import tracemalloc
 from contextlib import suppress
 from dataclasses import FrozenInstanceError, replace
@@ -21,8 +18,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.data.mirror import serving
 from vae import data
-from vae.data import DATASETS, DataError, __main__, bits, download, splits
+from vae.data import BANKS, DATASETS, DataError, __main__, bits, catalogue, download, splits
 from vae.data.idx import read_idx
 from vae.data.sets import IdxFile, Package
 from vae.models import files
@@ -48,60 +46,12 @@ CONTENTS = {
 PICTURES = "train-images-idx3-ubyte"
 
 
-class Mirror(http.server.ThreadingHTTPServer):
-    """A mirror with Range support; `script[path]` lists what it does first, then it behaves."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.files = {f"/{name}.gz": gzip.compress(content, mtime=0) for name, content in CONTENTS.items()}
-        self.script = {}
-        self.asked = []
-        self.url = f"http://127.0.0.1:{self.server_port}/"
-
-
-class Answer(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *words):
-        pass
-
-    def do_GET(self):
-        wanted = self.headers.get("Range")
-        self.server.asked.append((self.path, wanted))
-        steps = self.server.script.get(self.path, [])
-        step = steps.pop(0) if steps else "serve"
-        body = self.server.files[self.path]
-        start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and step != "ignore range" else 0
-        if step in ("500", "404"):
-            self.send_error(int(step))
-            return
-        if wanted and start >= len(body):
-            self.send_error(416)
-            return
-        if step == "wrong":
-            body = gzip.compress(idx(noise(300, 28, 28, seed=99)), mtime=0)
-        if step == "truncated":
-            body = body[: len(body) // 2]
-        if step == "endless":
-            body = os.urandom(len(CONTENTS[PICTURES]) + 2**17)
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body) - start))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.end_headers()
-        body = body[start:]
-        self.wfile.write(body[: len(body) // 2] if step == "cut" else body)
-
-
 @pytest.fixture
 def mirror():
-    server = Mirror()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    files = {f"/{name}.gz": gzip.compress(content, mtime=0) for name, content in CONTENTS.items()}
+    wrong = gzip.compress(idx(noise(300, 28, 28, seed=99)), mtime=0)
+    with serving(files, {"wrong": wrong, "endless": os.urandom(len(CONTENTS[PICTURES]) + 2**17)}) as server:
+        yield server
 
 
 @pytest.fixture
@@ -172,7 +122,7 @@ def test_the_test_set_ships_with_the_project_and_loads_without_network_or_cache(
 
 
 def test_every_data_set_names_its_ten_classes_licence_and_credit():
-    for name, dataset in DATASETS.items():
+    for name, dataset in catalogue.IDX.items():
         assert name == dataset.name
         assert len(set(dataset.class_names)) == 10
         assert dataset.licence
@@ -537,7 +487,7 @@ def test_a_missing_train_set_says_which_command_to_run(cache):
 
 
 def test_an_unknown_name_or_split_is_answered_with_what_there_is():
-    with pytest.raises(ValueError, match="one of mnist, fashion-mnist, not 'minst'"):
+    with pytest.raises(ValueError, match="one of mnist, fashion-mnist, portraits, not 'minst'"):
         data.load("minst", "test")
     with pytest.raises(ValueError, match="'train' or 'test', not 'valid'"):
         data.load("mnist", "valid")
@@ -553,7 +503,7 @@ def test_the_cache_is_the_users_unless_the_environment_says_otherwise(monkeypatc
 def test_the_list_says_what_is_here_and_help_shows_an_example(cache, capsys):
     assert __main__.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(DATASETS)
+    assert [line.split()[0] for line in lines] == [*DATASETS, *BANKS]
     assert all(line.endswith(": not fetched") for line in lines)
     for arguments in (["--help"], ["fetch", "--help"]):
         with pytest.raises(SystemExit, match="0"):

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tests.registry import CLASSED, VECTORS
 from vae import data
 from vae.evaluate.coverage import PICTURES, coverage, drawn_from_prior, missed, nearest_pictures, spaced
 from vae.models import VAE, build, pretrained
@@ -56,7 +57,7 @@ def blurred(x: torch.Tensor, width: float) -> torch.Tensor:
     return F.conv2d(across, kernel.view(1, 1, -1, 1), padding=(5, 0))
 
 
-@pytest.mark.parametrize("name", list(data.DATASETS))
+@pytest.mark.parametrize("name", CLASSED)
 def test_pictures_win_over_blurred_empty_and_mean_ones_and_over_noise(name):
     """Sets that an earlier measure preferred to real pictures: no point of them is far from all pictures."""
     x, grey = data.fixed_binarisation(name), data.grey(data.load(name, "test").images)
@@ -89,7 +90,7 @@ def test_a_sample_of_the_same_pictures_is_as_good_as_pictures():
     assert found.error == pytest.approx((found.missed * (1 - found.missed) / PICTURES) ** 0.5)
 
 
-@pytest.mark.parametrize("name", pretrained.list_pretrained())
+@pytest.mark.parametrize("name", VECTORS)
 def test_a_vae_leaves_out_less_than_the_autoencoder_of_the_same_network(name):
     numbers = [pretrained.load_card(key)["numbers"]["coverage"] for key in (name, f"{name}-ae")]
     difference = numbers[1]["missed"] - numbers[0]["missed"]

@@ -3,30 +3,65 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.optimize import minimize
 
 from vae import data
 from vae.evaluate import judge, strangers
+from vae.inference import looks
 from vae.inference.familiar import Judge
 from vae.inference.looks import MEASURES
+from vae.inference.record import sketch
+from vae.latent.encodings import Company
+from vae.models import Principal, build
+from vae.models.spaces import Pictures
 from vae.pictures import upright
 
 
 def test_the_pictures_that_judges_are_fitted_on_are_apart_from_those_held_out():
     for name in data.DATASETS:
         fitted, others = judge.split(name)
-        assert len(fitted) == judge.FITTED
-        assert torch.equal(torch.cat([fitted, others]).sort().values, torch.arange(10_000))
+        count = data.DATASETS[name].count("test")
+        assert len(fitted) == min(judge.FITTED, count // 2)
+        assert torch.equal(torch.cat([fitted, others]).sort().values, torch.arange(count))
 
 
 @pytest.mark.parametrize("name", data.DATASETS)
 def test_every_kind_of_stranger_is_a_picture_and_the_same_for_the_same_seed(name):
-    rows = {each: judge.split(each)[0][:20] for each in data.DATASETS}
+    rows = {each: judge.split(each)[0][:20] for each in strangers.beside(name)}
     for make in strangers.strangers(name, rows).values():
         first, again, other = (make(np.random.default_rng(seed)) for seed in (3, 3, 4))
         assert first == again
         assert first != other
         assert min(upright(first).shape[:2]) >= 28
+
+
+@pytest.mark.parametrize("way", strangers.IN_COLOUR)
+def test_a_colour_picture_is_brought_nearly_as_it_is(way):
+    portrait = strangers.levels(data.test_set("portraits").images[:1])[0]
+    assert strangers.ways(data.DATASETS["portraits"].spec)[way] is strangers.IN_COLOUR[way]
+    for seed in range(5):
+        found = upright(strangers.IN_COLOUR[way](portrait, np.random.default_rng(seed), 0.0))
+        small = np.asarray(Image.fromarray(found).resize((64, 64), Image.Resampling.BOX)).astype(float)
+        assert np.abs(small - portrait).mean() < 30
+        shade, own = small.mean((0, 1)), portrait.mean((0, 1))
+        assert np.abs(shade / own - shade.mean() / own.mean()).max() < 0.06, "its hue is kept"
+
+
+def test_of_colours_what_is_of_ink_is_not_measured_and_says_nothing():
+    model = build(Principal.Config(Pictures(3, 16, 16, 256, "crop"), 4, "conv", channels=(4, 8), blocks=(1, 1)))
+    x = torch.rand(12, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    model.begin(x)
+    seen = sketch(model.eval(), x)
+    company = Company(seen.mu, seen.sigma, (255 * x).byte())
+    found = looks.measured(model, company, x, seen, [None] * 12)
+    of_ink = ["reconstruction_per_ink", *looks.BY_SHAPE]
+    missing = {name for name, column in zip(MEASURES, found.T, strict=True) if column.isnan().all()}
+    assert missing == {*of_ink, *looks.BY_CONTENT}
+    fitted = judge.fit([found], [found[:5] * 2])
+    scores = fitted.normal_scores(found)
+    assert (scores[:, [MEASURES.index(name) for name in of_ink]] == 0).all()
+    assert fitted.shares(found).isfinite().all()
 
 
 @pytest.mark.parametrize("way", strangers.WAYS)
@@ -36,6 +71,16 @@ def test_a_known_picture_is_brought_with_all_its_ink(way):
     grey = found.mean(2) if found.ndim == 3 else found
     ink = np.abs(grey - np.median(grey))
     assert 0.02 < (ink > 0.5 * ink.max()).mean() < 0.5
+
+
+def test_a_stroke_lies_as_a_digit_of_mnist_and_is_straight_and_as_wide_all_along():
+    for page in strangers.strokes(20, np.random.default_rng(5)).astype(float) / 255:
+        rows = np.flatnonzero(page.max(1) > 0.1)
+        assert 18 <= np.ptp(rows) + 1 <= 22
+        assert abs((rows.min() + rows.max()) / 2 - 13.5) <= 1
+        middles = (page * np.arange(28)).sum(1)[6:22] / page.sum(1)[6:22]
+        assert np.abs(np.diff(middles, n=2)).max() < 0.35
+        assert np.ptp(page.sum(1)[7:21]) < 0.4
 
 
 def test_the_weights_are_where_the_penalised_likelihood_is_largest():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.registry import VECTORS
 from vae import data
 from vae.distributions import rsample
 from vae.evaluate import __main__, bounds, measures
@@ -19,7 +20,7 @@ from vae.models import VAE, Autoencoder, Conditional, Ladder, Model, checkpoint,
 from vae.models.spaces import Pictures
 from vae.objective import elbo, importance_bound
 
-MODELS, CHAPTERS = pretrained.list_pretrained(), pretrained.list_pretrained(chapters=True)
+MODELS, CHAPTERS = VECTORS, pretrained.list_pretrained(chapters=True)
 
 
 @pytest.fixture(params=MODELS)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vae.data import DATASETS
+from tests.registry import CLASSED, VECTORS
 from vae.evaluate import probe
 from vae.models import pretrained
 
@@ -13,10 +13,10 @@ def test_components_are_measured_as_in_the_cards():
     assert found == {kind: card[kind]["pca"] for kind in found}
 
 
-@pytest.mark.parametrize("name", list(DATASETS))
+@pytest.mark.parametrize("name", CLASSED)
 def test_the_shipped_baselines_say_the_same_as_the_cards(name):
     shipped = probe.load(name)
-    cards = [pretrained.load_card(model) for model in pretrained.list_pretrained()]
+    cards = [pretrained.load_card(model) for model in VECTORS]
     for card in (card for card in cards if card["data"]["name"] == name):
         measured = shipped["pca"][str(card["latents"])]
         assert measured == {kind: card["numbers"][kind]["pca"] for kind in measured}

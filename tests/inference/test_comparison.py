@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import vae
+from tests.registry import VECTORS
 from vae.data import DATASETS
 from vae.inference.comparison import passed, scene
 from vae.latent.directions import principal_directions
@@ -65,7 +66,7 @@ def test_the_plane_explains_what_the_largest_singular_values_do():
 
 
 def test_shipped_models_agree_with_their_pages_records():
-    name = vae.list_pretrained()[0]
+    name = VECTORS[0]
     shipped, x = pretrained.load_pretrained(name), bits(1)
     record = vae.inference.record.frame(shipped, x)
     found = passed(shipped, x, record.eps[None])

@@ -9,17 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tests.registry import VECTORS
 from vae import data
 from vae.distributions import bernoulli
 from vae.inference.evidence import Evidence, Grid, log_evidence
 from vae.models import VAE
-from vae.models.pretrained import list_pretrained, load_pretrained
+from vae.models.pretrained import load_pretrained
 from vae.models.spaces import Pictures
 from vae.objective import elbo, importance_bound
 from vae.train.recipes import RECIPES
 
 SPEC = Pictures(height=6, width=6)
-FLAT = [name for name in list_pretrained() if name in RECIPES and RECIPES[name].model.latents == 2]
+FLAT = [name for name in VECTORS if name in RECIPES and RECIPES[name].model.latents == 2]
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -55,8 +56,8 @@ def log_joint(model: VAE, x: Tensor, z: Tensor, precision: torch.dtype = torch.f
     """log p(x, z) for every picture and place, `(b, n)`, without the library's formula."""
     logits = model.decoder(z.to(next(model.parameters()).dtype)).flatten(1).to(precision)
     x = x.flatten(1).to(precision)
-    # log sigmoid(l) where a pixel is 1 and log sigmoid(-l) where it is 0
-    likelihood = x @ F.logsigmoid(logits).T + (1 - x) @ F.logsigmoid(-logits).T
+    # log sigmoid(l) = l + log sigmoid(-l) where a pixel is 1, and log sigmoid(-l) where it is 0
+    likelihood = x @ logits.T + F.logsigmoid(-logits).sum(1)
     return likelihood + torch.distributions.Normal(0, 1).log_prob(z).sum(1)
 
 

@@ -1,6 +1,7 @@
 """Whether a model knows a picture: calibrated on pictures it knows, tried on pictures it does not."""
 
 import io
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,23 +12,26 @@ from PIL import Image
 from scipy.stats import norm
 
 import vae
-from tests.no_digits import KINDS, four_digits
+from tests.no_digits import BLACK, KINDS, four_digits, sheet
 from tests.pictures.small_digits import everything
+from tests.registry import VECTORS
 from vae import data
 from vae.evaluate import judge as judges
 from vae.evaluate import strangers
-from vae.inference import familiar
+from vae.inference import familiar, looks
 from vae.inference.familiar import FLAGGED, Judge, Judges, Level, Verdict
-from vae.inference.looks import BY_CONTENT, MEASURES
+from vae.inference.looks import BY_CONTENT, MEASURES, measured
+from vae.inference.record import sketch
 from vae.latent.encodings import Company
 from vae.models import pretrained
 from vae.models.files import save_tensors
-from vae.pictures import Content, prepare
+from vae.models.spaces import Pictures
+from vae.pictures import Content, Prepared, prepare, prepare_array
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 DIGITS = [name for name in NAMES if pretrained.load_card(name)["data"]["name"] == "mnist"]
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*.jpg"))
-SEEN = Content(things=1, kept=0.99, edges=1.0)
+SEEN = Content(things=1, kept=0.99, edges=1.0, colours=1.0, ground=0.99)
 
 
 @cache
@@ -57,9 +61,15 @@ def verdicts(name: str, x: torch.Tensor, contents: list[Content | None]) -> list
     return familiar.judged(model(name), held_out(name)[0], shipped(name), x, contents)
 
 
+@cache
+def ready(file: bytes, spec: Pictures) -> Prepared:
+    """Prepared once for all models that read it alike."""
+    return prepare(file, spec)
+
+
 def of_files(name: str, files: list[bytes]) -> list[Verdict]:
     spec = model(name).input_spec
-    prepared = [prepare(file, spec) for file in files]
+    prepared = [ready(file, spec) for file in files]
     x = torch.cat([data.as_read(one.picture, spec) for one in prepared])
     return verdicts(name, x, [one.content for one in prepared])
 
@@ -89,6 +99,38 @@ def test_digits_as_people_upload_them_are_seldom_in_doubt(name):
     assert strange(of_files(name, [saved(image) for _, image in everything()])) <= 0.1
 
 
+def stroke(length: int, width: int, slant: float) -> Image.Image:
+    """A straight stroke, as many people write a one; the slant in degrees from upright, the head to the right."""
+    image, pen = sheet()
+    x, y = length / 2 * np.sin(np.radians(slant)), length / 2 * np.cos(np.radians(slant))
+    pen.line((300 - x, 300 + y, 300 + x, 300 - y), BLACK, width)
+    return image.resize((300, 300), Image.Resampling.BOX)
+
+
+SIZES = [(length, width) for length in (200, 380, 560) for width in (8, 20, 40, 70) if length > 3 * width]  # no blocks
+STROKES = [stroke(*size, slant) for size in SIZES for slant in (-8, 0, 3, 8, 20)]
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_a_straight_stroke_is_a_one_long_or_short_thick_or_thin_upright_or_slanted(name):
+    assert strange(of_files(name, [saved(image) for image in STROKES])) == 0
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_a_straight_stroke_is_a_one_on_the_pad_and_on_paper(name):
+    spec, chance = model(name).input_spec, np.random.default_rng(2)
+    greys = [255 - np.asarray(image.convert("L").resize((140, 140))) for image in STROKES]
+    pad = [prepare_array(grey, spec) for grey in greys]
+    x = torch.cat([data.as_read(one.picture, spec) for one in pad])
+    assert strange(verdicts(name, x, [one.content for one in pad])) == 0
+    assert strange(of_files(name, [strangers.on_paper(grey, chance, 0.3) for grey in greys])) <= 0.05
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_a_stroke_that_lies_or_is_as_wide_as_a_block_is_no_digit(name):
+    assert strange(of_files(name, [saved(stroke(*one)) for one in ((380, 40, 90), (380, 380, 0), (380, 220, 0))])) == 1
+
+
 @pytest.mark.parametrize("name", DIGITS)
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_a_landscape_a_selfie_a_shirt_and_four_digits_are_called_no_digit(name, path):
@@ -104,7 +146,7 @@ def test_drawings_of_other_things_are_called_no_digit(name, kind):
 @pytest.mark.parametrize("name", NAMES)
 def test_pictures_of_the_other_data_set_and_several_at_once_are_called_strange(name):
     dataset = pretrained.load_card(name)["data"]["name"]
-    makers = strangers.strangers(dataset, {each: judges.split(each)[1] for each in data.DATASETS})
+    makers = strangers.strangers(dataset, {each: judges.split(each)[1] for each in strangers.beside(dataset)})
     chance = np.random.default_rng(1)
     for word, make in makers.items():
         if word not in ("noise", "clouds") and "doodles" not in word:
@@ -118,9 +160,9 @@ def test_the_reason_is_what_was_seen(digits):
     assert several.level == Level.STRANGE
     assert several.why == "4 separate things were found, and this model knows one digit at a time"
     assert several.advice == "Cut the picture to one of them."
-    lost = verdicts("mnist", x, [Content(things=1, kept=0.2, edges=0.3)])[0]
+    lost = verdicts("mnist", x, [replace(SEEN, kept=0.2, edges=0.3)])[0]
     assert lost.level == Level.STRANGE
-    assert lost.why.startswith(("preparing it lost more of it", "preparing it lost more of its edges"))
+    assert lost.why.startswith(("making it ready lost more of it", "making it ready lost more of its edges"))
     assert lost.why.endswith("% of real digits")
     assert "plain ground" in lost.advice
 
@@ -145,6 +187,23 @@ def test_a_known_picture_is_called_typical_or_unusual_in_words():
         assert (one.level == Level.TYPICAL) == (one.share >= familiar.UNUSUAL) == (one.why == "")
         assert (one.level == Level.STRANGE) == (one.share < FLAGGED) == (one.advice != "")
     assert {one.level for one in found} >= {Level.TYPICAL, Level.UNUSUAL}
+
+
+def test_a_test_picture_is_no_neighbour_of_its_own():
+    _, rows = held_out("mnist")
+    everybody, here = judges.company_of("mnist", torch.arange(10_000)), int(rows[0])
+    alone = judges.company_of("mnist", torch.tensor([one for one in range(10_000) if one != here]))
+    x = data.fixed_binarisation("mnist")[rows[:1]].float()
+    seen = sketch(model("mnist"), x)
+    found, expected = (measured(model("mnist"), one, x, seen, [None]) for one in (everybody, alone))
+    assert torch.allclose(found, expected, rtol=1e-3, equal_nan=True)
+
+
+@pytest.mark.parametrize("slant", [-30, 0, 10, 45, 80])
+def test_a_box_is_filled_by_a_stroke_however_it_leans(slant):
+    picture = np.asarray(stroke(400, 60, slant).convert("L").resize((56, 56))) < 128
+    area, box = picture.sum(), looks._smallest_box(picture)
+    assert 0.75 < area / box <= 1.0
 
 
 # ---- the judge itself ----

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 
 import vae
+from tests.registry import VECTORS
 from vae import data
 from vae.distributions import normal
 from vae.inference import record as library
@@ -19,7 +20,7 @@ from vae.inference.posterior import Plane
 from vae.inference.record import Estimate, Frame, frame
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2)
 DEEP = next(name for name in NAMES if pretrained.load_card(name)["latents"] > 2)
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.registry import VECTORS
 from vae import data
 from vae.inference.evidence import Grid
 from vae.inference.posterior import EXTENT, MASSES, SIDE, THOROUGH, WIDTH, Plane, Raster, gap
@@ -51,7 +52,7 @@ def test_log_p_of_x_is_that_of_adaptive_quadrature(plane):
         assert found.error < 0.1
 
 
-@pytest.mark.parametrize("name", [name for name in pretrained.list_pretrained() if name.endswith("-2d")][:1])
+@pytest.mark.parametrize("name", [name for name in VECTORS if name.endswith("-2d")][:1])
 def test_log_p_of_a_test_picture_under_a_shipped_model_is_that_of_adaptive_quadrature(name, tmp_path):
     model = pretrained.load_pretrained(name, "cpu")
     x = data.fixed_binarisation(pretrained.load_card(name)["data"]["name"])

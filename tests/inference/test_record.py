@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
 import vae
+from tests.registry import VECTORS
 from vae import data
 from vae.distributions import stratified
 from vae.inference.evidence import Grid
@@ -30,8 +31,8 @@ from vae.inference.record import (
 from vae.latent.places import Places, places
 from vae.models import pretrained
 
-EVERY_MODEL = pytest.mark.parametrize("name", vae.list_pretrained())
-TWO_LATENTS = [name for name in vae.list_pretrained() if pretrained.load_card(name)["latents"] == 2]
+EVERY_MODEL = pytest.mark.parametrize("name", VECTORS)
+TWO_LATENTS = [name for name in VECTORS if pretrained.load_card(name)["latents"] == 2]
 SEED = 3
 
 

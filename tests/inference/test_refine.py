@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.registry import VECTORS
 from vae import data
 from vae.distributions import normal
 from vae.inference.refine import refine
@@ -10,7 +11,7 @@ from vae.models import pretrained
 from vae.models.spaces import Pictures
 from vae.objective import importance_bound
 
-MODELS = pretrained.list_pretrained()
+MODELS = VECTORS
 
 
 def test_where_the_posterior_is_a_gaussian_refinement_closes_the_gap(linear_gaussian):

@@ -4,13 +4,14 @@ import pytest
 import torch
 
 import vae
+from tests.registry import VECTORS
 from vae import data
 from vae.inference.structure import decoding, gradients, structure
 from vae.models import VAE, build
 from vae.objective import loss, terms
 from vae.train import recipes
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 CONV = VAE.Config(recipes.DIGIT, 5, network="conv", width=32, channels=(4, 8))
 
 

@@ -8,11 +8,12 @@ from torch import nn
 from torch.distributions import Bernoulli, Normal
 
 import vae
+from tests.registry import VECTORS
 from vae.data import DATASETS
 from vae.latent.ancestral import ancestry, calibration
 from vae.models import VAE, build
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
 
 

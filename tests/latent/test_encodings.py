@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import vae
+from tests.registry import VECTORS
 from vae import data
 from vae.latent.aggregate import aggregate_log_density
 from vae.latent.directions import moves, properties
@@ -48,7 +49,7 @@ def test_the_metric_is_the_least_squares_fit_of_the_pictures_on_draws_of_their_e
     torch.testing.assert_close(around.yardstick @ around.yardstick.T, around.metric, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", vae.list_pretrained())
+@pytest.mark.parametrize("name", VECTORS)
 def test_by_the_metric_the_nearest_look_more_alike_than_by_distances_of_z(name):
     dataset = pretrained.load_card(name)["data"]["name"]
     around = Company(*pretrained.load_encodings(name), data.load(dataset, "test").images)
@@ -114,7 +115,7 @@ def test_an_empty_picture_has_no_shape_and_no_nan():
     assert all(torch.isfinite(values).all() for values in properties(torch.zeros(1, 1, 28, 28)).values())
 
 
-@pytest.mark.parametrize("name", vae.list_pretrained())
+@pytest.mark.parametrize("name", VECTORS)
 def test_moving_both_ways_moves_the_properties_both_ways_and_nowhere_not_at_all(name):
     model, dataset = vae.load_pretrained(name, "cpu"), pretrained.load_card(name)["data"]["name"]
     around = Company(*pretrained.load_encodings(name), data.load(dataset, "test").images)
@@ -126,7 +127,7 @@ def test_moving_both_ways_moves_the_properties_both_ways_and_nowhere_not_at_all(
     assert moves(model, around, 0 * direction) == {key: 0.0 for key in there}
 
 
-@pytest.mark.parametrize("name", vae.list_pretrained())
+@pytest.mark.parametrize("name", VECTORS)
 def test_at_a_pictures_own_place_the_density_is_that_of_the_others_and_comparable_to_the_typical(name):
     dataset = pretrained.load_card(name)["data"]["name"]
     around = Company(*pretrained.load_encodings(name), data.load(dataset, "test").images)

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 import vae
+from tests.registry import VECTORS
 from vae import data, latent
 from vae.latent.encodings import Company
 from vae.latent.journey import PATHS, journey, met
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 STEPS = 7
 
 

@@ -5,17 +5,18 @@ import torch
 from torch import nn
 
 import vae
+from tests.registry import VECTORS
 from vae import data
 from vae.distributions import kl, normal, rsample
 from vae.inference.evidence import Grid
 from vae.models import VAE, build
 from vae.models.checkpoint import config_from_json, config_to_json
-from vae.models.correction import corrected
+from vae.models.families.correction import corrected
 from vae.models.spaces import Pictures
 from vae.train.recipes import DIGIT, GARMENT, RECIPES
 
 SPEC = Pictures(1, 8, 8, 2)
-CORRECTED = [name for name in vae.list_pretrained() if RECIPES[name].corrected]
+CORRECTED = [name for name in VECTORS if RECIPES[name].corrected]
 
 
 def seeded(seed: int) -> torch.Generator:

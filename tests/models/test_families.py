@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
+from tests.registry import VECTORS
 from vae.distributions import Joint, kl, normal, rsample
-from vae.models import FAMILIES, VAE, Autoencoder, Conditional, Ladder, build
+from vae.models import FAMILIES, VAE, Autoencoder, Conditional, Ladder, Principal, Pyramid, Spatial, build
 from vae.models.checkpoint import config_from_json, config_to_json
 from vae.models.networks import Config
 from vae.models.pretrained import list_pretrained, load_card
@@ -22,6 +23,9 @@ CONFIGS = {
     "autoencoder": Autoencoder.Config(SMALL, 3, width=16),
     "conditional": Conditional.Config(SMALL, 3, width=16, classes=4),
     "ladder": Ladder.Config(SMALL, 6, width=16, layers=(1, 2, 3)),
+    "spatial": Spatial.Config(Pictures(3, None, None, 256, "photo"), 4, "conv", channels=(4, 8), blocks=(1, 1)),
+    "principal": Principal.Config(Pictures(3, 8, 16, 256, "crop"), 4, "conv", channels=(4, 8), blocks=(1, 1)),
+    "pyramid": Pyramid.Config(Pictures(3, 8, 16, 256, "crop"), 22, "conv", channels=(4, 8), maps=(3, 2)),
 }
 LADDERS = {"dense": CONFIGS["ladder"], "conv": replace(CONFIGS["ladder"], network="conv", channels=(4, 8))}
 EVERY_LADDER = pytest.mark.parametrize("config", LADDERS.values(), ids=LADDERS)
@@ -41,7 +45,7 @@ def stirred(config: Config, size: float = 0.3):
 
 
 def bits(count: int = 5, spec: Pictures = SMALL) -> torch.Tensor:
-    return torch.rand(count, *spec.shape, generator=seeded(1)).round()
+    return torch.rand(count, spec.channels, spec.height or 8, spec.width or 16, generator=seeded(1)).round()
 
 
 def test_every_family_has_a_name_and_a_configuration_here():
@@ -55,7 +59,7 @@ def test_every_family_has_a_name_and_a_configuration_here():
 def test_the_loss_of_every_family_reaches_every_weight_that_it_uses(config):
     model = stirred(config).requires_grad_(True)
     y = torch.arange(5) % 4
-    parts = terms(model.given(y) if config.classes else model, bits(), seeded())
+    parts = terms(model.given(y) if config.classes else model, bits(spec=config.spec), seeded())
     loss(parts).backward()
     unused = {"encoder.4.weight"} if config.family == "autoencoder" else set()  # its half for sigma
     for name, parameter in model.named_parameters():
@@ -66,7 +70,7 @@ def test_the_loss_of_every_family_reaches_every_weight_that_it_uses(config):
 @pytest.mark.parametrize(
     ("family", "changes", "sentence"),
     [
-        ("gan", {}, "family must be one of vae, autoencoder, conditional, ladder"),
+        ("gan", {}, "family must be one of vae, autoencoder, conditional, ladder, spatial, principal, pyramid"),
         ("conditional", {}, "2 or more classes, not 0"),
         ("conditional", {"classes": 1}, "2 or more classes, not 1"),
         ("vae", {"classes": 3}, "'vae' has no classes"),
@@ -78,6 +82,11 @@ def test_the_loss_of_every_family_reaches_every_weight_that_it_uses(config):
         ("ladder", {}, "layers of at least one latent"),
         ("ladder", {"layers": [3, 0]}, "layers of at least one latent"),
         ("vae", {"layers": [3]}, "'vae' has no layers"),
+        ("pyramid", {"network": "conv"}, "layers of at least one channel"),
+        ("pyramid", {"maps": [1]}, "a pyramid is convolutional"),
+        ("pyramid", {"network": "conv", "maps": [1, 1]}, "needs sides divisible by 8, not 4 x 4"),
+        ("pyramid", {"network": "conv", "maps": [2]}, r"layers of \(2,\) channels have 2 latents, not 3"),
+        ("vae", {"maps": [1]}, "unexpected keyword argument 'maps'"),
         ("ladder", {"layers": [1, 1]}, r"layers of \(1, 1\) latents are 2 in all, not 3"),
     ],
 )
@@ -87,7 +96,7 @@ def test_what_a_family_has_not_or_cannot_be_is_refused(family, changes, sentence
         config_from_json(json.dumps(values))
 
 
-@pytest.mark.parametrize("name", [*list_pretrained(), *list_pretrained(chapters=True)])
+@pytest.mark.parametrize("name", [*VECTORS, *list_pretrained(chapters=True)])
 def test_a_shipped_configuration_is_read_as_its_familys_and_nothing_that_it_said_is_lost(name):
     said = load_card(name)["training"]["recipe"]["model"]
     read = json.loads(config_to_json(config_from_json(json.dumps(said))))

@@ -19,6 +19,7 @@ from vae.inference import posterior
 from vae.inference.familiar import Judge, Judges
 from vae.latent import projection
 from vae.latent.encodings import Company
+from vae.latent.named import Named
 from vae.models import VAE, build, checkpoint, pretrained
 from vae.models.files import DRAFTS, save_tensors, tidy, whole
 from vae.models.spaces import Pictures
@@ -61,10 +62,13 @@ def test_every_file_that_is_written_has_the_mode_that_the_umask_gives(umask, tmp
     monkeypatch.setattr(card, "thumbnails", lambda _: Image.new("L", (4, 4)))
     nobody = [Judge(torch.zeros(2, 1), torch.zeros(2, 1), torch.zeros(1)) for _ in range(2)]
     monkeypatch.setattr(card.judge, "make", lambda name: Judges(*nobody))
+    monkeypatch.setattr(pretrained, "read_encodings", lambda folder: {"mu": torch.zeros(4, 2)})
+    monkeypatch.setattr(card.directions, "directions", lambda model, mu: (Named((), torch.zeros(0, 2)), {}))
+    monkeypatch.setattr(card.class_directions, "write", lambda folder: {})
     saved.write(Run(TINY, digits[:200]), tmp_path / "model")
     card.write_card(tmp_path / "model")
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(written) == 12
+    assert len(written) == 13
     assert {path.name: oct(mode(path)) for path in written} == {path.name: oct(umask) for path in written}
 
 

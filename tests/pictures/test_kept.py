@@ -10,7 +10,7 @@ from tests.pictures.small_digits import drawn
 from vae.evaluate.strangers import saved
 from vae.models.spaces import Pictures
 from vae.pictures import WHOLE, ImageError, Part, prepare
-from vae.pictures.kept import correlation, edges
+from vae.pictures.kept import colours, correlation, edges, ground
 
 CASES = Path(__file__).parents[1] / "cases"
 DIGIT = Pictures(preparation="digit")
@@ -34,6 +34,28 @@ def test_of_two_equal_discs_of_which_one_is_left_half_of_the_edges_are():
     assert edges(both, both) == pytest.approx(1, abs=0.01)
     assert edges(both, disc(20, (50, 30))) == pytest.approx(0.5, abs=0.01)
     assert edges(np.zeros_like(both), both) == 0
+
+
+def test_grey_tells_all_colours_of_a_line_and_of_others_what_numpys_correlations_say():
+    chance = np.random.default_rng(0)
+    grey = chance.random((90, 110)).astype(np.float32)
+    line = np.stack([200 * grey + 20, 90 - 80 * grey, 0 * grey + 7], 2)
+    assert colours(np.rint(line).astype(np.uint8), grey) == pytest.approx(1, abs=1e-3)
+    assert colours(np.rint(255 * grey).astype(np.uint8), grey) == 1
+    mixed = chance.integers(0, 256, (90, 110, 3), np.uint8)
+    mixed[..., 0] = np.rint(255 * grey)
+    told = [np.corrcoef(mixed[..., i].ravel(), grey.ravel())[0, 1] ** 2 for i in range(3)]
+    share = np.average(told, weights=mixed.reshape(-1, 3).var(0))
+    assert colours(mixed, grey) == pytest.approx(share, abs=1e-3)
+    assert 0.2 < share < 0.5
+
+
+def test_a_ground_is_plain_in_light_that_falls_off_and_not_where_something_else_is_on_it():
+    ink, slope = disc(20, (50, 60)), np.linspace(0, 0.3, 120, dtype=np.float32)
+    assert ground(ink, ink) == pytest.approx(1, abs=1e-5)
+    assert ground(0.7 * ink + slope, ink) == pytest.approx(1, abs=0.02)
+    assert ground(ink + disc(20, (50, 15)), ink) < 0.6
+    assert ground(ink, np.ones_like(ink)) == 1  # there is none
 
 
 def test_a_clean_drawing_is_kept_whole_and_a_landscape_is_not():

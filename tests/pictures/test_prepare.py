@@ -16,6 +16,8 @@ from vae.pictures.ink import Centre, Contrast, Cut, Fit, Ink, Invert
 DIGIT = Pictures()
 GARMENT = Pictures(preparation="garment")
 COLOUR = Pictures(3, 24, 40, 256, "crop")
+PHOTO = Pictures(3, None, None, 256, "photo")
+SIZED = pytest.mark.parametrize("preparation", [one for one in PREPARATIONS if one != PHOTO.preparation])
 
 
 def test_every_preparation_that_a_model_may_name_is_there_and_no_other():
@@ -34,7 +36,7 @@ def test_a_new_preparation_is_a_row_of_steps(monkeypatch):
         prepare(file(flag()), DIGIT, {"stroke": False})
 
 
-@pytest.mark.parametrize("preparation", PREPARATIONS)
+@SIZED
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 5), (1, 28, 28), (3, 64, 48), (1, 16, 90)])
 def test_every_shape_of_input_is_served(preparation, shape):
     prepared = prepare(file(painted(drawn(4), (240,) * 3, (20, 20, 60))), Pictures(*shape, 256, preparation))
@@ -46,7 +48,7 @@ def test_every_shape_of_input_is_served(preparation, shape):
     )
 
 
-@pytest.mark.parametrize("preparation", PREPARATIONS)
+@SIZED
 def test_each_switch_is_a_step_that_can_be_turned_off_and_on(preparation):
     spec = Pictures(1, 28, 28, 256, preparation)
     uploaded = file(painted(drawn(7, 200, 90, (0.3, 0.4))[:150], (220,) * 3, (60,) * 3))
@@ -61,6 +63,31 @@ def test_each_switch_is_a_step_that_can_be_turned_off_and_on(preparation):
             assert (prepare(uploaded, spec, {name: False}).picture - on.picture).abs().max() > 0.05, name
     with pytest.raises(ValueError, match=r"invert.*not 'sharpen'"):
         prepare(uploaded, spec, {"sharpen": True})
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((64, 48), (64, 48)), ((61, 50), (56, 48)), ((1, 1), (8, 8)), ((3, 200), (8, 200)), ((40, 2050), (16, 1024))],
+)
+@pytest.mark.parametrize("channels", [0, 3, 4])
+def test_a_photo_stays_whole_but_for_what_does_not_fill_a_square_of_8_pixels(size, expected, channels):
+    chance = np.random.default_rng(1)
+    pixels = chance.integers(0, 256, (*size, channels) if channels else size, np.uint8)
+    if channels == 4:
+        pixels[..., 3] = 255
+    prepared = prepare(file(pixels), PHOTO)
+    assert prepared.picture.shape == (1, 3, *expected)
+    assert prepared.steps[-1].text.endswith(f"{expected[1]} x {expected[0]} pixels") or prepared.steps[-1].applied
+    if max(size) < 1024 and min(size) >= 8:
+        top, left = ((whole - part) // 2 for whole, part in zip(size, expected, strict=True))
+        middle = pixels[top : top + expected[0], left : left + expected[1], ...]
+        colours = np.repeat(middle[..., None], 3, 2) if channels == 0 else middle[..., :3]
+        assert np.array_equal(levels(prepared), colours)
+
+
+def test_a_photo_has_no_switch():
+    with pytest.raises(ValueError, match="switches of 'photo' are none, and not 'invert'"):
+        prepare(file(flag()), PHOTO, {"invert": True})
 
 
 def test_a_drawing_pads_array_gives_what_its_file_gives():

@@ -286,8 +286,8 @@ def recorded() -> tuple[dict, dict[str, np.ndarray]]:
 @pytest.mark.parametrize("name", INPUTS)
 def test_a_picture_is_prepared_as_it_was_recorded(name):
     said, pictures = recorded()
-    if (SCREENS / name).is_file() and input_digest(name) != said[name]["input"]:
-        pytest.skip("the README's pictures were taken anew since")
+    if (SCREENS / name).is_file() and input_digest(name) != said.get(name, {}).get("input"):
+        pytest.skip("this picture of the README was taken since")
     for kind, (words, picture) in outcomes(name).items():
         before = said[name][kind]
         assert words.keys() == before.keys(), kind

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-import vae
+from tests.registry import MAPS, VECTORS
 from tests.served import entry
 from vae.app.live.exchange import EXCHANGES
 from vae.models import VAE
@@ -28,7 +28,7 @@ def can(name: str) -> set[Can]:
     return {need for need in Can if entry(name).lacks(need) is None}
 
 
-@pytest.mark.parametrize("name", vae.list_pretrained())
+@pytest.mark.parametrize("name", VECTORS)
 def test_with_a_model_of_the_pages_everything_can_be_done_and_the_plane_drawn_where_there_are_two_latents(name):
     planar = {Can.FLAT, Can.EXACT} if entry(name).latents == 2 else set()
     assert can(name) == {Can.MOVE, Can.DRAW, Can.READ, Can.BITS, Can.COMPANY} | planar
@@ -45,7 +45,12 @@ def test_with_a_model_of_the_pages_everything_can_be_done_and_the_plane_drawn_wh
 )
 def test_of_other_families_it_is_said_what_cannot(name, cannot):
     assert name in list_pretrained(chapters=True)
-    assert can(name) == set(Can) - cannot
+    assert can(name) == set(Can) - cannot - {Can.MAP}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_of_a_map_photos_can_be_asked_for_and_no_place_moved(name):
+    assert can(name) == {Can.MAP, Can.DRAW, Can.READ}
 
 
 def test_what_z_is_follows_from_the_configuration():

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 import vae
+from tests.registry import VECTORS
 from tests.served import answer, ask, entry, loaded, record
 from vae import data
 from vae.inference import record as library_of_records
@@ -32,7 +33,7 @@ from vae.serve.library import Library, library
 from vae.serve.precision import WORTH
 from vae.serve.turns import Visitor
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
 PATIENCE = 60  # seconds until a future that never comes fails its test
 
@@ -329,7 +330,7 @@ DRAWN = ("drift", "round_trip_kl")  # of a drawn picture, in which rounding can 
 
 
 def test_it_serves_the_models_that_ship():
-    assert sorted(one.name for one in library().visible()) == NAMES
+    assert sorted(one.name for one in library().visible()) == vae.list_pretrained()
 
 
 @EVERY_MODEL
@@ -352,8 +353,8 @@ def test_a_record_is_that_of_a_direct_call(name):
 def test_places_and_sketches_are_those_of_direct_calls(name):
     model, z, x = vae.load_pretrained(name), spots(name, 5), examples(name, 5)
     close(answer(PLACES, name, z), places.places(model, z))
-    close(ask(PLACES, name, z, x).result(PATIENCE), places.places(model, z, x))
-    close(ask(SKETCH, name, x).result(PATIENCE), library_of_records.sketch(model, x))
+    close(answer(PLACES, name, z, x), places.places(model, z, x))
+    close(answer(SKETCH, name, x), library_of_records.sketch(model, x))
 
 
 @EVERY_MODEL
@@ -572,6 +573,7 @@ BARELY = 10 / WORTH  # milliseconds that are just worth it against 10
 def test_bfloat16_serves_only_where_a_batch_is_decoded_that_much_faster(monkeypatch, full, half, chosen):
     model = VAE(VAE.Config(Pictures(), 2, width=8))
     times = {torch.float32: full, torch.bfloat16: half}
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: True)
     monkeypatch.setattr(
         precision, "_milliseconds", lambda model, rows: times[next(model.parameters()).dtype][rows == ROWS]
     )
@@ -580,6 +582,16 @@ def test_bfloat16_serves_only_where_a_batch_is_decoded_that_much_faster(monkeypa
     assert next(serving.parameters()).dtype == getattr(torch, chosen)
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
     assert (serving is model) == (chosen == "float32")
+
+
+def test_without_hardware_for_bfloat16_it_is_not_even_timed(monkeypatch):
+    model = VAE(VAE.Config(Pictures(), 2, width=8))
+    timed = []
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: False)
+    monkeypatch.setattr(precision, "_milliseconds", lambda model, rows: timed.append(model) or 1.0)
+    stated, serving = precision.fastest(model)
+    assert (stated.name, serving) == ("float32", model)
+    assert timed == [model, model]
 
 
 def test_the_time_of_a_call_is_its_median_without_the_first_ones(monkeypatch):
@@ -597,6 +609,8 @@ def test_the_time_of_a_call_is_its_median_without_the_first_ones(monkeypatch):
 
 
 def test_where_bfloat16_is_faster_it_decodes_pictures_and_nothing_that_has_numbers(monkeypatch):
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda device: True)
+
     def quick_in_bfloat16(model: VAE, rows: int) -> float:
         return 1.0 if next(model.parameters()).dtype == torch.bfloat16 else 2.0
 

@@ -105,8 +105,8 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from vae.train.recipes import Recipe
-from vae.models.ladder import LadderConfig
-from vae.models.vae import AutoencoderConfig, VAEConfig
+from vae.models.families.ladder import LadderConfig
+from vae.models.families.vae import AutoencoderConfig, VAEConfig
 from vae.models.spaces import Pictures
 from vae.train.loop import train
 from vae.train.run import Replica, Run

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
+from tests.registry import VECTORS
 from vae import data
 from vae.app.chapters import autoencoder as chapter
 from vae.models import pretrained
 
-NAMES = pretrained.list_pretrained()
+NAMES = VECTORS
 
 
 def floats(text: str) -> torch.Tensor:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-import vae
 from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, notes, opened
+from tests.registry import VECTORS
 from tests.served import entry
 from vae import data
 from vae.app.chapters import bayes
@@ -15,7 +15,7 @@ from vae.app.live import sessions
 from vae.app.session import inputs
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
 
 

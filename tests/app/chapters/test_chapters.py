@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
 from vae.app.chapters import CHAPTERS
+from vae.app.look.glossary import PATTERN, SPELLED
 from vae.models import pretrained
 from vae.serve.engine import engine
 from vae.serve.library import Library
@@ -38,7 +39,8 @@ LONGEST = 25  # words
 
 def sentences(text: str) -> list[str]:
     """Sentences, without markup; what is not within a line of HTML ends one."""
-    apart = re.sub(r"<(?!/?(?:b|sub|button)\b)[^>]*>", "\n\n", text)
+    within = re.sub(r'<span class="kept">((?:(?!</?span).)*)</span>', r"\1", text)
+    apart = re.sub(r"<(?!/?(?:b|sub|button)\b)[^>]*>", "\n\n", within)
     plain = re.sub(r"<[^>]*>|[*`]|\]\([^)]*\)", "", apart)
     return [part for part in re.split(r"(?<=[.?!])[)\s]+(?=[A-ZΑ-Ω∂“])|\n\n", plain) if part.strip()]
 
@@ -75,8 +77,7 @@ def test_a_link_does_not_take_this_tab_away_from_its_session(key):
 @pytest.mark.parametrize("key", CHAPTERS)
 def test_a_chapter_begins_with_a_few_short_sentences_and_is_one_picture(key):
     app = opened("mnist", HOW_IT_WORKS, chapter=key)
-    first = next(text for text in bodies(app) if text.startswith("<p style"))
-    assert 3 <= len(sentences(first)) <= 4, first
+    assert 3 <= len(sentences(first_words(app))) <= 4
     assert len(app.main.get("bidi_component")) == 1
 
 
@@ -89,6 +90,48 @@ def test_no_sentence_of_a_chapter_has_25_words(key, model):
     texts += bodies(app)
     texts += [question.asks, question.does, question.because, *CHAPTERS[key].SUMMARY]
     assert [sentence for text in texts for sentence in too_long(text)] == []
+
+
+@pytest.mark.parametrize("key", CHAPTERS)
+def test_a_chapter_calls_a_network_as_the_menu_does(key):
+    app = opened("mnist", HOW_IT_WORKS, chapter=key)
+    offered = [option for choice in app.main.get("button_group") for option in choice.options]
+    said = [*bodies(app), *offered, *(toggle.label for toggle in app.toggle)]
+    assert [text for text in said if re.search(r"MNIST, \d+ numbers", text)] == []
+
+
+def first_words(app: AppTest) -> str:
+    """The paragraph that a chapter begins with."""
+    return next(text for text in bodies(app) if text.startswith("<p style"))
+
+
+@pytest.mark.parametrize("key", CHAPTERS)
+def test_a_chapter_says_numbers_before_it_says_latents(key):
+    question, begins = (
+        CHAPTERS[key].QUESTION,
+        re.sub("<[^>]*>", "", first_words(opened("mnist", HOW_IT_WORKS, chapter=key))),
+    )
+    assert "latent" not in " ".join([question.asks, *question.options, question.because])
+    before = begins.partition("latent")[0]
+    assert before == begins or "number" in before
+
+
+def terms(text: str) -> set[str]:
+    """What of the glossary stands in a text."""
+    return {SPELLED[found[0]] for found in re.finditer(PATTERN, re.sub(r"<[^>]*>", "", text))}
+
+
+def test_from_the_first_chapter_to_the_last_no_sentence_brings_two_new_terms_at_once():
+    known, crowded = set(), []
+    for key in CHAPTERS:
+        app = opened("mnist", HOW_IT_WORKS, chapter=key)
+        running = [text for text in bodies(app) if text.startswith("<p style")]
+        for sentence in [one for text in running for one in sentences(text)]:
+            if len(terms(sentence) - known) > 1:
+                crowded.append((key, sorted(terms(sentence) - known), sentence))
+            known |= terms(sentence)
+        known |= {term for text in bodies(app) for term in terms(text)}  # what stands beside: labels, notes, summary
+    assert crowded == []
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal
 
-import vae
 from tests.app.pages.test_pages import EVERY_MODEL, HOW_IT_WORKS, checked, explorer, model, notes, opened
+from tests.registry import VECTORS
 from vae.app.live import messages
 from vae.models import pretrained
 
@@ -35,9 +35,9 @@ def test_it_opens_with_a_sample_and_every_number_is_about_it(name):
 
 
 @EVERY_MODEL
-def test_it_says_how_many_z_lie_within_a_sigma_and_a_second_count_agrees(name):
+def test_it_says_how_many_numbers_lie_within_their_bars_and_a_second_count_agrees(name):
     app = opened(name, HOW_IT_WORKS, chapter="model")
-    (said,) = (note for note in notes(app) if "within one σ" in note and "±" in note)
+    (said,) = (note for note in notes(app) if "within their bars" in note and "±" in note)
     share, error = map(float, re.search(r"([\d.]+) ± ([\d.]+) %", said).groups())
     generator, loaded = torch.Generator().manual_seed(77), model(name)[0]
     with torch.inference_mode():
@@ -61,7 +61,7 @@ def test_the_link_says_the_seed_and_z_and_opens_them():
 
 
 def test_another_model_brings_its_own_sample():
-    first, second = vae.list_pretrained()[:2]
+    first, second = VECTORS[:2]
     app = opened(first, HOW_IT_WORKS, chapter="model")
     app.session_state["model"] = second
     found = explorer(checked(app.run()))

@@ -1,13 +1,17 @@
 """The house: it opens each page once, at leisure, and leaves nothing behind."""
 
+import ast
 import asyncio
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import RuntimeState
 
+from vae.app.chapters import CHAPTERS
 from vae.app.door import opening
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,7 +30,8 @@ class Fake:
         return "house"
 
     def handle_backmsg(self, session, message) -> None:
-        self.opened.append(message.rerun_script.page_name)
+        asked = message.rerun_script
+        self.opened.append(asked.page_name + bool(asked.query_string) * f"?{asked.query_string}")
         said = ForwardMsg()
         said.new_session.name = "begins"
         self.here[session].write_forward_msg(said)
@@ -40,8 +45,9 @@ class Fake:
 
 def test_the_house_opens_one_page_after_the_other_and_leaves(monkeypatch):
     fake = Fake(monkeypatch)
-    asyncio.run(opening.come_in(["", "one", "two"]))
-    assert fake.opened == ["", "one", "two"]
+    rooms = ["", "one", "two?chapter=three"]
+    asyncio.run(opening.come_in(rooms))
+    assert fake.opened == rooms
     assert fake.here == {}
 
 
@@ -84,3 +90,10 @@ def test_the_house_opens_every_page_that_there_is():
     default, *others = re.findall(r'st\.Page\("vae/app/pages/(\w+)\.py"', source)
     assert re.findall(r'"(\w*)"', said) == ["", *others]
     assert default == "explore"
+
+
+def test_the_house_opens_every_chapter_after_the_pages():
+    asked = "import streamlit_app as app; print(*map(repr, app.rooms()), sep=','); print(app.PAGES)"
+    *_, rooms, pages = subprocess.check_output([sys.executable, "-c", asked], cwd=ROOT, text=True).splitlines()
+    chapters = [f"how_it_works?chapter={key}" for key in CHAPTERS]
+    assert list(ast.literal_eval(rooms)) == [*ast.literal_eval(pages), *chapters]

@@ -5,14 +5,14 @@ import struct
 
 import pytest
 
-import vae
+from tests.registry import VECTORS
 from tests.served import entry
 from vae.app.live import exchange, sessions
 from vae.app.live.messages import Close, Kind, Refused
 from vae.models import pretrained
 from vae.serve.library import library
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 
 
 def message(kind: int, number: int, body: bytes = b"") -> bytes:

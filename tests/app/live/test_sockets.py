@@ -35,6 +35,7 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 import vae
+from tests.registry import VECTORS
 from tests.served import entry, loaded
 from vae import data
 from vae.app.live import exchange, messages, routes, sessions, sockets, wire
@@ -60,16 +61,13 @@ from vae.serve.library import library
 from vae.serve.precision import Precision
 from vae.serve.turns import Visitor
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 EVERY_MODEL = pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
 LATENTS = [pretrained.load_card(name)["latents"] for name in NAMES]
 SMALLEST, LARGEST = LATENTS.index(min(LATENTS)), LATENTS.index(max(LATENTS))
 PLACE = torch.zeros(1, LATENTS[0])
 PIXELS = 28 * 28
 LONG = 60  # seconds that a busy machine may take for anything
-# Beartype, which checks types in the server's threads too, draws the item of a list that it looks at. To hypothesis it
-# seems that the strategy at work in that moment has drawn past it.
-THREADS_DRAW = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 MOST_BYTES = max(messages.most_bytes(entry(name)) for name in NAMES)  # of what a session may send
 MOST = 10**6 * st.get_option("server.maxMessageSize")  # bytes of a message that the server takes at all
 
@@ -1144,7 +1142,6 @@ def parsed(whole: bytes) -> exchange.Request | messages.Refused:
         return refused
 
 
-@THREADS_DRAW
 @settings(max_examples=500, deadline=None)
 @given(anything | anything_long)
 def test_any_bytes_are_a_request_within_the_rules_or_refused(whole):
@@ -1190,7 +1187,6 @@ def answers(client: ClientConnection, messages: list[bytes]) -> list[bytes] | Cl
     return came
 
 
-@THREADS_DRAW
 @settings(max_examples=100, deadline=None)
 @given(some.lists(anything, min_size=1, max_size=4))
 def test_whatever_a_client_sends_it_is_answered_or_refused_and_the_next_one_is_served(address, messages):
@@ -1210,7 +1206,6 @@ TOKENS = ("good", "over", "replayed", "shouted", "of another", "unknown")
 headers = some.tuples(some.just(1) | some.integers(0, 255), some.integers(0, 2**16 - 1), some.integers(0, 2**32 - 1))
 
 
-@THREADS_DRAW
 @settings(max_examples=60, deadline=None)
 @given(headers, some.sampled_from(TOKENS) | some.binary(max_size=40), some.integers(1, 5), some.booleans())
 @example((1, len(NAMES), 0), "good", 1, False)
@@ -1255,7 +1250,6 @@ large = some.tuples(
 )
 
 
-@THREADS_DRAW
 @settings(max_examples=60, deadline=None)
 @given(some.lists(frames | large, min_size=1, max_size=5), some.booleans())
 def test_whatever_is_sent_in_whatever_frames_ends_in_a_code_or_an_answer(address, sent, hello):

@@ -12,12 +12,13 @@ from streamlit.testing.v1 import AppTest
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 import vae
+from tests.registry import VECTORS
 from vae import data, latent
 from vae.app.session import inputs
 from vae.app.session.ids import Own
 from vae.models import pretrained
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
 ENDS = [7, 0, 3, 20]
 PAGE = "vae/app/pages/interpolate.py"

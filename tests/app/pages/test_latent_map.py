@@ -13,6 +13,7 @@ from torch.distributions import Normal, kl_divergence
 
 import vae
 from tests.app.pages.test_pages import notes
+from tests.registry import VECTORS
 from tests.served import entry
 from vae import data, latent
 from vae.app.live import sessions
@@ -23,7 +24,7 @@ from vae.latent import projection
 from vae.models import pretrained
 from vae.pictures import prepare, prepare_array
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 CARDS = {name: pretrained.load_card(name) for name in NAMES}
 FLAT = next(name for name in NAMES if CARDS[name]["latents"] == 2)
 DEEP = next(name for name in NAMES if CARDS[name]["latents"] > 2)
@@ -123,7 +124,8 @@ def test_tsne_shows_some_of_the_points_and_is_told_to_be_no_plane(monkeypatch, t
     found = told(app)
     rows = array(found["rows"], "<i4")
     assert len(rows) == 100 == len(array(found["xy"])) // 2
-    assert np.array_equal(array(found["labels"], "u1"), labels(DEEP)[rows])
+    assert set(rows) <= set(range(10_000))
+    assert np.array_equal(array(found["labels"], "u1"), labels(DEEP))  # of neighbours that are no points, too
     assert found["along"] is None
     assert found["rank"] == ""
     assert any("distances and empty places mean nothing" in note for note in notes(app))

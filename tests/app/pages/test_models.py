@@ -1,5 +1,6 @@
 """The Models page without a browser: its draws are the prior's, its numbers the cards' and the engine's."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,15 +9,17 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import vae
-from tests.app.pages.test_pages import checked, opened, pictures
+from tests.app.pages.test_pages import checked, notes, opened, pictures
+from tests.registry import VECTORS
 from tests.served import entry, loaded
 from vae.app import look
+from vae.app.look import figures
 from vae.app.pages import models
 from vae.models import pretrained
 from vae.pictures import films
 from vae.serve.library import library
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
 
 
@@ -54,6 +57,23 @@ def test_the_numbers_are_the_cards_and_the_precision_is_the_engines(app, name):
     assert f"{served.one:.1f} ms a picture" in shown
 
 
+def test_the_words_tell_a_model_of_many_numbers_from_one_of_two(app):
+    said = {name: figures.in_words(entry(name)) for name in NAMES}
+    for name, words in said.items():
+        share = pretrained.load_card(name)["numbers"]["weighed_neighbours"]["latents"]
+        assert f" {100 * share:.0f} % of pictures" in words
+        assert any(words in note for note in notes(app))
+    for deep, flat in (("mnist", "mnist-2d"), ("fashion", "fashion-2d")):
+        shares = [int(said[name].split(" %")[0].split()[-1]) for name in (deep, flat)]
+        assert shares[0] >= shares[1] + 3
+
+
+def test_the_page_says_numbers_and_the_fields_word_for_them_once(app):
+    text = " ".join([*notes(app), *(one.value for one in app.header), *app.dataframe[0].value.columns])
+    assert re.findall("latents?", text) == ["latents"]
+    assert "numbers (latents)" in text
+
+
 @EVERY_MODEL
 def test_a_models_button_explores_it(name):
     app = opened(next(other for other in NAMES if other != name), "vae/app/pages/models.py")
@@ -66,7 +86,7 @@ def test_the_models_of_the_chapters_are_all_there_with_their_cards_numbers(app):
     (table,) = app.dataframe
     chapters = pretrained.list_pretrained(chapters=True)
     assert list(table.value["model"]) == chapters
-    for name, elbo, latents in zip(chapters, table.value["−ELBO"], table.value["latents"], strict=True):
+    for name, elbo, latents in zip(chapters, table.value["−ELBO"], table.value["numbers"], strict=True):
         card = pretrained.load_card(name)
         expected = card["numbers"].get("negative_elbo", {}).get("value")
         assert (np.isnan(elbo) and expected is None) or elbo == expected

@@ -4,9 +4,11 @@ import base64
 import gc
 import io
 import json
+import math
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,22 +19,25 @@ from streamlit.runtime import caching
 from streamlit.testing.v1 import AppTest
 
 import vae
+from tests.registry import VECTORS
 from tests.served import entry
 from vae import data
 from vae.app import look
 from vae.app.live import messages, sessions
+from vae.app.look import nearness
 from vae.app.session import inputs, kept
 from vae.app.session import places as places_of
 from vae.app.session.ids import DRAWING, Example, parse
 from vae.inference.evidence import Grid
 from vae.inference.record import Frame, frame
 from vae.latent.places import Places, places
-from vae.models import FARTHEST, pretrained
+from vae.models import FARTHEST, VAE, pretrained
+from vae.models.spaces import Pictures
 from vae.pictures.prepare import SWITCHES
 from vae.serve.engine import engine
 from vae.serve.library import Library
 
-NAMES = vae.list_pretrained()
+NAMES = VECTORS
 TWO_LATENTS = [name for name in NAMES if pretrained.load_card(name)["latents"] == 2]
 EXPLORE, RECONSTRUCT = "vae/app/pages/explore.py", "vae/app/pages/reconstruct.py"
 HOW_IT_WORKS, INTERPOLATE = "vae/app/pages/how_it_works.py", "vae/app/pages/interpolate.py"
@@ -253,7 +258,7 @@ def test_what_pages_compute_of_a_models_encodings_runs_in_an_engines_thread(monk
 
         monkeypatch.setattr(where, what, noting)
 
-    for where, what in ((torch, "cdist"), (torch, "quantile"), (torch.linalg, "eigh"), (data, "fixed_binarisation")):
+    for where, what in ((torch, "cdist"), (torch, "quantile"), (torch.linalg, "eigh"), (data, "test_inputs")):
         watched(where, what)
     kept.test_set.clear()
     kept.test_set(entry(name).dataset.name)
@@ -261,7 +266,7 @@ def test_what_pages_compute_of_a_models_encodings_runs_in_an_engines_thread(monk
     monkeypatch.setattr("vae.serve.library._library", lambda: fresh)
     for function in (kept.typical, kept.components, kept.reach, kept.crowding, kept.values):
         function(entry(name))
-    assert set(threads) == {"cdist", "quantile", "eigh", "fixed_binarisation"}
+    assert set(threads) == {"cdist", "quantile", "eigh", "test_inputs"}
     assert set.union(*threads.values()) <= {"vae-records_0", "vae-records_1"}
 
 
@@ -855,8 +860,22 @@ def test_a_negative_number_has_a_minus_and_not_a_hyphen():
 def test_the_difference_is_black_where_two_pictures_agree_and_coloured_where_they_do_not():
     x, mean = torch.zeros(1, 1, 3), torch.zeros(1, 1, 3)
     x[..., 1], mean[..., 2] = 1, 1
-    coloured = ["#" + bytes(pixel).hex() for pixel in look.difference(x, mean)[0].tolist()]
+    gap, said = nearness.difference(entry("mnist"), x, mean)
+    coloured = ["#" + bytes(pixel).hex() for pixel in gap[0].tolist()]
     assert coloured == ["#000000", look.COLOURS["x"].dark, look.COLOURS["x̂"].dark]
+    assert "ink" in said
+
+
+def test_the_difference_of_colours_is_grey_where_two_pictures_agree_and_four_times_as_strong_where_they_do_not():
+    colours = VAE.Config(Pictures(3, 1, 3, 256, "crop"), 2)
+    of, x = replace(entry("mnist"), config=colours), torch.full((3, 1, 3), 0.5)
+    mean = x.clone()
+    mean[0, 0, 1] += 0.06
+    mean[2, 0, 2] -= 0.2
+    assert nearness.difference(of, x, mean)[0][0].tolist() == [[128, 128, 128], [189, 128, 128], [128, 128, 0]]
+    facts = nearness.facts(of, x, mean)
+    assert facts["it is off by"][0] == "2.9 %"
+    assert facts["how near"][0] == f"{-10 * math.log10((0.06**2 + 0.2**2) / 9):.1f} dB"
 
 
 def test_the_words_for_a_picture_cannot_become_markup():

@@ -21,8 +21,6 @@ PAGES = ["vae/app/pages/explore.py", "vae/app/pages/latent_map.py", INTERPOLATE,
 SLOW = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-# what other threads draw by chance meanwhile, as sockets do for their pings, is not the strategies' own
-@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 @pytest.mark.parametrize("page", PAGES)
 @given(query=QUERY)
 @SLOW

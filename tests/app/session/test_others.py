@@ -11,9 +11,9 @@ def prepared(monkeypatch) -> list:
     """The specs that a file was prepared for, one after the other."""
     specs, prepare = [], inputs.prepare
 
-    def counted(data, spec, *more):
+    def counted(data, spec, *more, **named):
         specs.append(spec)
-        return prepare(data, spec, *more)
+        return prepare(data, spec, *more, **named)
 
     monkeypatch.setattr(inputs, "prepare", counted)
     return specs

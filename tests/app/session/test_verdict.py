@@ -16,7 +16,7 @@ from tests.app.pages.test_pages import (
 )
 from tests.no_digits import four_digits
 from vae.app.session import state
-from vae.pictures import Part
+from vae.pictures import Eyes, Part
 
 MAP = "vae/app/pages/latent_map.py"
 SEVERAL = "4 separate things were found, and this model knows one digit at a time"
@@ -47,9 +47,10 @@ def test_four_digits_are_called_that_on_every_page_and_one_of_them_in_a_box_is_n
     assert "A typical digit." in text or "An unusual digit." in text
 
 
-def test_a_link_is_judged_by_its_bits_and_an_example_is_not_judged():
+def test_a_link_is_judged_by_its_bits_and_an_example_too_without_a_warning():
     app = opened("mnist", RECONSTRUCT)
     assert not warned(app)
+    assert any("A typical digit." in one.proto.body for one in app.main.get("html"))
     uploaded(app, ("four.png", saved(four_digits(), "PNG"), "image/png"))
     (said,) = warned(opened("mnist", RECONSTRUCT, x=app.query_params["x"]))
     assert "separate things" not in said
@@ -64,3 +65,14 @@ def test_what_a_browser_should_not_say_is_no_part(box):
 
 def test_four_numbers_are_a_part():
     assert state.as_part([0, 0.25, 1, 0.5]) == Part(0.0, 0.25, 1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    "eyes", [None, 3, [0, 0, 1], [0, 0, 1, "1"], [0.5, 0.5, 0.5, 0.5], [0, 0, 2, 1], [0, 0, 1, None]]
+)
+def test_what_a_browser_should_not_say_is_no_eyes(eyes):
+    assert state.as_eyes(eyes) is None
+
+
+def test_four_numbers_are_two_eyes():
+    assert state.as_eyes([0.3, 0.4, 0.6, 1]) == Eyes(0.3, 0.4, 0.6, 1.0)
