@@ -678,6 +678,22 @@ def test_a_bar_and_the_number_on_it_say_the_same_which_is_the_pictures_own_share
     page.wait_for_function(f"before => ({SHARES})().some(([, number], i) => number !== before[i])", arg=before)
 
 
+@pytest.mark.parametrize("name", [FLAT, DEEP])
+def test_another_view_of_the_same_place_keeps_its_numbers_until_an_answer_comes(visitor, name):
+    """Each number is looked for in the frame of the click itself: on a dead line no answer follows it for long."""
+    someone = visitor()
+    page = someone.opens(f"/?model={name}")
+    someone.is_live()
+    for view in ("By number", "By name"):
+        click = """(button) => {
+          const root = button.getRootNode();
+          button.click();
+          return [...root.querySelectorAll("[data-testid^=read-]")].map((e) => e.textContent);
+        }"""
+        numbers = page.get_by_role("button", name=view, exact=True).evaluate(click)
+        assert numbers and all(numbers)
+
+
 @pytest.mark.parametrize("button", ["A random picture", "The middle"])
 def test_a_place_that_comes_from_no_picture_is_compared_with_none(visitor, button):
     someone = visitor()

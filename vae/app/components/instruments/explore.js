@@ -68,7 +68,7 @@ class Explore {
     this.given = this.presets.find((preset) => preset.id === data.given);
     this.z = data.z.slice();
     this.compared = !data.sampled;
-    this.kl = null;
+    this.last = null; // what is known of the picture on screen
     this.untold = false; // a hand has let go, and nothing was said of it yet
     this.corrected = null; // what was typed last and could not be taken, until something moves
     this.touched = null; // the latent whose slider was moved last
@@ -113,11 +113,17 @@ class Explore {
     paint(this.picture, answer.mean, this.data.shape);
     this.picture.dataset.z = z.join(",");
     redrawn(this.picture);
-    this.kl = answer.round_trip_kl;
-    this.readouts.show(answer, this.compared ? this.seen : null);
-    drawShares(this.rows, this.kl);
-    this.named?.show(answer.mean, z);
+    this.last = { answer, z };
+    this.drawNumbers();
     this.tell();
+  }
+
+  drawNumbers() {
+    if (!this.last) return;
+    const { answer, z } = this.last;
+    this.readouts.show(answer, this.compared ? this.seen : null);
+    drawShares(this.rows, answer.round_trip_kl);
+    this.named?.show(answer.mean, z);
   }
 
   // ---- moving ----
@@ -249,7 +255,7 @@ class Explore {
     );
     this.give(this.given);
     this.place();
-    if (this.kl) drawShares(this.rows, this.kl);
+    this.drawNumbers();
   }
 
   viewButtons() {
@@ -292,7 +298,7 @@ class Explore {
       if (to <= from) return;
       const rows = order.slice(from, to).map((index) => this.slider(index));
       const summary = element("summary", {}, `${to - from} ${word}`);
-      box.append(element("details", { ontoggle: () => drawShares(this.rows, this.kl) }, summary, ...rows));
+      box.append(element("details", { ontoggle: () => this.drawNumbers() }, summary, ...rows));
     };
     fold("more", first, active);
     fold("unused", Math.max(first, active), order.length);
