@@ -16,7 +16,7 @@ const within = (value, low, high) => Math.min(high, Math.max(low, value));
 class Crop {
   /** @param {Node} parent */
   constructor(parent) {
-    this.root = parent.appendChild(element("div", { class: "lab crop" }));
+    this.root = parent.appendChild(element("div", { class: "lab own crop" }));
     this.rev = null;
     this.settling = new Settling(() => this.commit());
     this.build();
@@ -194,4 +194,4 @@ class Crop {
   }
 }
 
-export default await mounted((parent) => new Crop(parent), "crop.css");
+export default await mounted((parent) => new Crop(parent), "own.css");

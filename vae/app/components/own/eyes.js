@@ -16,7 +16,7 @@ const within = (value) => Math.min(1, Math.max(0, value));
 class Eyes {
   /** @param {Node} parent */
   constructor(parent) {
-    this.root = parent.appendChild(element("div", { class: "lab eyes" }));
+    this.root = parent.appendChild(element("div", { class: "lab own eyes" }));
     this.rev = null;
     this.settling = new Settling(() => this.commit());
     this.build();
@@ -214,4 +214,4 @@ class Eyes {
   }
 }
 
-export default await mounted((parent) => new Eyes(parent), "eyes.css");
+export default await mounted((parent) => new Eyes(parent), "own.css");
