@@ -1,6 +1,6 @@
-"""What `portraits` makes of portraits that it was never trained on, beside what principal components make of them.
+"""What models make of portraits that they were never trained on, beside what principal components make of them.
 
-    python -m tests.benchmarks.portraits [--run DIR] [--pictures N]
+    python -m tests.benchmarks.portraits [NAME] [--run DIR] [--pictures N]
 
 Measures the weights that ship, or those in a run's folder, on the gallery's held-out pictures: -ELBO in bits per value
 with its standard error, in nats, the KL in nats and in bits for each of 64 x 64 places; the mean of each picture's PSNR
@@ -14,7 +14,7 @@ as flat over each bin. What comes back is rounded to 256 levels, as it is shown.
 Last, how far samples of the prior lie from real pictures: a Frechet distance in the features of a small network that
 reads tags (`tests.benchmarks.tags`), of one half of the held-out pictures from as many others; the mean over many ways
 to halve them, and its spread from one to another. Beside it the same of the other half itself, and of what the model
-makes of it. Samples are means of p(x|z), as they are shown, at z ~ N(0, T^2).
+makes of it. Samples are means of p(x|z), as they are shown, at z from the prior, each layer's deviation times T.
 """
 
 import argparse
@@ -35,10 +35,11 @@ from tests.benchmarks import tags
 from vae import data
 from vae.data import gallery
 from vae.data.catalogue import PORTRAITS
-from vae.distributions import bits_per_dimension, kl, normal, psnr, rsample, standard_normal
+from vae.distributions import Joint, bits_per_dimension, kl, normal, psnr, reparameterised, rsample, standard_normal
 from vae.evaluate.bounds import bound
 from vae.evaluate.fidelity import ms_ssim
-from vae.models import checkpoint
+from vae.models import Model, checkpoint
+from vae.train.recipes import RECIPES
 
 SAMPLES, SEED = 4, 0  # of z, for each picture's ELBO
 HALVINGS = 50
@@ -155,12 +156,23 @@ def in_parts(x: Tensor, each: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 @torch.inference_mode()
-def of_model(model, x: Float[Tensor, "n c h w"]) -> Row:
+def of_model(model: Model, x: Float[Tensor, "n c h w"]) -> Row:
     """The model's."""
     found, generator = bound(model, x, samples=SAMPLES, seed=SEED), torch.Generator().manual_seed(SEED)
-    z = found.mu + found.sigma * torch.randn(found.mu.shape, generator=generator)
-    decoded = [in_parts(code, lambda part: model.decode(part).mean.cpu()) for code in (found.mu, z)]
-    return Row(*back(x, *decoded), -found.elbo, found.kl.sum(1))
+
+    def decoded(spread: float) -> Float[Tensor, "n c h w"]:
+        return in_parts(x, lambda part: drawn(model, model.encode(part), spread * noise(model, len(part), generator)))
+
+    return Row(*back(x, decoded(0.0), decoded(1.0)), -found.elbo, found.kl.sum(1))
+
+
+def noise(model: Model, count: int, generator: torch.Generator) -> Float[Tensor, "n d"]:
+    return torch.randn(count, model.latents, generator=generator)
+
+
+def drawn(model: Model, p: Independent | Joint, eps: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
+    """What the model draws of places of p(z) or q(z|x)."""
+    return model.decode(reparameterised(p, eps)).mean.cpu()
 
 
 def of_linear(linear: Linear, x: Float[Tensor, "n c h w"]) -> tuple[Row, Row]:
@@ -176,20 +188,14 @@ def of_linear(linear: Linear, x: Float[Tensor, "n c h w"]) -> tuple[Row, Row]:
 
 
 @torch.inference_mode()
-def others(model, linear: Linear, x: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n c h w"]]:
+def others(model: Model, linear: Linear, x: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, "n c h w"]]:
     """What real pictures are compared with, by what it is: as many each time, and of real ones in their order."""
     generator = torch.Generator().manual_seed(SEED)
-
-    def decoded(z: Float[Tensor, "n k"]) -> Float[Tensor, "n c h w"]:
-        return in_parts(z, lambda part: model.decode(part).mean.cpu())
-
-    found = {
-        "real": x,
-        "what came back of real": decoded(in_parts(x, lambda part: rsample(model.encode(part), generator))),
-    }
-    eps = torch.randn(len(x), model.latents, generator=generator)
+    again = in_parts(x, lambda part: drawn(model, model.encode(part), noise(model, len(part), generator)))
+    found, eps = {"real": x, "what came back of real": again}, noise(model, len(x), generator)
     for temperature in TEMPERATURES:
-        found[f"model, T = {temperature}"] = decoded(temperature * eps)
+        samples = in_parts(temperature * eps, lambda part: drawn(model, model.prior, part))
+        found[f"model, T = {temperature}"] = samples
         found[f"probabilistic PCA, T = {temperature}"] = linear.decoded(temperature * eps)
     return found
 
@@ -211,14 +217,18 @@ def pictures_of(bank: data.bank.Bank, part: str) -> tuple[UInt8[Tensor, "n c h w
 
 
 def main() -> None:
+    names = [recipe.name for recipe in RECIPES.values() if recipe.dataset == PORTRAITS.name]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "name", nargs="?", choices=names, default=PORTRAITS.name, help="the model (default: %(default)s)"
+    )
     parser.add_argument("--run", metavar="DIR", type=Path, help="measure the weights in this folder of a training")
     parser.add_argument("--pictures", metavar="N", type=int, default=PORTRAITS.held_out, help="of so many by chance")
     options = parser.parse_args()
     if options.pictures < FEWEST:
         parser.error(f"two halves of fewer than {FEWEST} pictures tell nothing of how far apart they lie")
     try:
-        model = checkpoint.load(options.run / checkpoint.WEIGHTS) if options.run else vae.load_pretrained("portraits")
+        model = checkpoint.load(options.run / checkpoint.WEIGHTS) if options.run else vae.load_pretrained(options.name)
         bank = data.load_bank(PORTRAITS.name)
     except ValueError as error:
         parser.exit(1, f"{error}\n")

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vae import data
-from vae.distributions import bits_per_dimension, psnr
+from vae.distributions import bits_per_dimension, psnr, reparameterised
 from vae.evaluate import probe
 from vae.evaluate.bounds import (
     ACTIVE,
@@ -141,7 +141,7 @@ def is_vae(config: Config) -> bool:
 
 def is_of_levels(config: Config) -> bool:
     """Pictures of 256 levels and not of bits."""
-    return is_vector(config) and config.spec.levels == 256
+    return config.prior and config.spec.levels == 256 and not is_told_the_class(config)
 
 
 def is_planar(config: Config) -> bool:
@@ -188,9 +188,11 @@ def fidelity(of: Subject) -> dict:
     any limit on the rate, which were found on the training pictures."""
     generator, found = seeded(), []
     with torch.inference_mode():
-        for x, mu, sigma in zip(of.x.split(ROWS), of.parts.mu.split(ROWS), of.parts.sigma.split(ROWS), strict=True):
-            z = mu + sigma * torch.randn(mu.shape, generator=generator)
-            ways = {"sampled": of.model.decode(z).mean.cpu(), "mean": of.model.decode(mu).mean.cpu()}
+        for x in of.x.split(ROWS):
+            q = of.model.encode(x)
+            eps = torch.randn(len(x), of.model.latents, generator=generator)
+            places = {"sampled": reparameterised(q, eps), "mean": reparameterised(q, torch.zeros_like(eps))}
+            ways = {way: of.model.decode(z).mean.cpu() for way, z in places.items()}
             if isinstance(of.model, Principal):
                 components = of.model.components
                 linear = components.synthesise(components.analyse(x.to(of.model.device))).view_as(x)

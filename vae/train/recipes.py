@@ -129,6 +129,19 @@ CHAPTER_RECIPES = (
         kl_warmup=10.0,
         warp=0.5,
     ),
+    Recipe(
+        "portraits-deep",
+        "portraits",
+        Pyramid.Config(PORTRAIT, 1024, "conv", channels=(64, 160), maps=(16, 8, 1), conv_blocks=2),
+        epochs=20,
+        batch=64,
+        learning_rate=1e-3,
+        warmup=200,
+        kl_warmup=2.0,
+        ema=0.998,
+        clip=20_000.0,
+        mirrored=True,
+    ),
 )
 
 
@@ -187,19 +200,6 @@ PORTRAIT_RECIPES = (
         kl_warmup=0.0,
         ema=0.998,
         clip=12_000.0,
-        mirrored=True,
-    ),
-    Recipe(
-        "portraits-deep",
-        "portraits",
-        Pyramid.Config(PORTRAIT, 1024, "conv", channels=(64, 160), maps=(16, 8, 1), conv_blocks=2),
-        epochs=20,
-        batch=64,
-        learning_rate=1e-3,
-        warmup=200,
-        kl_warmup=2.0,
-        ema=0.998,
-        clip=20_000.0,
         mirrored=True,
     ),
 )
