@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
 
 import vae
@@ -39,12 +40,13 @@ from vae import data
 from vae.evaluate import judge, strangers
 from vae.evaluate.judge import Seen
 from vae.inference import familiar
-from vae.inference.familiar import Judges
-from vae.inference.looks import MEASURES
-from vae.models import pretrained
+from vae.inference.familiar import Judges, Level
+from vae.inference.record import sketch
+from vae.models import VAE, pretrained
 from vae.pictures.files import on_disk
 
-HELD_OUT = 400  # known pictures in each half, at most
+HELD_OUT = 400  # known pictures in each half, at most, and a fifth of those that no judge was fitted on
+BATCH = 50  # pictures that are measured together
 TABLE, CHOOSING = 1, 0  # the halves of all pictures: what a file's CRC-32 leaves when it is halved
 
 
@@ -63,10 +65,16 @@ def hand_drawn() -> list[bytes]:
 
 
 def rows_of(dataset: str, half: int) -> torch.Tensor:
-    """Test pictures that no judge was fitted on: of the first two lots of HELD_OUT one for each half, and after them
-    every other one."""
+    """Test pictures that no judge was fitted on: of the first two lots one for each half, and after them every other
+    one."""
     _, others = judge.split(dataset)
-    return torch.cat([others[half * HELD_OUT : (half + 1) * HELD_OUT], others[2 * HELD_OUT + half :: 2]])
+    lot = lot_of(dataset)
+    return torch.cat([others[half * lot : (half + 1) * lot], others[2 * lot + half :: 2]])
+
+
+def lot_of(dataset: str) -> int:
+    """How many known pictures there are in each half."""
+    return min(HELD_OUT, len(judge.split(dataset)[1]) // 5)
 
 
 Files = Callable[[np.random.Generator], list[bytes]]
@@ -75,16 +83,16 @@ Files = Callable[[np.random.Generator], list[bytes]]
 def sets(name: str, half: int, count: int) -> dict[str, Files]:
     """What makes the files of each set, known ones first."""
     dataset, preparation = data.DATASETS[name], data.DATASETS[name].spec.preparation
-    images, shade = data.test_set(name).images[:, 0].numpy(), strangers.SHADE[preparation]
-    known = images[rows_of(name, half)[: min(HELD_OUT, 2 * count)]]
+    images, shade = strangers.levels(data.test_set(name).images), strangers.SHADE.get(preparation)
+    known, ways = images[rows_of(name, half)[: min(lot_of(name), 2 * count)]], strangers.ways(dataset.spec)
 
-    def brought(way: Callable, some: np.ndarray, shade: float) -> Files:
-        return lambda chance: [way(picture, chance, shade) for picture in some]
+    def brought(way: Callable, some: np.ndarray, shade: float | None) -> Files:
+        return lambda chance: [way(picture, chance, shade or 0.0) for picture in some]
 
     def made(make: Callable[[np.random.Generator], bytes]) -> Files:
         return lambda chance: [make(chance) for _ in range(count)]
 
-    found = {f"{dataset.title}, {word}": brought(way, known, shade) for word, way in strangers.WAYS.items()}
+    found = {f"{dataset.title}, {word}": brought(way, known, shade) for word, way in ways.items()}
     if shade == 0:
         found["the same in uneven light"] = brought(strangers.on_paper, known[:count], 0.3)
     if preparation in strangers.MORE:
@@ -93,7 +101,9 @@ def sets(name: str, half: int, count: int) -> dict[str, Files]:
     drawings = {"digits drawn by hand, 28 x 28": lambda _: hand_drawn()}
     if preparation == "digit":
         found |= drawings
-    makers = strangers.strangers(name, {each: rows_of(each, half) for each in data.DATASETS}) | {"blank": blank}
+    makers = strangers.strangers(name, {each: rows_of(each, half) for each in strangers.beside(name)}) | {
+        "blank": blank
+    }
     found |= {word: made(make) for word, make in makers.items()}
     if preparation != "digit":
         found |= drawings
@@ -107,9 +117,13 @@ def prepared(dataset: str, half: int, number: int, files: Files) -> tuple[Seen, 
     return seen, len(found) - len(seen.x)
 
 
-def elbo(measures: torch.Tensor) -> torch.Tensor:
+def elbo(model: VAE, x: Float[torch.Tensor, "n c h w"]) -> Float[torch.Tensor, " n"]:
     """Of each picture, nats."""
-    return measures[:, MEASURES.index("reconstruction")] - measures[:, MEASURES.index("kl")]
+    found = [torch.zeros(0)]
+    for part in x.split(BATCH):
+        seen = sketch(model, part)
+        found.append(seen.reconstruction - seen.kl_per_dimension.sum(1))
+    return torch.cat(found)
 
 
 def row(word: str, strange: torch.Tensor, by_elbo: torch.Tensor, refused: int) -> str:
@@ -126,20 +140,20 @@ def measure(name: str, pictures: dict[str, tuple[Seen, int]]) -> None:
     model, dataset = vae.load_pretrained(name), pretrained.load_card(name)["data"]["name"]
     fitted = Judges.load(pretrained.folder_of(name) / pretrained.JUDGE)
     _, others = judge.split(dataset)
-    company = judge.company_of(name, others[2 * HELD_OUT :])
-    files = in_the_data_set(dataset, others[2 * HELD_OUT : 3 * HELD_OUT])
-    usual = elbo(judge.measures_of(model, company, judge.seen(model.input_spec, files)))
-    limit = usual.quantile(familiar.FLAGGED)
+    lot = lot_of(dataset)
+    company = judge.company_of(name, others[2 * lot :])
+    files = in_the_data_set(dataset, others[2 * lot : 3 * lot])
+    limit = elbo(model, judge.seen(model.input_spec, files).x).quantile(familiar.FLAGGED)
     print(f"\n{name:38} {'n':>5} {'strange, %':>12} {'refused':>6} {'ELBO alone':>10}")
     for word, (seen, refused) in pictures.items():
-        measures = judge.measures_of(model, company, seen)
-        strange = fitted.shares(measures) < familiar.FLAGGED
-        print(row(word, strange, elbo(measures) < limit, refused), flush=True)
+        verdicts = familiar.judged(model, company, fitted, *seen)
+        strange = torch.tensor([verdict.level == Level.STRANGE for verdict in verdicts])
+        print(row(word, strange, elbo(model, seen.x) < limit, refused), flush=True)
 
 
 def in_the_data_set(name: str, rows: torch.Tensor) -> list[bytes]:
     """Known pictures as they are there."""
-    return [strangers.saved(Image.fromarray(picture)) for picture in data.test_set(name).images[rows, 0].numpy()]
+    return [strangers.saved(Image.fromarray(picture)) for picture in strangers.levels(data.test_set(name).images[rows])]
 
 
 def read(folder: Path, half: int, most: int, chance: np.random.Generator) -> list[bytes]:

@@ -83,6 +83,16 @@ def test_a_stroke_lies_as_a_digit_of_mnist_and_is_straight_and_as_wide_all_along
         assert np.ptp(page.sum(1)[7:21]) < 0.4
 
 
+def test_where_a_preparation_sees_nothing_both_judges_are_one():
+    """As of a crop: none of its pictures has a content."""
+    generator = torch.Generator().manual_seed(3)
+    known, strange = (middle + torch.randn(60, len(MEASURES), generator=generator) for middle in (0.0, 2.0))
+    known[:, -len(looks.BY_CONTENT) :] = strange[:, -len(looks.BY_CONTENT) :] = torch.nan
+    found = judge.judges_of([known], [strange])
+    assert found.prepared is found.bare
+    assert found.shares(strange).mean() < 0.1
+
+
 def test_the_weights_are_where_the_penalised_likelihood_is_largest():
     generator, three = torch.Generator().manual_seed(0), [MEASURES.index(name) for name in ("kl", "ink", "fill")]
 

@@ -167,6 +167,23 @@ def test_the_reason_is_what_was_seen(digits):
     assert "plain ground" in lost.advice
 
 
+def test_a_picture_without_a_face_is_no_portrait_unless_it_is_as_usual_as_most():
+    """And of one that is called no portrait, this is the reason."""
+    count = len(MEASURES)
+
+    def verdict(strangeness: float, things: int | None) -> Verdict:
+        """Where so large a share of known pictures is less strange."""
+        judge = Judge(torch.zeros(257, count), torch.zeros(2, count), torch.linspace(0, 1, 1001) - strangeness)
+        return familiar._verdict(judge, torch.zeros(1, count), False, Content(things=things), "portrait")
+
+    assert verdict(0.9, 1).level == verdict(0.9, None).level == Level.UNUSUAL
+    faceless = verdict(0.9, 0)
+    assert (faceless.level, faceless.why) == (Level.STRANGE, "no face was found in it")
+    assert "dots" in faceless.advice
+    assert verdict(0.5, 0).level == Level.TYPICAL
+    assert verdict(0.99, 2).why == "2 faces were found, and this model knows one portrait at a time"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_picture_with_nothing_on_it_or_all_white_is_strange(name):
     blank, dot, white = torch.zeros(1, 1, 28, 28), torch.zeros(1, 1, 28, 28), torch.ones(1, 1, 28, 28)

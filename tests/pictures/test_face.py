@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from tests.pictures.drawings import file, flag, levels, noise, step
 from tests.pictures.faces import CANVAS, by_chance, placed, shipped
 from vae.models.spaces import Pictures
-from vae.pictures import Eyes, prepare
+from vae.pictures import Content, Eyes, prepare
 from vae.pictures.face import detector, finder
 from vae.pictures.face.align import between, seen
 from vae.pictures.face.eyes import STANDARD, standard
@@ -121,6 +121,8 @@ def several() -> np.ndarray:
 def test_of_several_faces_the_largest_is_taken_and_that_is_said():
     prepared = prepare(file(several()), FACE)
     assert prepared.said("eyes") == "Found 2 faces, and the eyes of the largest"
+    assert prepared.content == Content(things=2)
+    assert prepare(file(several()), FACE, eyes=prepared.eyes).content == Content(), "nobody looked for faces"
     expected = np.array(STANDARD) * 330 + (330, 40)
     np.testing.assert_allclose(prepared.eyes.pixels((420, 700)), expected, atol=0.08 * 330 * 0.265)
 
@@ -151,6 +153,7 @@ def test_where_there_is_no_face_the_middle_is_read_and_the_dots_are_offered(pict
     prepared = prepare(file(picture), FACE)
     assert prepared.picture.shape == (1, 3, 64, 64)
     assert prepared.said("eyes") == "No face was found: drag the two dots onto the eyes"
+    assert prepared.content == Content(things=0)
     width, height = picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
     np.testing.assert_allclose(
         prepared.eyes.pixels((height, width)), standard((height, width)), atol=0.06 * max(height, width) / 100

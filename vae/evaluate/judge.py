@@ -118,13 +118,14 @@ def groups_of(dataset: str) -> tuple[list[Group], list[Group]]:
 
 def judges_of(known: list[Float[Tensor, "_ f"]], strange: list[Float[Tensor, "_ f"]]) -> Judges:
     """The judges of groups of pictures. That of prepared ones learns from their bits alone, too: what is lost in a
-    preparation tells so much of the strangers made here that it would forget to look at anything else."""
+    preparation tells so much of the strangers made here that it would forget to look at anything else. Where a
+    preparation sees nothing, both are one."""
     prepared = [group for group in known if not group[:, -len(BY_CONTENT) :].isnan().all()]
     bits_of_known, bits_of_strange = ([_of_bits(group) for group in groups] for groups in (known, strange))
-    return Judges(
-        prepared=fit(prepared, strange, [_of_bits(group) for group in prepared], bits_of_strange),
-        bare=fit(bits_of_known, bits_of_strange),
-    )
+    bare = fit(bits_of_known, bits_of_strange)
+    if not prepared:
+        return Judges(bare, bare)
+    return Judges(fit(prepared, strange, [_of_bits(group) for group in prepared], bits_of_strange), bare)
 
 
 def _of_bits(measures: Float[Tensor, "n f"]) -> Float[Tensor, "n f"]:

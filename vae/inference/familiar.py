@@ -30,6 +30,7 @@ FAR = 6.0  # how much a score goes on beyond the last picture that the model kno
 SORTS = ("prepared", "bare")
 BATCH = 32  # pictures that are measured together
 NOUNS = {"digit": "digit", "garment": "garment", "face": "portrait"}  # of a preparation: what its models know
+PARTS = {"portrait": "faces"}  # of these a preparation finds several
 
 # Of each measure: what is said where it is far below that of most known pictures, and where it is far above; where
 # nothing is, that side is never strange.
@@ -187,16 +188,20 @@ def _verdict(
     judge: Judge, measures: Float[Tensor, "1 f"], is_far: bool, content: Content | None, thing: str
 ) -> Verdict:
     share = float(judge.shares(measures))
+    things = 1 if content is None or content.things is None else content.things
+    is_faceless = thing in PARTS and things == 0
     if share >= UNUSUAL and not is_far:
         return Verdict(Level.TYPICAL, share, f"A typical {thing}.")
     strongest = MEASURES[int(judge.parts(measures)[0].argmax())]
     why = _said(judge, measures, strongest, thing)
-    if share >= FLAGGED and not is_far:
+    if share >= FLAGGED and not is_far and not is_faceless:
         return Verdict(Level.UNUSUAL, share, f"An unusual {thing}.", why)
     advice = f"Cut the picture to one {thing} on a plain ground." if strongest in BY_CONTENT else OTHERWISE
-    if content is not None and content.things is not None and content.things > 1:
-        why = f"{content.things} separate things were found, and this model knows one {thing} at a time"
+    if things > 1:
+        why = f"{things} {PARTS.get(thing, 'separate things')} were found, and this model knows one {thing} at a time"
         advice = "Cut the picture to one of them."
+    elif is_faceless:
+        why, advice = "no face was found in it", "Drag the two dots onto the eyes, or try another picture."
     elif is_far:
         why, advice = "it lies far outside what this model knows, and its place was cut off at the edge", OTHERWISE
     return Verdict(Level.STRANGE, share, f"Probably no {thing}.", why, advice)

@@ -33,8 +33,9 @@ class Step:
 class Content:
     """What was seen on the way, which tells whether a picture shows what a model knows.
 
-    `things` is how many separate things were cut out together; `kept`, `edges` and `colours` how much of the original
-    is left, and `ground` how plain the ground is, by `vae.pictures.kept`, from 0 to 1. None where nothing was cut out.
+    `things` is how many separate things were cut out together, or how many faces were found where one was looked for;
+    `kept`, `edges` and `colours` how much of the original is left, and `ground` how plain the ground is, by
+    `vae.pictures.kept`, from 0 to 1. None where nothing was cut out.
     """
 
     things: int | None = None

@@ -9,7 +9,7 @@ from vae.pictures.crop import coloured, inverted
 from vae.pictures.face.align import between, seen
 from vae.pictures.face.eyes import Eyes, standard
 from vae.pictures.face.finder import find
-from vae.pictures.steps import Preparation, Trail
+from vae.pictures.steps import Content, Preparation, Trail
 
 LARGER = 3  # times the size that is read: of the square as a step shows it
 DOT = 0.015  # of the long side: the radius of a dot on an eye
@@ -61,6 +61,7 @@ def _eyes(picture: UInt8[np.ndarray, "h w *c"], trail: Trail) -> tuple[Eyes, str
     if trail.eyes is not None:
         return trail.eyes, "The eyes are where you put the two dots"
     found = find(picture)
+    trail.content = Content(things=found.faces)
     if found.eyes is None:
         size = picture.shape[:2]
         return Eyes.at(standard(size), size), "No face was found: drag the two dots onto the eyes"
