@@ -8,7 +8,7 @@ import { LATTICE, STEP, onLattice } from "../shared/geometry.js";
 import { Kind, Live } from "../shared/live.js";
 import { normal } from "../shared/svg.js";
 import { mounted } from "../shared/mounted.js";
-import { drawShares, markInput } from "./explore/marks.js";
+import { drawShares, markInput, percent } from "./explore/marks.js";
 import { Named } from "./explore/named.js";
 import { Plane } from "./explore/plane.js";
 import { Readouts } from "./explore/readouts.js";
@@ -313,8 +313,9 @@ class Explore {
 
   slider(index) {
     const far = this.data.reach[index];
-    const share = this.data.kl[index] / this.data.kl.reduce((sum, value) => sum + value, 0);
-    const name = `z${index}, ${(100 * share).toFixed(0)} % of the KL on average`;
+    const { kl } = this.data;
+    const share = percent(kl[index] / kl.reduce((sum, value) => sum + value, 0), kl.length);
+    const name = `z${index}, ${share} of the KL on average`;
     const input = element("input", {
       type: "range",
       min: -far,
@@ -353,7 +354,7 @@ class Explore {
       row.value,
       element(
         "div",
-        { class: "share", title: `share of this picture's KL; on average ${(100 * share).toFixed(0)} %` },
+        { class: "share", title: `share of this picture's KL; on average ${share}` },
         row.bar,
         row.share,
       ),

@@ -1,6 +1,6 @@
 // What stands on and beside the sliders of the latents: where the input lies, and what each tells of the picture.
 
-import { say } from "../../shared/dom.js";
+import { nats, say } from "../../shared/dom.js";
 import { THUMB } from "../../shared/hand.js";
 
 /**
@@ -15,6 +15,11 @@ export function markInput(row, mu, sigma, far) {
   row.band.style.right = `calc(100% - ${at(mu + sigma)})`;
 }
 
+const MANY = 50; // latents, of which each has a share of a few percent at most
+
+/** A share of the KL of so many latents, in words. */
+export const percent = (share, latents) => `${nats(100 * share, latents > MANY ? 1 : 0)} %`;
+
 /**
  * The shares of a picture's KL, as bars and in numbers, of those that can be seen: the others are drawn when they are
  * unfolded.
@@ -26,7 +31,7 @@ export function drawShares(rows, kl) {
   const sum = kl.reduce((total, value) => total + value, 0) || 1;
   for (const [index, row] of rows) {
     const length = Math.round((100 * kl[index]) / most);
-    const share = `${((100 * kl[index]) / sum).toFixed(0)} %`;
+    const share = percent(kl[index] / sum, kl.length);
     if ((row.length === length && row.told === share) || !row.bar.checkVisibility()) continue;
     row.length = length;
     row.told = share;
