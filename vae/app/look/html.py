@@ -47,6 +47,7 @@ CLASS_COLOURS = [
 ]  # fmt: skip
 
 
+SHARP = 48  # pixels on a side, up to which a picture's are seen as squares: as in shared/paint.js
 MEASURE = "52rem"  # of running text: on a wide screen longer lines are hard to follow
 WAITS = ' class="answer veil"'  # of what answers a chapter's question, until the reader has found it out (page.css)
 # What Markdown a paragraph may have.
@@ -82,7 +83,7 @@ def picture_html(
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     data = base64.b64encode(buffer.getvalue()).decode()
-    rendering = "pixelated" if max(pixels.shape[:2]) <= 128 else "auto"
+    rendering = "pixelated" if max(pixels.shape[:2]) <= SHARP else "auto"
     return (
         f'<figure style="margin:0"><img data-testid="{testid}" alt="{html.escape(alt, quote=True)}" '
         f'src="data:image/png;base64,{data}" style="width:{width};display:block;border-radius:8px;'

@@ -1,5 +1,7 @@
 // Pictures on canvases: bytes as they come from a decoder, and the colours of the page.
 
+const SHARP = 48; // pixels on a side, up to which they are seen as squares: as in look/html.py
+
 /**
  * Draw c x h x w bytes, pixel by pixel; CSS makes them large.
  * @param {HTMLCanvasElement} canvas
@@ -10,6 +12,7 @@ export function paint(canvas, pixels, [channels, height, width]) {
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = width;
     canvas.height = height;
+    canvas.style.imageRendering = Math.max(height, width) > SHARP ? "auto" : "";
   }
   const image = new ImageData(width, height);
   const plane = width * height;
