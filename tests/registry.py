@@ -14,4 +14,5 @@ def _with(space: type[Latents]) -> list[str]:
 
 
 VECTORS, MAPS = _with(Vector), _with(Map)
+BITS = [name for name in VECTORS if pretrained.load_card(name)["training"]["recipe"]["model"]["spec"]["levels"] == 2]
 CLASSED = [name for name, dataset in DATASETS.items() if dataset.class_names]  # data sets whose pictures have a class

@@ -16,7 +16,8 @@ CONV = VAE.Config(recipes.DIGIT, 5, network="conv", width=32, channels=(4, 8))
 
 
 def example(model) -> tuple[torch.Tensor, torch.Tensor]:
-    x = data.fixed_binarisation("mnist")[:1].float()
+    name = next(name for name, one in data.DATASETS.items() if one.spec == model.input_spec)
+    x = data.as_read(data.grey(data.test_set(name).images[:1]), model.input_spec)
     return x, torch.randn(1, model.latents, generator=torch.Generator().manual_seed(2))
 
 
@@ -36,10 +37,13 @@ def test_every_layer_has_the_kind_the_shape_and_the_values_that_hooks_see(name):
     for handle in handles:
         handle.remove()
     found = structure(model, x, eps)
-    encoder, correction = found.encoder[: len(model.encoder)], found.encoder[len(model.encoder) :]
-    assert [layer.kind for layer in correction] == ["Correction"] * model.config.corrected
-    layers = [*encoder, *found.decoder]
-    seen = seen[: len(encoder)] + seen[-len(found.decoder) :]  # a correction runs the decoder in between
+    encoder, last = found.encoder[: len(model.encoder)], found.encoder[len(model.encoder) :]
+    decoder, beside = found.decoder[: len(model.decoder)], found.decoder[len(model.decoder) :]
+    added = [model.beside] * bool(model.beside)
+    assert [layer.kind for layer in last] == ["Correction"] * model.config.corrected + added
+    assert [layer.kind for layer in beside] == added
+    layers = [*encoder, *decoder]
+    seen = seen[: len(encoder)] + seen[-len(decoder) :]  # a correction runs the decoder in between
     assert [layer.kind for layer in layers] == [kind for kind, _ in seen]
     for layer, (_, output) in zip(layers, seen, strict=True):
         torch.testing.assert_close(layer.output, output)
@@ -55,7 +59,8 @@ def test_the_last_layers_are_mu_and_log_sigma_and_the_log_odds_and_z_lies_where_
     torch.testing.assert_close(found.mu, mu)
     torch.testing.assert_close(found.sigma.log(), log_sigma, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close((found.z - found.mu) / found.sigma, found.eps, rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(torch.sigmoid(found.decoder[-1].output), found.mean)
+    shown = torch.sigmoid if model.input_spec.levels == 2 else lambda output: output.chunk(2)[0].clamp(0, 1)
+    torch.testing.assert_close(shown(found.decoder[-1].output), found.mean)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -48,12 +48,15 @@ def structure(model: VAE, x: Float[Tensor, "1 c h w"], eps: Float[Tensor, "1 d"]
     z = reparameterised(q, eps)
     return Structure(
         x=x[0].cpu(),
-        encoder=_layers(model.encoder, x) + _correction(model, q),
+        encoder=_layers(model.encoder, model.enters(x)) + _last(model, q),
         mu=q.mean[0].cpu(),
         sigma=q.stddev[0].cpu(),
         eps=eps[0].cpu(),
         z=z[0].cpu(),
-        decoder=_layers(model.decoder, z),
+        decoder=[
+            *_layers(model.decoder, z),
+            *(Layer(model.beside, 0, output[0].cpu()) for output in _beside(model, z)),
+        ],
         mean=model.decode(z).mean[0].cpu(),
     )
 
@@ -92,18 +95,25 @@ def gradients(model: VAE, x: Float[Tensor, "1 c h w"], eps: Float[Tensor, "1 d"]
     return Gradients(float((lost + divergence).detach()), *(part.detach()[0].cpu() for part in parts))
 
 
-def _correction(model: VAE, q: Independent) -> list[Layer]:
-    """Where the decoder corrects the encoder: one more step, which has no parameters of its own."""
-    if not model.config.corrected:
+def _last(model: VAE, q: Independent) -> list[Layer]:
+    """Where the decoder corrects the encoder, or something is added to it: one more step, which has no parameters."""
+    kind = "Correction" if model.config.corrected else model.beside
+    return [Layer(kind, 0, torch.cat([q.mean, q.stddev.log()], 1)[0].cpu())] if kind else []
+
+
+def _beside(model: VAE, z: Float[Tensor, "b d"]) -> list[Float[Tensor, "b ..."]]:
+    """Where something is added to the decoder: what it comes to, location and log scale of each value."""
+    if not model.beside:
         return []
-    return [Layer("Correction", 0, torch.cat([q.mean, q.stddev.log()], 1)[0].cpu())]
+    pixels = model.decode(z).base_dist
+    return [torch.cat([pixels.loc, pixels.log_scale], 1)]
 
 
 @torch.inference_mode()
 def decoding(model: VAE, z: Float[Tensor, "b d"]) -> Float[Tensor, "b values"]:
     """The outputs of the decoder's layers and the mean picture of each z, one after the other; on the CPU."""
     z = z.to(model.device)
-    outputs = [*_run(model.decoder, z), model.decode(z).mean]
+    outputs = [*_run(model.decoder, z), *_beside(model, z), model.decode(z).mean]
     return torch.cat([output.flatten(1) for output in outputs], 1).cpu()
 
 
