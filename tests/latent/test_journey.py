@@ -7,7 +7,7 @@ import vae
 from tests.registry import VECTORS
 from vae import data, latent
 from vae.latent.encodings import Company
-from vae.latent.journey import PATHS, journey, met
+from vae.latent.journey import PATHS, journey, met, paths
 from vae.models import pretrained
 
 NAMES = VECTORS
@@ -17,7 +17,7 @@ STEPS = 7
 def setting(name: str):
     model, dataset = vae.load_pretrained(name), pretrained.load_card(name)["data"]["name"]
     company = Company(*pretrained.load_encodings(name), data.load(dataset, "test").images)
-    x = data.fixed_binarisation(dataset)[[3, 21]].float()
+    x = data.test_inputs(dataset)[[3, 21]]
     mu = model.encode(x).mean.detach()
     return model, company, x, mu
 
@@ -29,8 +29,9 @@ def travelled(request):
 
 
 def test_every_path_runs_from_one_encoding_exactly_to_the_other(travelled):
-    _, _, _, mu, ways = travelled
-    assert list(ways) == list(PATHS)
+    model, _, _, mu, ways = travelled
+    assert list(ways) == list(paths(model.input_spec))
+    assert len(ways) == len(PATHS) - (model.input_spec.levels > 2)  # a large picture takes too long to follow the data
     for way in ways.values():
         assert way.z.shape == (STEPS, mu.shape[1])
         assert torch.equal(way.z[0], mu[0])

@@ -309,7 +309,7 @@ def examples(name: str, count: int) -> Tensor:
     """Test pictures that the model's card names, over and over."""
     card = pretrained.load_card(name)
     chosen = [card["examples"][number % len(card["examples"])] for number in range(count)]
-    return data.fixed_binarisation(card["data"]["name"])[chosen]
+    return data.test_inputs(card["data"]["name"])[chosen]
 
 
 def close(found: tuple, expected: tuple, but: tuple[str, ...] = ()) -> None:
@@ -368,7 +368,7 @@ def test_pictures_are_the_decoded_means_and_come_in_pieces(name):
 
 @EVERY_MODEL
 def test_what_is_near_is_that_of_a_direct_call_whether_asked_alone_or_together(name):
-    z, company = spots(name, 5), Company(*pretrained.load_encodings(name), loaded(name).company.pictures)
+    z, company = spots(name, 4), Company(*pretrained.load_encodings(name), loaded(name).company.pictures)
     expected = near(company, z)
     close(ask(NEAR, name, z).result(PATIENCE), expected)
     alone = [ask(NEAR, name, row[None]) for row in z]
@@ -379,8 +379,8 @@ def test_what_is_near_is_that_of_a_direct_call_whether_asked_alone_or_together(n
 def test_the_company_of_a_model_are_the_pictures_that_were_encoded():
     for name in NAMES:
         company = loaded(name).company
-        chosen = torch.tensor([0, 4321, 9999])
-        x = data.fixed_binarisation(pretrained.load_card(name)["data"]["name"])[chosen].float()
+        chosen = torch.tensor([0, 432, 1337])
+        x = data.test_inputs(pretrained.load_card(name)["data"]["name"])[chosen]
         found = library_of_records.sketch(loaded(name).model, x)
         torch.testing.assert_close(company.mu[chosen], found.mu, atol=2e-3, rtol=0)
         torch.testing.assert_close(company.sigma[chosen], found.sigma, atol=2e-3, rtol=0)
