@@ -109,12 +109,12 @@ declare global {
   interface NamedRow {
     name: string;
     words: string;
-    unit: "degrees" | "pixels" | "%" | "nats";
+    unit: "degrees" | "pixels" | "%" | "nats" | "deviations"; // standard deviations of the encodings
     digits: number;
     step: Place;
     most: number;
-    range: Pair;
-    reading?: { weights: Base64; scale: number; offset: number; block: number }; // of a class: int8
+    range: Pair | null; // how much of it is usual; null where that is not known
+    reading?: { weights: Base64; scale: number; offset: number; block: number }; // of a class, or two groups: int8
     short: string;
     sure: string;
   }
@@ -136,7 +136,7 @@ declare global {
     active: number;
     shown: number;
     reach: number[];
-    named: { kind: string; rows: NamedRow[]; classes: NamedRow[] } | null;
+    named: { kind: string; rows: NamedRow[]; classes: NamedRow[]; yours: NamedRow[] } | null;
     components: { directions: Place[]; reach: number };
     presets: Preset[];
     levels: Base64;

@@ -5,21 +5,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vae.app.look.html import as_text
-from vae.latent.named import FACTORS, block_of
+from vae.latent.named import FACTORS, Kept, Measured, block_of
+from vae.latent.named.reading import LEAST
 from vae.serve.entry import Loaded
 
 # Standard deviations of a factor, and of a class, that a slider asks for, which is as far as it was judged.
 FAR, FAR_TO_CLASS = 1.5, 3.0
 SEEN = 0.25  # standard deviations for each one asked: what moves less is not spoken of
 MOST = 2  # of them beside a slider; a tooltip has all
-DIGITS = {"degrees": 0, "pixels": 1, "%": 0, "nats": 1}
+DIGITS = {"degrees": 0, "pixels": 1, "%": 0, "nats": 1, "deviations": 1}
 
 
-def sliders(loaded: Loaded) -> dict | None:
-    """All of them in the order of the factors, and of the classes; None where the model has none."""
+def sliders(loaded: Loaded, kept: list[tuple[Kept, Measured | None]]) -> dict | None:
+    """All of them in the order of the factors, and of the classes, and those that the visitor kept; None where there
+    are none."""
     named, classes, card = loaded.named, loaded.classes, loaded.entry.card
+    mine = [yours(at, *one, block_of(*loaded.entry.pictures.shape[1:])) for at, one in enumerate(kept)]
     if named is None or not named.names:
-        return None
+        return {"kind": "", "rows": [], "classes": [], "yours": mine} if mine else None
     kind, shape = loaded.entry.pictures.preparation, loaded.entry.pictures.shape[1:]
     words = {factor.name: factor.words for factor in FACTORS[kind]}
     rows = [
@@ -31,7 +34,46 @@ def sliders(loaded: Loaded) -> dict | None:
         | {"reading": reading(classes.weights[at], float(classes.offsets[at]), block_of(*shape))}
         for at, name in enumerate(classes.names if classes else ())
     ]
-    return {"kind": kind, "rows": rows, "classes": towards}
+    return {"kind": kind, "rows": rows, "classes": towards, "yours": mine}
+
+
+def yours(at: int, one: Kept, found: Measured | None, block: int) -> dict:
+    """What is told of one that the visitor kept or a link brought; without a reading nothing says what was got."""
+    told = {
+        "name": f"yours-{at}",
+        "words": one.name,
+        "unit": "deviations",
+        "digits": DIGITS["deviations"],
+        "step": [round(value, 6) for value in one.step.tolist()],
+        "most": FAR_TO_CLASS,
+        "range": None,
+    }
+    if found is None:
+        return told | {
+            "short": "from a link: not measured",
+            "sure": "The link says where this leads, and not between which groups: so nothing says what was got.",
+        }
+    strays = {word: abs(change) for word, change in found.moved.items()}
+    others = besides({"moves": found.moved, "strays": strays}, {word: word for word in strays})
+    also = f", also {', '.join(others[:MOST])}" if others else ""
+    moved = f"For one standard deviation asked, others move by: {', '.join(others)}." if others else ""
+    if found.reading is None:
+        few = f"Groups of fewer than {LEAST} pictures are too small to measure what was got."
+        return told | {"short": f"too few pictures to measure{also}", "sure": f"{few} {moved}"}
+    score = f"AUC {found.reading.auc:.2f}"
+    if not found.reading.is_sure:
+        why = f"The pictures that are drawn do not tell the groups apart ({score}), so nothing says what was got."
+        return told | {"short": f"{score}: not measured{also}", "sure": f"{why} {moved}"}
+    how = (
+        f"The percentage says whether the drawn picture is more like {found.a} or like {found.b}. A straight line on "
+        f"pixels reads it, fitted on half of each group as it is drawn. On the other half its {score}: 1 is always "
+        f"right, 0.5 a guess. {moved}"
+    )
+    return told | {
+        "reading": reading(found.reading.weights, found.reading.offset, block),
+        "short": f"more like {found.a} than {found.b}, {score}{also}",
+        "sure": how,
+    }
 
 
 def row(name: str, words: str, step: list[float], found: dict, others: dict[str, str], far: float) -> dict:

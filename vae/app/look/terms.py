@@ -390,6 +390,12 @@ WORDS = (
         "that the line was not fitted to.",
         formula="1 − Σ(error²) / Σ(difference from the mean)²",
     ),
+    Term(
+        "AUC",
+        "How often a measure puts a picture of one group above a picture of the other: 1 is always, 0.5 is a guess.",
+        unit="",
+        formula="area under the ROC curve = P(measure of A > measure of B)",
+    ),
     Term("baseline", "A number taken off before averaging: it leaves the mean as it is, and calms the draws."),
     Term("JPEG", "How cameras store photos: 8 x 8 pixels at a time, with less care for what few people see."),
     Term("WebP", "A younger way to store photos, which guesses each square from its neighbours.", ("WEBP",)),

@@ -9,8 +9,8 @@ from torch import Tensor
 from vae.app import look
 from vae.app.components import explorer
 from vae.app.live import layouts, wire
-from vae.app.look import ledger, named
-from vae.app.session import inputs, kept, link, picker, places, takeaway, verdict
+from vae.app.look import ledger, named, takeaway
+from vae.app.session import inputs, kept, link, picker, places, verdict, yours
 from vae.app.session.ids import Example
 from vae.latent import lerp
 from vae.serve import asked
@@ -48,6 +48,11 @@ def moved() -> None:
     places.keep(entry, place)
     if isinstance(place, dict) and place.get("latent") in entry.order:
         st.session_state["sweep.latent"] = place["latent"]
+
+
+def dropped() -> None:
+    """The component's callback: a kept slider is to go."""
+    yours.drop(picker.shown(), st.session_state["explore"].get("dropped"))
 
 
 def take_away(entry: Entry, z: list[float]) -> None:
@@ -97,17 +102,19 @@ def explore(entry: Entry) -> None:
             "active": entry.numbers["active_units"],
             "shown": SHOWN,
             "reach": reach(entry, [z, *(about["mu"] for about, _ in starts)]),
-            "named": named.sliders(library().lease(entry)),
+            "named": named.sliders(library().lease(entry), yours.with_measures(entry)),
             "components": kept.components(entry),
             "presets": [about for about, _ in starts],
             "levels": look.as_text(levels),
             "answer": wire.answered(layouts.PLACE, layouts.first(place)),
         },
         on_place_change=moved,
+        on_dropped_change=dropped,
         on_question_change=lambda: wire.answer("explore"),
     )
     origin = {"from": "prior"} if places.is_sampled(entry) else {}
-    link.write({"model": entry.name, "z": places.as_text(z), "x": inputs.address(given)} | origin)
+    link.write({"model": entry.name, "z": places.as_text(z), "x": inputs.address(given)} | yours.said(entry) | origin)
+    yours.say_left_out(entry)
     take_away(entry, z)
     ledger.below(entry, {"x": given.x})
 

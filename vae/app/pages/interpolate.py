@@ -9,11 +9,11 @@ from vae import latent
 from vae.app import look
 from vae.app.components import journey as component
 from vae.app.live import wire
-from vae.app.look import ledger
+from vae.app.look import ledger, takeaway
 from vae.app.look.keys import KEYS
-from vae.app.session import ends, inputs, link, picker, sources, takeaway, verdict
+from vae.app.look.takeaway import SPEEDS, STEPS
+from vae.app.session import ends, inputs, link, picker, sources, verdict
 from vae.app.session.ids import Id, parse
-from vae.app.session.takeaway import SPEEDS, STEPS
 from vae.latent.journey import PATHS, Way, journey, met, paths
 from vae.pictures import films
 from vae.serve import asked

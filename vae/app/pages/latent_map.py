@@ -12,9 +12,10 @@ from vae.app.components import latent_map
 from vae.app.live import routes, wire
 from vae.app.look import CLASS_COLOURS, as_text, ledger
 from vae.app.look.keys import KEYS
-from vae.app.session import inputs, kept, link, picker, places, state, verdict
+from vae.app.session import inputs, kept, link, picker, places, state, verdict, yours
 from vae.app.session.ids import DRAWING, UPLOAD, Example, parse
 from vae.latent import directions, projection
+from vae.latent.named.kept import LETTERS, MOST, tidy
 from vae.latent.projection import View
 from vae.models import FARTHEST
 from vae.pictures import films
@@ -120,7 +121,26 @@ def compare(entry: Entry) -> dict | None:
         f"Of single latents: {latents}. What else moves along it, in standard deviations from half a step back "
         f"to half a step on: {others}."
     )
+    keeper(entry, attribute.direction, {chosen: a, other: b})
     return {"name": f"{chosen} − {other}", "vector": attribute.direction.tolist()}
+
+
+def keeper(entry: Entry, direction: torch.Tensor, compared: dict[str, torch.Tensor]) -> None:
+    """A name for the direction, and a button that makes it a slider of Explore."""
+    between = " − ".join(compared)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        written = st.text_input("Its name", tidy(between), max_chars=LETTERS, key=f"map.name.{between}", width=250)
+        pressed = st.button("Keep as a slider", icon=":material/tune:")
+    name = tidy(written) or tidy(between)
+    if pressed and yours.is_full(entry, name):
+        st.error(f"{MOST} sliders are kept for this network, which is all that there is room for: drop one on Explore.")
+    elif pressed:
+        with st.spinner("Looking at pictures of both groups"):
+            yours.keep(entry, name, direction, compared)
+    if kept_ones := yours.current(entry):
+        count = f"{len(kept_ones)} of {MOST} sliders"
+        look.aside(f"{count} kept: drag them on Explore, under Yours. They are in the address of this page, too.")
+        yours.say_left_out(entry)
 
 
 def chosen_groups(entry: Entry) -> dict[str, str]:
@@ -308,7 +328,7 @@ def chart(entry: Entry, view: View, word: str, marked: list[dict], direction: di
         on_kept_change=grouped,
         on_question_change=lambda: wire.answer("map"),
     )
-    link.write({"model": entry.name, "z": places.as_text(z), "x": inputs.address(given)})
+    link.write({"model": entry.name, "z": places.as_text(z), "x": inputs.address(given)} | yours.said(entry))
 
 
 @wire.fragment

@@ -7,8 +7,8 @@ import streamlit as st
 import torch
 
 from vae.app import look
-from vae.app.look import figures, glossary
-from vae.app.session import kept, link, picker, takeaway
+from vae.app.look import figures, glossary, takeaway
+from vae.app.session import kept, link, picker
 from vae.pictures import films
 from vae.serve.capabilities import Can
 from vae.serve.entry import Entry

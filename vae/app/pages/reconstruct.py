@@ -7,8 +7,8 @@ from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from vae.app import look
-from vae.app.look import charts, glossary, ledger, nearness
-from vae.app.session import inputs, link, others, picker, places, sources, state, takeaway, verdict
+from vae.app.look import charts, glossary, ledger, nearness, takeaway
+from vae.app.session import inputs, link, others, picker, places, sources, state, verdict
 from vae.app.session.ids import DRAWING, UPLOAD
 from vae.pictures import PREPARATIONS, Step, films
 from vae.pictures.prepare import SWITCHES

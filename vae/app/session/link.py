@@ -10,6 +10,7 @@ DECIDES = {
     "model": ["model"],
     "x": ["own", "input."],
     "z": ["z.", "sampled."],
+    "yours": ["yours."],
     "seed": ["seed"],
     "chapter": ["chapter"],
     "photo": ["photos.chosen"],

@@ -352,12 +352,7 @@ class Explore {
       element("b", { class: "z", "data-word": "z" }, `z${subscript(index)}`),
       element("div", { class: "track" }, row.band, row.tick, input),
       row.value,
-      element(
-        "div",
-        { class: "share", title: `share of this picture's KL; on average ${share}` },
-        row.bar,
-        row.share,
-      ),
+      element("div", { class: "share", title: `share of this picture's KL; on average ${share}` }, row.bar, row.share),
       row.note,
     );
   }
@@ -391,4 +386,4 @@ class Explore {
   }
 }
 
-export default await mounted((parent) => new Explore(parent));
+export default await mounted((parent) => new Explore(parent), "named.css");

@@ -1,6 +1,6 @@
 // Sliders by name: each asks for more or less of something that can be measured of the picture, and says what was got.
 
-import { element, markup, nats, say, stopOnce } from "../../shared/dom.js";
+import { announce, element, markup, nats, refocused, say, stopOnce } from "../../shared/dom.js";
 import { MORE, eager } from "../../shared/hand.js";
 import { MEASURES, classReader, grey } from "./factors.js";
 
@@ -10,12 +10,14 @@ export class Named {
   // `explore` has z and all that is known of it
   constructor(explore) {
     this.explore = explore;
-    const { kind, rows, classes } = explore.data.named;
+    const { kind, rows, classes, yours } = explore.data.named;
+    const mine = yours.map((told) => this.row(told, told.reading ? classReader(told.reading) : null));
     const first = rows.map((told) => this.row(told, MEASURES[kind][told.name]));
     const towards = classes.map((told) => this.row(told, classReader(told.reading)));
-    this.rows = [...first, ...towards];
+    this.rows = [...mine, ...first, ...towards];
     this.reached = []; // where these sliders led last
     this.box = element("div", { class: "section" }, ...first.map((row) => row.box));
+    if (mine.length) this.box.prepend(this.kept(mine));
     if (towards.length) {
       const summary = element("summary", {}, "Towards another kind of picture");
       this.box.append(element("details", { "data-testid": "towards" }, summary, ...towards.map((row) => row.box)));
@@ -23,7 +25,39 @@ export class Named {
     stopOnce(this.box);
   }
 
-  /** @param {NamedRow} told */
+  // Those that the visitor kept, or that came with a link.
+  kept(rows) {
+    for (const row of rows) {
+      const dropping = { class: "drop", "data-testid": `named-${row.name}-drop`, onclick: () => this.drop(row) };
+      row.box.classList.add("yours");
+      row.box.append(element("button", { ...dropping, "aria-label": `Drop ${row.words}` }, "Drop"));
+    }
+    const says = markup("Yours, asked in standard deviations of the encodings");
+    const group = { class: "kept-ones", role: "group", "aria-label": "Yours" };
+    return element("div", group, element("div", { class: "quiet" }, says), ...rows.map((row) => row.box));
+  }
+
+  // The picture stays where it is; all others are asked anew from there.
+  drop(row) {
+    const { explore } = this;
+    const { named } = explore.data;
+    const left = { ...named, yours: named.yours.filter((one) => one.words !== row.words) };
+    const isAny = left.yours.length + left.rows.length > 0;
+    explore.data = { ...explore.data, named: isAny ? left : null };
+    explore.component.setTriggerValue("dropped", row.words);
+    refocused(
+      explore.root,
+      (one) => one.dataset.testid,
+      () => explore.look(isAny ? "named" : "sliders"),
+      () => explore.root.querySelector("[data-testid^=named-], [data-testid^=latent-]"),
+    );
+    announce(`${row.words} is dropped`);
+  }
+
+  /**
+   * @param {NamedRow} told
+   * @param {((picture: import("./factors.js").Grey) => number) | null} measure null where nothing says what was got
+   */
   row(told, measure) {
     const testid = `named-${told.name}`;
     const input = element("input", {
@@ -104,10 +138,10 @@ export class Named {
     for (const row of this.rows) if (Number(row.input.value) !== row.asked) row.input.value = String(row.asked);
   }
 
-  // Nothing is asked beyond what is usual: there nothing was judged, and little would be got.
+  // Nothing is asked beyond what is usual, where that is known: there nothing was judged, and little would be got.
   /** @param {NamedRow & { input: HTMLInputElement, before: number | null }} row */
   start(row, now) {
-    const [low, high] = row.range;
+    const [low, high] = row.range ?? [-Infinity, Infinity];
     row.before = now;
     row.input.min = String(Math.max(-row.most, Math.min(0, low - now)));
     row.input.max = String(Math.min(row.most, Math.max(0, high - now)));
@@ -118,12 +152,11 @@ export class Named {
     this.follow();
     const picture = grey(mean, this.explore.data.shape);
     for (const row of this.rows) {
-      const now = row.measure(picture);
+      const now = row.measure ? row.measure(picture) : null;
       if (isSame(z, this.from)) this.start(row, now);
       say(row.value, state(row, now));
       row.input.setAttribute("aria-valuetext", state(row, now));
-      const got = row.before === null ? "–" : signed(row, now - row.before);
-      say(row.got, row.asked ? `asked ${signed(row, row.asked)}, got ${got}` : "");
+      say(row.got, row.asked ? `asked ${signed(row, row.asked)}${got(row, now)}` : "");
     }
   }
 }
@@ -131,14 +164,25 @@ export class Named {
 /** @param {Place} a @param {Place} b */
 const isSame = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
 
-const SIGNS = { degrees: "°", pixels: " px", "%": " %", nats: " nats" };
+const SIGNS = { degrees: "°", pixels: " px", "%": " %", nats: " nats", deviations: " standard deviations" };
 
 /** @param {NamedRow} row */
 const amount = ({ unit, digits }, value) => `${nats(value, digits)}${SIGNS[unit]}`;
 
-// Log-odds are told as how probable the class is.
-/** @param {NamedRow} row */
-const state = (row, value) => (row.reading ? `${nats(100 / (1 + Math.exp(-value)), 0)} %` : amount(row, value));
+// Log-odds are told as how probable the class is, and where nothing is measured, what is asked.
+/** @param {NamedRow & { asked: number }} row */
+function state(row, value) {
+  if (value === null) return `${row.asked > 0 ? "+" : ""}${nats(row.asked, row.digits)}`;
+  return row.reading ? `${nats(100 / (1 + Math.exp(-value)), 0)} %` : amount(row, value);
+}
+
+// In the unit that was asked for, or else as two states: standard deviations of z are none of a picture.
+/** @param {NamedRow & { asked: number, before: number | null }} row */
+function got(row, now) {
+  if (now === null) return "";
+  if (row.before === null) return ", got –";
+  return `, got ${row.unit === "deviations" ? `${state(row, row.before)} → ${state(row, now)}` : signed(row, now - row.before)}`;
+}
 
 /** @param {NamedRow} row */
 const signed = (row, value) => `${value > 0 ? "+" : ""}${amount(row, value)}`;
