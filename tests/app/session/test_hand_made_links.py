@@ -35,6 +35,9 @@ def test_any_link_gives_a_page(page, query):
         ({"model": "[x](http://evil) **b**"}, "the model “xhttpevil b”"),
         ({"x": "i99999999"}, "a picture that is not known here"),
         ({"z": "1,2,3"}, "a place that this model does not have"),
+        ({"yours": "<script>alert(1)</script>"}, "sliders that this model does not have"),
+        ({"yours": "AAAA"}, "sliders that this model does not have"),
+        ({"yours": "A" * 100_000}, "sliders that this model does not have"),
     ],
 )
 def test_what_a_link_asks_for_and_cannot_be_had_is_said(query, said):

@@ -1,4 +1,4 @@
-"""Ten links as the app wrote them on 29 November 2026: each opens what it says, and the address stays as it is."""
+"""Links as the app wrote them on 29 November 2026 and since: each opens what it says, and the address stays."""
 
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,6 +21,8 @@ LINKS = [
     "/how_it_works?model=fashion&chapter=autoencoder&pair=fashion&x=i7&see=2_4_1",
     "/how_it_works?model=mnist&chapter=training&see=step.1.2.5",
     "/how_it_works?model=mnist&chapter=beta&see=2_10",
+    f"/?model=mnist&z={Z24}&x=i7&yours=B5236zswIOKIkiAxCAEBfxcBBAbLAP78CgT__vfzBA8DAPsA",
+    "/latent_map?model=fashion-2d&z=-2,1.5&x=i4321&yours=BbmM3TtDT0FUIX8rAYnS3jpb-38",
     "/models?model=fashion-2d",
 ]
 

@@ -109,7 +109,7 @@ declare global {
   interface NamedRow {
     name: string;
     words: string;
-    unit: "degrees" | "pixels" | "%" | "nats" | "deviations"; // standard deviations of the encodings
+    unit: "degrees" | "pixels" | "%" | "nats" | "standard deviations"; // standard deviations of the encodings
     digits: number;
     step: Place;
     most: number;

@@ -13,7 +13,8 @@ from vae.serve.entry import Loaded
 FAR, FAR_TO_CLASS = 1.5, 3.0
 SEEN = 0.25  # standard deviations for each one asked: what moves less is not spoken of
 MOST = 2  # of them beside a slider; a tooltip has all
-DIGITS = {"degrees": 0, "pixels": 1, "%": 0, "nats": 1, "deviations": 1}
+DEVIATIONS = "standard deviations"  # of the encodings, along the direction
+DIGITS = {"degrees": 0, "pixels": 1, "%": 0, "nats": 1, DEVIATIONS: 1}
 
 
 def sliders(loaded: Loaded, kept: list[tuple[Kept, Measured | None]]) -> dict | None:
@@ -42,8 +43,8 @@ def yours(at: int, one: Kept, found: Measured | None, block: int) -> dict:
     told = {
         "name": f"yours-{at}",
         "words": one.name,
-        "unit": "deviations",
-        "digits": DIGITS["deviations"],
+        "unit": DEVIATIONS,
+        "digits": DIGITS[DEVIATIONS],
         "step": [round(value, 6) for value in one.step.tolist()],
         "most": FAR_TO_CLASS,
         "range": None,

@@ -130,7 +130,7 @@ def keeper(entry: Entry, direction: torch.Tensor, compared: dict[str, torch.Tens
     between = " − ".join(compared)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         written = st.text_input("Its name", tidy(between), max_chars=LETTERS, key=f"map.name.{between}", width=250)
-        pressed = st.button("Keep as a slider", icon=":material/tune:")
+        pressed = st.button("Keep as a slider", key="map.keep", icon=":material/tune:")
     name = tidy(written) or tidy(between)
     if pressed and yours.is_full(entry, name):
         st.error(f"{MOST} sliders are kept for this network, which is all that there is room for: drop one on Explore.")

@@ -81,7 +81,7 @@ def reading(model: VAE, mu: Float[Tensor, "n d"], apart: Halves) -> Reading | No
     if min(len(apart.made_a) + len(apart.held_a), len(apart.made_b) + len(apart.held_b)) < LEAST:
         return None
 
-    def drawn(rows: Int64[Tensor, " n"]) -> Float[Tensor, "n p"]:
+    def drawn(rows: Int64[Tensor, " n"]) -> Float[Tensor, "m p"]:
         parts = mu[rows[:EACH]].split(CHUNK)
         return torch.cat([seen(model.decode(z.to(model.device)).mean.cpu()) for z in parts])
 

@@ -164,7 +164,7 @@ export class Named {
 /** @param {Place} a @param {Place} b */
 const isSame = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
 
-const SIGNS = { degrees: "°", pixels: " px", "%": " %", nats: " nats", deviations: " standard deviations" };
+const SIGNS = { degrees: "°", pixels: " px", "%": " %", nats: " nats", "standard deviations": " standard deviations" };
 
 /** @param {NamedRow} row */
 const amount = ({ unit, digits }, value) => `${nats(value, digits)}${SIGNS[unit]}`;
@@ -181,7 +181,7 @@ function state(row, value) {
 function got(row, now) {
   if (now === null) return "";
   if (row.before === null) return ", got –";
-  return `, got ${row.unit === "deviations" ? `${state(row, row.before)} → ${state(row, now)}` : signed(row, now - row.before)}`;
+  return `, got ${row.unit === "standard deviations" ? `${state(row, row.before)} → ${state(row, now)}` : signed(row, now - row.before)}`;
 }
 
 /** @param {NamedRow} row */
