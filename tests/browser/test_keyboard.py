@@ -4,12 +4,15 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import JSHandle, Page
 
 from tests.browser.controls import ACTIVE, controls, missed, settled
 from tests.registry import VECTORS
 from vae.app.chapters import CHAPTERS
+from vae.latent.named import Kept
+from vae.latent.named.kept import as_text
 from vae.models import pretrained
 
 NAMES = VECTORS
@@ -17,6 +20,7 @@ FLAT = next(name for name in NAMES if pretrained.load_card(name)["latents"] == 2
 PAGES = [
     "/?",
     f"/?model={FLAT}",
+    f"/?model={FLAT}&yours={as_text([Kept.of('<b>mine</b>', torch.ones(2)), Kept.of('x' * 30, torch.ones(2))])}",
     "/latent_map?",
     "/interpolate?",
     "/interpolate?mode=four",

@@ -44,6 +44,16 @@ def test_going_back_forgets_what_the_address_decides_and_nothing_else(visit):
     assert set(visit.state) == {"link", "link.turn", "upload", "source"}
 
 
+def test_going_back_to_an_address_with_a_place_and_no_kept_sliders_has_none_of_that_model_and_leaves_anothers(visit):
+    visit.state |= {"link": {}, "yours.a": [1], "yours.b": [2], "measured.a": {1: 1}}
+    visit.query, visit.back = {"model": "a", "x": "i7"}, True  # of a page that says none of any
+    link.read()
+    assert "yours.a" in visit.state
+    visit.query = {"model": "a", "z": "1"}
+    link.read()
+    assert set(visit.state) == {"link", "link.turn", "yours.b", "measured.a"}
+
+
 def test_what_a_link_says_of_another_model_is_not_said_of_this_one(visit):
     visit.query = {"model": "a", "z": "1,2"}
     link.read()

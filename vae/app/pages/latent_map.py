@@ -128,8 +128,11 @@ def compare(entry: Entry) -> dict | None:
 def keeper(entry: Entry, direction: torch.Tensor, compared: dict[str, torch.Tensor]) -> None:
     """A name for the direction, and a button that makes it a slider of Explore."""
     between = " − ".join(compared)
+    if st.session_state.get("map.between") != between or "map.name" not in st.session_state:
+        st.session_state["map.between"] = between
+        st.session_state["map.name"] = tidy(between)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        written = st.text_input("Its name", tidy(between), max_chars=LETTERS, key=f"map.name.{between}", width=250)
+        written = st.text_input("Its name", max_chars=LETTERS, key="map.name", width=250)
         pressed = st.button("Keep as a slider", key="map.keep", icon=":material/tune:")
     name = tidy(written) or tidy(between)
     if pressed and yours.is_full(entry, name):

@@ -5,12 +5,13 @@ import re
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-# What in the session a key of the URL decides; a name that ends in a dot stands for all that begin with it.
+# What in the session a key of the URL decides; a name that ends in a dot stands for all that begin with it. Pages that
+# say z say the kept sliders of their model, too: where they say none, there were none yet.
 DECIDES = {
     "model": ["model"],
     "x": ["own", "input."],
-    "z": ["z.", "sampled."],
-    "yours": ["yours."],
+    "z": ["z.", "sampled.", "yours.{model}"],
+    "yours": ["yours.{model}"],
     "seed": ["seed"],
     "chapter": ["chapter"],
     "photo": ["photos.chosen"],
@@ -35,7 +36,8 @@ def read() -> None:
     st.session_state["link"] = said = st.query_params.to_dict()
     anew()
     st.session_state.pop("link.lost", None)
-    decided = [name for key in said for name in DECIDES.get(key, [])]
+    model = said.get("model", "")
+    decided = [name.format(model=model) for key in said for name in DECIDES.get(key, [])]
     families = tuple(name for name in decided if name.endswith("."))
     for name in [name for name in st.session_state if name in decided or name.startswith(families)]:
         del st.session_state[name]

@@ -12,6 +12,8 @@ from vae.serve.engine import engine
 from vae.serve.entry import Entry, Loaded
 from vae.serve.library import library
 
+REMEMBERED = 4 * MOST  # of a model, whose measures are known still
+
 
 def current(entry: Entry) -> list[Kept]:
     """Those of a model: this session's, else the link's."""
@@ -62,7 +64,7 @@ def drop(entry: Entry, name: object) -> None:
 
 def _put(entry: Entry, kept: list[Kept], found: dict[Kept, Measured]) -> None:
     known = st.session_state.get(f"measured.{entry.name}", {}) | found
-    st.session_state[f"measured.{entry.name}"] = {one: known[one] for one in kept if one in known}
+    st.session_state[f"measured.{entry.name}"] = dict(list(known.items())[-REMEMBERED:])  # Back may bring others again
     st.session_state[f"yours.{entry.name}"] = kept
 
 
