@@ -3,13 +3,16 @@
 import re
 
 import pytest
+import torch
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import Visitor, free_port, serving
 from tests.browser.seen import becomes, changes, seen
 from tests.browser.test_live import middle, streams
 from tests.registry import VECTORS
 from vae import data
+from vae.latent.named import Kept
+from vae.latent.named.kept import as_text
 from vae.models import pretrained
 
 DEEP = "mnist"
@@ -155,3 +158,30 @@ def test_back_to_before_it_was_kept_has_none_and_forward_has_it(visitor):
     expect(page.get_by_text("1 of 6 sliders kept")).to_be_visible()
     someone.rests()
     assert page.url == second
+
+
+NAMELESS = (
+    "import torch; from vae.latent.named import Named; "
+    "Named.load = classmethod(lambda cls, path, latents: cls((), torch.zeros(0, latents)))"
+)
+
+
+def test_a_model_without_names_of_its_own_has_yours_and_its_numbers_once_the_last_is_dropped(chromium, tmp_path):
+    link = as_text([Kept.of(NAME, torch.ones(24)), Kept.of("second", -torch.ones(24))])
+    with serving(free_port(), tmp_path / "stderr.txt", NAMELESS) as address:
+        someone = Visitor(chromium, address)
+        page = someone.opens(f"/?model={DEEP}&yours={link}")
+        someone.is_live()
+        expect(page.locator(".named b")).to_have_text([NAME, "second"])
+        before = seen(page)
+        page.get_by_test_id(SLIDER).focus()
+        page.keyboard.press("PageUp")
+        changes(page, before)
+        page.get_by_role("button", name=f"Drop {NAME}").click()
+        expect(page.locator(".named b")).to_have_text(["second"])
+        page.get_by_role("button", name="Drop second").click()
+        expect(page.locator(".named")).to_have_count(0)
+        expect(page.locator("[data-testid^=latent-]").first).to_be_focused()
+        expect(page).to_have_url(re.compile(r"^((?!yours=).)*$"))
+        someone.context.close()
+    assert someone.problems == []

@@ -141,8 +141,7 @@ def keeper(entry: Entry, direction: torch.Tensor, compared: dict[str, torch.Tens
         with st.spinner("Looking at pictures of both groups"):
             yours.keep(entry, name, direction, compared)
     if kept_ones := yours.current(entry):
-        count = f"{len(kept_ones)} of {MOST} sliders"
-        look.aside(f"{count} kept: drag them on Explore, under Yours. They are in the address of this page, too.")
+        look.aside(f"{len(kept_ones)} of {MOST} sliders kept: drag them on Explore, under Yours.")
         yours.say_left_out(entry)
 
 
