@@ -13,6 +13,10 @@ def _with(space: type[Latents]) -> list[str]:
     ]
 
 
+def _levels(name: str) -> int:
+    return checkpoint.head(pretrained.PRETRAINED / name / checkpoint.WEIGHTS)[0].spec.levels
+
+
 VECTORS, MAPS = _with(Vector), _with(Map)
-BITS = [name for name in VECTORS if pretrained.load_card(name)["training"]["recipe"]["model"]["spec"]["levels"] == 2]
+BITS = [name for name in VECTORS if _levels(name) == 2]  # models of pictures that are black and white
 CLASSED = [name for name, dataset in DATASETS.items() if dataset.class_names]  # data sets whose pictures have a class

@@ -15,7 +15,7 @@ from tests.app.live.test_sockets import (
     PLACE,
     assert_pictures,
     assert_place,
-    example_bits,
+    example_of,
     message,
     model,
     opened,
@@ -34,7 +34,7 @@ def token():
 
 @EVERY_MODEL
 def test_a_place_is_that_of_a_direct_call_with_an_input_and_without(token, number):
-    z, x = random_places(number, 1), example_bits(number)
+    z, x = random_places(number, 1), example_of(number)
     for about in (x, None):
         given = message(Kind.INPUT, b"" if about is None else about, number)
         found = exchange.answer_here(token, message(Kind.PLACE, z, number), given)

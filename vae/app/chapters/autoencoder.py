@@ -69,7 +69,7 @@ def show(entry: Entry) -> dict[str, str] | None:
         "ends": [start.name, end.name],
         "samples": real["pictures"],
         "real": look.percent(real["missed_by_pictures"]),
-        "rev": f"{pair.name} {inputs.address(start)} {end.id} {seed} {link.turn()}",
+        "rev": f"{pair.name} {inputs.identity(start)} {end.id} {seed} {link.turn()}",
         "see": link.seen("autoencoder"),
         "draw": seed,
     }

@@ -138,7 +138,7 @@ def picture(entry: Entry) -> tuple[str, str, Tensor]:
     """Id, name and x: the current picture where the current model reads clothes, else one from the test set."""
     if entry.dataset.name == DATASET:
         given = inputs.current(entry)
-        return inputs.address(given), given.name, given.x
+        return inputs.identity(given), given.name, given.x
     _, labels, bits = kept.test_set(DATASET)
     word = f"test picture {EXAMPLE}: {data.DATASETS[DATASET].class_names[labels[EXAMPLE]]}"
     return f"i{EXAMPLE}", word, bits[EXAMPLE : EXAMPLE + 1].float()

@@ -55,7 +55,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     given, label = inputs.current(reader), None
     if isinstance(given.id, Example):
         label = int(kept.test_set(reader.dataset.name)[1][given.id.index])
-    y, styles, log_likelihood, error, kl = explained(told, inputs.address(given), label, given.x)
+    y, styles, log_likelihood, error, kl = explained(told, inputs.identity(given), label, given.x)
     look.say(
         "A conditional VAE is told what to draw, here which digit. It draws from this class y and from z together. "
         "Slide through the classes, and see what z alone decides; then take another z, another style. "
@@ -64,7 +64,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     component(
         key="conditions",
         data={
-            "rev": f"{inputs.address(given)} {y} {link.turn()}",
+            "rev": f"{inputs.identity(given)} {y} {link.turn()}",
             "see": link.seen("conditions"),
             "shape": list(given.x.shape[1:]),
             "x": look.as_text(look.as_levels(given.x[0])),

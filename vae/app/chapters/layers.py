@@ -53,7 +53,7 @@ def show(entry: Entry) -> dict[str, str] | None:
         return None
     ladder, flat = (library().find(name) for name in names)
     given = inputs.current(flat)
-    first, pictures, ledger = drawn(ladder, inputs.address(given), given.x)
+    first, pictures, ledger = drawn(ladder, inputs.identity(given), given.x)
     look.say(
         "A hierarchical VAE has several layers of numbers (latents). Each layer's prior is set by those above it. "
         "Keep the layers above and draw the others again: what the samples share is what the kept layers decide. "
@@ -63,7 +63,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     component(
         key="layers",
         data={
-            "rev": f"{inputs.address(given)} {link.turn()}",
+            "rev": f"{inputs.identity(given)} {link.turn()}",
             "see": link.seen("layers"),
             "shape": list(given.x.shape[1:]),
             "x": look.as_text(look.as_levels(given.x[0])),

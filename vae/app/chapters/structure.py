@@ -60,7 +60,7 @@ def show(entry: Entry) -> dict[str, str]:
         key="structure",
         data={
             "live": wire.wire("structure", entry),
-            "rev": f"{entry.name} {inputs.address(given)} {link.turn()}",
+            "rev": f"{entry.name} {inputs.identity(given)} {link.turn()}",
             "see": link.seen("structure"),
             "input": given.name,
             "shape": list(entry.pictures.shape),

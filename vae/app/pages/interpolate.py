@@ -189,7 +189,9 @@ def instrument(entry: Entry, mode: str, chosen: list[Id], steps: int) -> None:
             "mode": mode,
             "path": path if mode != "sum" else "sum",
             "steps": str(steps),
-            "ends": ",".join(map(str, ends.restored(entry)[: max(4, len(chosen))])),
+            "ends": ",".join(
+                inputs.address(inputs.find(entry, picture)) for picture in ends.restored(entry)[: max(4, len(chosen))]
+            ),
             "at": ",".join(f"{part:g}" for part in place()),
         }
         | ({"stops": str(len(chosen))} if mode == "two" and len(chosen) > 2 else {})

@@ -263,14 +263,14 @@ def table(entry: Entry) -> None:
 def marks(entry: Entry, given: inputs.Input) -> list[dict]:
     """The posteriors to draw: the current input's, called x, and those of the visitor's own pictures."""
     own = [(UPLOAD, "your picture"), (DRAWING, "your drawing")]
-    own += [(parse(address), one.name) for address, one in inputs.brought(entry).items()]
+    own += [(parse(identity), one.name) for identity, one in inputs.brought(entry).items()]
     shown, labels = [given], ["x"]
     for one, word in [(inputs.find(entry, picture), word) for picture, word in own]:
         if one is None:
             continue
-        if inputs.address(one) == inputs.address(given):  # however it is known
+        if inputs.identity(one) == inputs.identity(given):  # however it is known
             labels[0] = f"x, {word}"
-        elif inputs.address(one) not in map(inputs.address, shown):
+        elif inputs.identity(one) not in map(inputs.identity, shown):
             shown.append(one)
             labels.append(word)
     seen = engine().answer(asked.SKETCH, library().lease(entry), torch.cat([one.x for one in shown]))

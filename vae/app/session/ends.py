@@ -18,8 +18,10 @@ def restored(entry: Entry) -> list[Id]:
     key = f"ends.{entry.dataset.name}"
     if key not in st.session_state:
         examples = [Example(kept.typical(entry)[start]) for start in STARTS]
-        starts = [parse(inputs.address(inputs.current(entry))), *examples]
+        starts = [parse(inputs.identity(inputs.current(entry))), *examples]
         said = [parse(one) for one in link.asked("ends").split(",")[: len(starts)]]
+        if any(isinstance(one, Own) for one in said):
+            link.lost(inputs.OTHERS_OWN)
         said = [None if isinstance(one, Own) or inputs.find(entry, one) is None else one for one in said]
         said += [None] * (len(starts) - len(said))
         st.session_state[key] = [one or start for one, start in zip(said, starts, strict=True)]
@@ -28,6 +30,6 @@ def restored(entry: Entry) -> list[Id]:
 
 def put(entry: Entry, letter: str, given: inputs.Input) -> None:
     """Another picture for one end."""
-    restored(entry)[LETTERS.index(letter)] = parse(inputs.address(given))
+    restored(entry)[LETTERS.index(letter)] = parse(inputs.identity(given))
     if given.prepared:
         inputs.remember(entry, given)

@@ -25,6 +25,7 @@ PAD = 140  # pixels on a side of the drawing pad
 KEPT = 8  # pictures of the visitor's own that are remembered beside the last upload and the last drawing
 PREPARED = 3  # preparations that are kept: for the model that is shown, for one beside it, and of another file
 OPENS_WITH = 2  # the class of the example that is there at first
+OTHERS_OWN = "a picture that somebody brought, which is too large for a link; an example is shown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ def _take_from_link(entry: Entry) -> None:
     meant = own or parse(said)
     choose(entry, meant)
     if said and find(entry, meant) is None:
-        link.lost("a picture that is not known here; an example is shown")
+        link.lost(OTHERS_OWN if isinstance(meant, Own) else "a picture that is not known here; an example is shown")
 
 
 def choose(entry: Entry, picture: Id | None) -> None:
@@ -96,12 +97,20 @@ def find(entry: Entry, picture: Id | None) -> Input | None:
     return None if picture is None else FOUND[type(picture)](entry, picture)
 
 
+def identity(given: Input) -> str:
+    """What tells the input from all others, and `parse` knows it by in any session; of colours it may be very long."""
+    return str(Given.of(given.x) if isinstance(given.id, Own) else given.id)
+
+
 def address(given: Input | None) -> str:
-    """What `parse` knows the input by in another session; "" where that is too long for a link, or there is none."""
+    """What a link says of the input: its identity, or where that is too long only that it is the visitor's own; "" of
+    none."""
     if given is None:
         return ""
-    said = str(Given.of(given.x) if isinstance(given.id, Own) else given.id)
-    return said if len(said) <= LONGEST else ""
+    said = identity(given)
+    if len(said) <= LONGEST:
+        return said
+    return str(given.id if isinstance(given.id, Own) else UPLOAD)
 
 
 def linked(entry: Entry, shown: Entry) -> dict[str, str]:
@@ -140,7 +149,7 @@ def _known(entry: Entry, picture: Given) -> Brought:
     if str(picture) in brought(entry):
         return brought(entry)[str(picture)]
     own = (find(entry, one) for one in (UPLOAD, DRAWING))
-    known = (Brought(one.name, one.content) for one in own if one and address(one) == str(picture))
+    known = (Brought(one.name, one.content) for one in own if one and identity(one) == str(picture))
     return next(known, Brought("a picture from a link"))
 
 
@@ -218,8 +227,8 @@ def as_canvas(text: object) -> bytes | None:
 def begin_drawing(given: Input) -> None:
     """A picture that is known by its bits is where a drawing begins that has not begun yet."""
     if isinstance(given.id, Given) and not st.session_state.get("drawing"):
-        canvas = F.interpolate(given.x, (PAD, PAD))[0, 0]
-        st.session_state["drawing"] = canvas.mul(255).byte().numpy().tobytes()
+        canvas = F.interpolate(given.x, (PAD, PAD))[0].mean(0)  # the pad has no colours
+        st.session_state["drawing"] = canvas.mul(255).round().byte().numpy().tobytes()
 
 
 def keep_drawing(entry: Entry, text: object) -> None:
@@ -250,7 +259,7 @@ def is_kept_by_link(entry: Entry, lost: object) -> bool:
 
 def remember(entry: Entry, given: Input) -> None:
     """Keep in mind that a picture is the visitor's own, for as long as the session lasts: the map shows it."""
-    known, here = brought(entry), address(given)
+    known, here = brought(entry), identity(given)
     taken = {one.name for one in known.values()}
     words = [given.name, *(f"{given.name} {number}" for number in range(2, KEPT + 2))]
     own = known.get(here) or Brought(next(word for word in words if word not in taken), given.content)
@@ -259,5 +268,5 @@ def remember(entry: Entry, given: Input) -> None:
 
 
 def brought(entry: Entry) -> dict[str, Brought]:
-    """The remembered pictures of the visitor's own by their addresses."""
+    """The remembered pictures of the visitor's own by their identities."""
     return st.session_state.get(f"brought.{entry.dataset.name}", {})

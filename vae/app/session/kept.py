@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from functools import wraps
+from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from vae.serve.entry import Entry
 from vae.serve.library import library
 
 LEAST = 3.5  # of a slider's reach: one latent in two thousand lies further out under N(0, 1)
+DRAWN = 0.98  # of draws of N(0, I) that are within all sliders, however many there are
 Found = TypeVar("Found")
 
 
@@ -107,7 +109,9 @@ def reach(entry: Entry) -> list[float]:
 
 
 def _reach(mu: Tensor, sigma: Tensor) -> list[float]:
-    far = torch.quantile(mu.abs() + sigma, 0.99, dim=0).clamp(min=LEAST)
+    each = DRAWN ** (1 / mu.shape[1])
+    least = max(LEAST, NormalDist().inv_cdf((1 + each) / 2))
+    far = torch.quantile(mu.abs() + sigma, 0.99, dim=0).clamp(min=least)
     return (torch.ceil(far * 2) / 2).tolist()
 
 
