@@ -15,6 +15,8 @@ from torch.distributions import Independent, kl_divergence
 from vae.distributions import normal, reparameterised
 from vae.models import VAE
 
+COMPONENTS = "With components"  # the step where what principal components say is added to a network's last layer
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -48,15 +50,12 @@ def structure(model: VAE, x: Float[Tensor, "1 c h w"], eps: Float[Tensor, "1 d"]
     z = reparameterised(q, eps)
     return Structure(
         x=x[0].cpu(),
-        encoder=_layers(model.encoder, model.enters(x)) + _last(model, q),
+        encoder=_layers(model.encoder, x - model.middle) + _after(model, q),
         mu=q.mean[0].cpu(),
         sigma=q.stddev[0].cpu(),
         eps=eps[0].cpu(),
         z=z[0].cpu(),
-        decoder=[
-            *_layers(model.decoder, z),
-            *(Layer(model.beside, 0, output[0].cpu()) for output in _beside(model, z)),
-        ],
+        decoder=_layers(model.decoder, z) + [Layer(COMPONENTS, 0, sums[0].cpu()) for sums in _sums(model, z)],
         mean=model.decode(z).mean[0].cpu(),
     )
 
@@ -95,15 +94,17 @@ def gradients(model: VAE, x: Float[Tensor, "1 c h w"], eps: Float[Tensor, "1 d"]
     return Gradients(float((lost + divergence).detach()), *(part.detach()[0].cpu() for part in parts))
 
 
-def _last(model: VAE, q: Independent) -> list[Layer]:
-    """Where the decoder corrects the encoder, or something is added to it: one more step, which has no parameters."""
-    kind = "Correction" if model.config.corrected else model.beside
-    return [Layer(kind, 0, torch.cat([q.mean, q.stddev.log()], 1)[0].cpu())] if kind else []
+def _after(model: VAE, q: Independent) -> list[Layer]:
+    """What comes after the encoder's layers, without parameters that were trained: the decoder's correction, or what
+    principal components say beside them."""
+    steps = (("Correction", model.config.corrected), (COMPONENTS, model.config.linear))
+    output = torch.cat([q.mean, q.stddev.log()], 1)[0].cpu()
+    return [Layer(kind, 0, output) for kind, is_there in steps if is_there]
 
 
-def _beside(model: VAE, z: Float[Tensor, "b d"]) -> list[Float[Tensor, "b ..."]]:
-    """Where something is added to the decoder: what it comes to, location and log scale of each value."""
-    if not model.beside:
+def _sums(model: VAE, z: Float[Tensor, "b d"]) -> list[Float[Tensor, "b ..."]]:
+    """Where principal components are added to the decoder's last layer: location and log scale of p(x|z)."""
+    if not model.config.linear:
         return []
     pixels = model.decode(z).base_dist
     return [torch.cat([pixels.loc, pixels.log_scale], 1)]
@@ -111,9 +112,9 @@ def _beside(model: VAE, z: Float[Tensor, "b d"]) -> list[Float[Tensor, "b ..."]]
 
 @torch.inference_mode()
 def decoding(model: VAE, z: Float[Tensor, "b d"]) -> Float[Tensor, "b values"]:
-    """The outputs of the decoder's layers and the mean picture of each z, one after the other; on the CPU."""
+    """The outputs of the decoder's steps and the mean picture of each z, one after the other; on the CPU."""
     z = z.to(model.device)
-    outputs = [*_run(model.decoder, z), *_beside(model, z), model.decode(z).mean]
+    outputs = [*_run(model.decoder, z), *_sums(model, z), model.decode(z).mean]
     return torch.cat([output.flatten(1) for output in outputs], 1).cpu()
 
 

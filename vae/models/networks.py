@@ -41,6 +41,7 @@ class Config:
     octaves: ClassVar[int] = 0
     classes: ClassVar[int] = 0
     corrected: ClassVar[bool] = False
+    linear: ClassVar[bool] = False  # whether principal components are added to what the networks say
     prior: ClassVar[bool] = True  # whether z has a distribution
     any_size: ClassVar[bool] = False  # whether pictures of every size are read
 

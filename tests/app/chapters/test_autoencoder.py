@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
+from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, notes, opened
 from tests.registry import VECTORS
 from vae import data
 from vae.app.chapters import autoencoder as chapter
 from vae.models import pretrained
+from vae.train.recipes import RECIPES
 
-NAMES = VECTORS
+NAMES = [name for name in VECTORS if f"{name}-ae" in RECIPES]
+ALONE = [name for name in VECTORS if name not in NAMES]  # without a plain autoencoder of the same network
 
 
 def floats(text: str) -> torch.Tensor:
@@ -60,6 +62,22 @@ def test_the_pair_is_the_plainest_at_first_then_what_the_link_or_the_picker_says
     assert [warning.value for warning in lost.warning] == [
         "The link asks for a pair of models that there is not; this is another."
     ]
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_model_without_a_twin_is_no_pair_and_the_page_says_whose_pair_it_shows(name):
+    page = opened(name, HOW_IT_WORKS, chapter="autoencoder")
+    (pills,) = (one for one in page.button_group if one.key == "twins.pair")
+    assert len(pills.options) == len(NAMES)
+    assert explorer(page)["rev"].split()[0] == "fashion"
+    (said,) = (note for note in notes(page) if note.startswith("No plain autoencoder learned"))
+    assert said.endswith("the pair below is of another network.")
+    assert not page.warning
+    turned = opened("mnist", HOW_IT_WORKS, chapter="autoencoder")
+    assert not any(note.startswith("No plain autoencoder learned") for note in notes(turned))
+    turned.selectbox[0].set_value(name).run()
+    assert not turned.exception
+    assert explorer(turned)["rev"].split()[0] in NAMES
 
 
 @pytest.mark.parametrize("name", NAMES[:1])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, notes, opened
-from tests.registry import VECTORS
+from tests.registry import BITS, VECTORS
 from tests.served import entry
 from vae import data
 from vae.app.chapters import bayes
@@ -15,7 +15,7 @@ from vae.app.live import sessions
 from vae.app.session import inputs
 from vae.models import pretrained
 
-NAMES = VECTORS
+NAMES = BITS
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)
 
 
@@ -44,6 +44,15 @@ def test_the_plane_is_that_of_the_same_data_with_two_latents_and_all_numbers_are
     shown, refined = (session.entry(model["number"]).name for model in found["live"]["models"])
     assert refined == name
     assert found["refined"] == found["refined"] | {"here": False, "latents": pretrained.load_card(name)["latents"]}
+
+
+@pytest.mark.parametrize("name", [name for name in VECTORS if name not in BITS])
+def test_of_colours_it_says_that_no_true_posterior_can_be_drawn(name):
+    app = opened(name, HOW_IT_WORKS, chapter="bayes", x="i7")
+    assert not app.main.get("bidi_component")
+    assert "The true posterior can be drawn for two latents and binary pixels only. No such model is here." in notes(
+        app
+    )
 
 
 def test_the_examples_are_test_pictures_of_the_classes_in_order():

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, opened
+from tests.app.pages.test_pages import EVERY_DATASET, HOW_IT_WORKS, explorer, notes, opened
 from vae.app.chapters import CHAPTERS
 from vae.app.look.glossary import PATTERN, SPELLED
 from vae.models import pretrained
 from vae.serve.engine import engine
 from vae.serve.library import Library
+from vae.train.recipes import RECIPES
 
 NEEDS = {
     "autoencoder": "mnist-ae",
@@ -72,6 +73,18 @@ def test_no_sign_of_markdown_is_left_on_screen(key):
 def test_a_link_does_not_take_this_tab_away_from_its_session(key):
     links = re.findall(r"<a [^>]*>", " ".join(bodies(opened("mnist", HOW_IT_WORKS, chapter=key))))
     assert [one for one in links if "_blank" not in one] == []
+
+
+@EVERY_DATASET
+@pytest.mark.parametrize("key", CHAPTERS)
+def test_every_chapter_is_a_picture_or_a_sentence_for_a_model_of_any_data(key, name):
+    app = opened(name, HOW_IT_WORKS, chapter=key)
+    lacks = [note for note in notes(app) if note.endswith("No such model is here.")]
+    assert len([*app.main.get("bidi_component"), *lacks, *app.info]) == 1
+    told = " ".join(info.value for info in app.info)
+    assert set(re.findall(r"vae\.train ([\w.-]+)", told)) <= set(RECIPES)  # a command that can be followed
+    texts = [element.value for kind in (app.markdown, app.caption, app.info) for element in kind]
+    assert [sentence for text in [*texts, *bodies(app)] for sentence in too_long(text)] == []
 
 
 @pytest.mark.parametrize("key", CHAPTERS)

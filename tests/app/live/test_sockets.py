@@ -36,7 +36,7 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 import vae
-from tests.registry import VECTORS
+from tests.registry import BITS, VECTORS
 from tests.served import entry, loaded
 from vae import data
 from vae.app.live import exchange, messages, routes, sessions, sockets, wire
@@ -492,11 +492,12 @@ def test_refinement_is_the_librarys_and_for_two_latents_its_ends_are_taken_by_qu
 
 
 def test_the_bound_beside_a_refined_q_of_many_latents_lies_above_its_elbo(address):
-    x = example_of(LARGEST)
+    largest = max((NAMES.index(name) for name in BITS), key=LATENTS.__getitem__)
+    x = example_of(largest)
     with joined(address) as client:
-        body = ask(client, Kind.REFINE, levels(x, LARGEST), LARGEST)
+        body = ask(client, Kind.REFINE, levels(x, largest), largest)
     bound, first, last = struct.unpack_from("<3f", body)
-    steps = np.frombuffer(body, "<f4", offset=12).reshape(101, 2 * LATENTS[LARGEST] + 2)
+    steps = np.frombuffer(body, "<f4", offset=12).reshape(101, 2 * LATENTS[largest] + 2)
     assert math.isnan(first)
     assert math.isnan(last)
     assert bound > steps[-1, -2] > steps[0, -2]
@@ -648,6 +649,11 @@ BAD = {
     "too little to refine": (message(Kind.REFINE, bytes(PIXELS - 1)), Close.MALFORMED),
     "grey to refine": (message(Kind.REFINE, bytes(PIXELS - 1) + b"\2"), Close.NOT_A_PLACE),
     "an unknown model to refine": (message(Kind.REFINE, bytes(PIXELS), len(NAMES)), Close.MODEL),
+    **{
+        f"{name} to refine, which takes minutes": (message(Kind.REFINE, bytes(spec.pixels), number), Close.MODEL)
+        for number, (name, spec) in enumerate(zip(NAMES, SPECS, strict=True))
+        if name not in BITS
+    },
     "a level too high": (message(Kind.INPUT, bytes(PIXELS - 1) + b"\2"), Close.NOT_A_PLACE),
 }
 BAD_FIRST = {

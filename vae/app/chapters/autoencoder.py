@@ -17,6 +17,7 @@ from vae.serve import asked
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
 from vae.serve.library import library
+from vae.train.recipes import RECIPES
 
 OPENS = "fashion"  # the pair whose difference is plainest
 TITLE, WORD = "Why not a plain autoencoder", "Autoencoder"
@@ -39,6 +40,8 @@ SUMMARY = (
 def show(entry: Entry) -> dict[str, str] | None:
     """Samples of N(0, I) side by side and what they leave out, then the two latent maps and one way."""
     pair = chosen(entry)
+    if not has_twin(entry):
+        look.aside(f"No plain autoencoder learned {entry.dataset.things} here: the pair below is of another network.")
     if picker.lacks(f"{pair.name}-ae"):
         return None
     twin = library().find(f"{pair.name}-ae")
@@ -98,17 +101,23 @@ def draw_number() -> int:
     return state.counted("twins.draws")
 
 
+def has_twin(entry: Entry) -> bool:
+    """Whether a plain autoencoder of the same network was trained, or can be."""
+    return f"{entry.name}-ae" in RECIPES
+
+
 def chosen(entry: Entry) -> Entry:
     """The pair that is compared: at first, and after Back, what the link says, else OPENS; once the picker was turned,
-    its model.
+    its model, if that has a twin.
     """
-    here, pairs = (entry.name, link.turn()), {one.name: one for one in picker.visible()}
+    here, pairs = (entry.name, link.turn()), {one.name: one for one in picker.visible() if has_twin(one)}
     before = st.session_state.get("twins.here", here)
     turned = before[0] != entry.name and before[1] == link.turn()
     if turned or st.session_state.get("twins.pair") not in pairs:
-        said = (entry.name,) if turned else (link.asked("pair"), link.asked("model"), OPENS, entry.name)
-        st.session_state["twins.pair"] = next(pair for pair in said if pair in pairs)
-        if said[0] and said[0] not in pairs:
+        asked = "" if turned else link.asked("pair")
+        said = (entry.name,) if turned else (asked, link.asked("model"))
+        st.session_state["twins.pair"] = next(pair for pair in (*said, OPENS, entry.name, *pairs) if pair in pairs)
+        if asked and asked not in pairs:
             link.lost("a pair of models that there is not; this is another")
     st.session_state["twins.here"] = here
     options = {"label_visibility": "collapsed", "required": True, "wrap": True, "persist_state": "session"}

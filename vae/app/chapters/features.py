@@ -63,7 +63,30 @@ def show(entry: Entry) -> dict[str, str]:
         "measured by classifiers that see nothing else. All numbers (latents) of a VAE have one width under N(0, I), "
         "whether they redraw a digit or bend a stroke. So they are also weighed by how much each changes the picture."
     )
-    dataset = entry.dataset
+    measured = classed(entry)
+    if measured is None:
+        look.aside("Nothing is measured here: no network's pictures have classes.")
+    else:
+        curves(entry, measured)
+    st.html(formula(entry))
+    export(entry)
+    return link.said("features") | {"x": inputs.address(inputs.current(entry))}
+
+
+def classed(entry: Entry) -> Entry | None:
+    """The model itself where its pictures have classes, else the first whose have."""
+    readers = (one for one in picker.visible() if one.lacks(Can.READ, Can.MOVE) is None)
+    return next((one for one in (entry, *readers) if one.dataset.class_names), None)
+
+
+def curves(entry: Entry, measured: Entry) -> None:
+    """How much of the class is kept: the curves of a model's data, and the model beside its plain twin."""
+    if measured != entry:
+        look.aside(
+            f"The {entry.dataset.things} have no classes that could be found again: this is measured of "
+            f"{measured.dataset.things}."
+        )
+    dataset = measured.dataset
     baselines = probe.load(dataset.name)
     models = cards(dataset)
     component(
@@ -71,7 +94,7 @@ def show(entry: Entry) -> dict[str, str]:
         data={
             "rev": f"{entry.name} {link.turn()}",
             "see": link.seen("features"),
-            "latents": entry.latents,
+            "latents": measured.latents,
             "kinds": list(KINDS.values()),
             "curves": [
                 *(curve(family, css, models[family]) for family, css in (("VAE", "mu"), ("Autoencoder", "xhat"))),
@@ -86,10 +109,7 @@ def show(entry: Entry) -> dict[str, str]:
         f"{dataset.title}: fitted on a random half of the test set, scored on the other; a difference under 1 % may be "
         "chance."
     )
-    st.html(alike(entry, baselines))
-    st.html(formula(entry))
-    export(entry)
-    return link.said("features") | {"x": inputs.address(inputs.current(entry))}
+    st.html(alike(measured, baselines))
 
 
 def twins(entry: Entry) -> dict[str, Entry]:

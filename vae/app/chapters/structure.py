@@ -54,6 +54,11 @@ def show(entry: Entry) -> dict[str, str]:
             "where the decoder finds p(x, z) highest. From there it goes a step of Fisher scoring towards the peak. "
             "σ is then the peak’s width."
         )
+    if entry.config.linear:
+        look.aside(
+            "Beside each of the two networks runs a shortcut that is not drawn: principal components of the training "
+            "pictures. The last step adds what they say to what the network says."
+        )
     given, eps, model = inputs.current(entry), noise(entry), library().lease(entry).model
     parts = engine().compute(structure, model, given.x, eps)
     diagram(

@@ -166,7 +166,7 @@ PLACED = (Can.MOVE, Can.DRAW, Can.READ)
 # PASSING is PLACE while the hand moves: where the decoder corrects q, what is drawn is encoded by the encoder alone, in
 # a tenth of the time; a PLACE follows when the hand rests. Pictures of EXAMPLE and NEAR have addresses of their own.
 # POSTERIOR's depths say how far below `best` each place of its three squares is, in 1/1024 nats; until the plane is
-# built, what needs it is NaN, and there are no squares.
+# built, what needs it is NaN, and there are no squares. To REFINE a q of large colours would take minutes.
 EXCHANGES: dict[Kind, Exchange] = {
     Kind.PLACE: Exchange(PLACED, messages.place, place, layouts.PLACE),
     Kind.PICTURES: Exchange((Can.MOVE, Can.READ), messages.places, pictures, layouts.PICTURES),
@@ -176,7 +176,7 @@ EXCHANGES: dict[Kind, Exchange] = {
     Kind.ANCESTRY: Exchange(PLACED, messages.seeded, ancestry, layouts.ANCESTRY),
     Kind.DECODING: Exchange(PLACED, messages.place, decoding, layouts.DECODING),
     Kind.POSTERIOR: Exchange((Can.EXACT,), messages.comparison, posterior, layouts.POSTERIOR),
-    Kind.REFINE: Exchange(PLACED, messages.given, refined, layouts.REFINED),
+    Kind.REFINE: Exchange((*PLACED, Can.BITS), messages.given, refined, layouts.REFINED),
     Kind.PASSING: Exchange(PLACED, messages.place, passing, layouts.PLACE),
     Kind.PHOTO: Exchange((Can.MAP,), messages.photo, photo, layouts.PHOTO),
     Kind.ORIGINAL: Exchange((Can.MAP,), messages.original, original, layouts.ORIGINAL),

@@ -35,6 +35,7 @@ class PrincipalConfig(Config):
     """
 
     blocks: tuple[int, int] = (3, 5)
+    linear: ClassVar[bool] = True
     family: str = field(default="principal", init=False, repr=False)
 
     def __post_init__(self):
@@ -77,7 +78,7 @@ class Principal(VAE):
 
     Config = PrincipalConfig
     first: ClassVar[int] = 4096
-    beside: ClassVar[str] = "Principal components"
+    middle: ClassVar[float] = 0.5
 
     def __init__(self, config: PrincipalConfig, generator: torch.Generator | None = None):
         Model.__init__(self, config)  # a VAE's own wants the configuration of a plain one
@@ -137,14 +138,10 @@ class Principal(VAE):
         scales = self.decoder[-2].bias.view(2, -1)[1]
         scales.fill_(2 + float((SPREAD * rest).log()))  # as `likelihood` reads it
 
-    def enters(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """What the encoder's first layer is given of a picture: levels around 0."""
-        return x - 0.5
-
     def guess(self, x: Float[Tensor, "b c h w"]) -> Independent:
         """q(z|x), which nothing corrects."""
         x = x.to(self.device)
-        output = self.encoder(self.enters(x)).float() + F.pad(self.components.analyse(x), (0, self.latents))
+        output = self.encoder(x - self.middle).float() + F.pad(self.components.analyse(x), (0, self.latents))
         return posterior(output, False, self.training)
 
     def decode(self, z: Float[Tensor, "b d"]) -> Independent:

@@ -85,7 +85,7 @@ class VAE(Model):
     """
 
     Config = VAEConfig
-    beside: ClassVar[str] = ""  # the path that runs beside both networks and is added to them, where there is one
+    middle: ClassVar[float] = 0.0  # the grey that its encoder's first layer is given as 0
 
     def __init__(self, config: VAEConfig, generator: torch.Generator | None = None):
         super().__init__(config)
@@ -106,10 +106,6 @@ class VAE(Model):
         if not self.config.corrected or self.training:
             return q
         return within_reach(corrected(self.decoder, x, q))
-
-    def enters(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """What the encoder's first layer is given of a picture."""
-        return x
 
     def guess(self, x: Float[Tensor, "b c h w"]) -> Independent:
         """The encoder's own q(z|x), before any correction: for a hand that moves, which has no time for one."""
