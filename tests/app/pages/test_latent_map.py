@@ -13,7 +13,7 @@ from torch.distributions import Normal, kl_divergence
 
 import vae
 from tests.app.pages.test_pages import notes
-from tests.registry import VECTORS
+from tests.registry import BITS, VECTORS
 from tests.served import entry
 from vae import data, latent
 from vae.app.live import sessions
@@ -68,18 +68,26 @@ def of_class(name: str, label: int) -> torch.Tensor:
     return (labels(name) == label).nonzero()[:, 0]
 
 
+def of_group(name: str, word: str) -> torch.Tensor:
+    """The test pictures of a class, or with a tag."""
+    names = dataset(name).class_names
+    return of_class(name, names.index(word)) if names else data.groups(dataset(name).name)[word]
+
+
 # ---- the map ----
 
 
 @EVERY_MODEL
 def test_every_test_picture_is_a_point_where_its_encoding_lies(name):
     found, mu = told(opened(name)), pretrained.load_encodings(name)[0]
-    assert array(found["rows"], "<i4").tolist() == list(range(10_000))
+    assert array(found["rows"], "<i4").tolist() == list(range(dataset(name).count("test")))
     assert np.array_equal(array(found["labels"], "u1"), labels(name))
     expected = mu.numpy() @ np.array(found["along"]).T
     np.testing.assert_allclose(array(found["xy"]).reshape(-1, 2), expected, atol=1e-4)
-    assert found["classes"] == list(dataset(name).class_names)
-    assert len(found["colours"]) == len(found["classes"])
+    assert found["classes"] == list(dataset(name).class_names or [dataset(name).things.capitalize()])
+    if dataset(name).class_names:
+        assert len(found["colours"]) == len(found["classes"])
+    assert max(array(found["labels"], "u1")) < len(found["classes"])
 
 
 @EVERY_MODEL
@@ -154,8 +162,10 @@ def canvas() -> np.ndarray:
 
 
 def posterior(name: str, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    bits = data.binarise(picture, torch.Generator().manual_seed(data.BINARISATION_SEED))
-    q = vae.load_pretrained(name).encode(bits)
+    x = picture
+    if name in BITS:
+        x = data.binarise(picture, torch.Generator().manual_seed(data.BINARISATION_SEED))
+    q = vae.load_pretrained(name).encode(x)
     return q.mean[0].detach(), q.stddev[0].detach()
 
 
@@ -214,14 +224,14 @@ def said(app: AppTest) -> str:
 
 
 @EVERY_MODEL
-def test_the_effect_of_two_classes_is_the_librarys_and_its_direction_goes_to_the_slider(name):
-    first, second = dataset(name).class_names[3], dataset(name).class_names[8]
+def test_the_effect_of_two_groups_is_the_librarys_and_its_direction_goes_to_the_slider(name):
+    first, second = (list(data.groups(dataset(name).name))[place] for place in (3, 8))
     app = opened(name)
     assert told(app)["direction"] is None
     app.selectbox(key="map.a").set_value(first)
     checked(app.selectbox(key="map.b").set_value(second).run())
     mu = pretrained.load_encodings(name)[0]
-    expected = latent.attribute(mu, of_class(name, 3), of_class(name, 8))
+    expected = latent.attribute(mu, of_group(name, first), of_group(name, second))
     assert said(app) == f"{expected.effect:.2f} ± {expected.error:.2f}"
     direction = told(app)["direction"]
     assert direction["name"] == f"{first} − {second}"
@@ -290,23 +300,29 @@ def test_the_table_holds_every_encoding_exactly(name):
     table = np.array([line.split(",") for line in lines], dtype=np.float64)
     mu, sigma = pretrained.load_encodings(name)
     d = CARDS[name]["latents"]
-    names = ["index", "label", "elbo", "kl", "reconstruction"]
+    names = ["index", *label_of(name), "elbo", "kl", "reconstruction"]
     assert head.split(",") == names + [f"mu{i}" for i in range(d)] + [f"sigma{i}" for i in range(d)]
-    assert np.array_equal(table[:, 0], np.arange(10_000))
-    assert np.array_equal(table[:, 1], labels(name))
-    assert np.array_equal(table[:, 5 : 5 + d].astype(np.float32), mu)
-    assert np.array_equal(table[:, 5 + d :].astype(np.float32), sigma)
-    assert np.array_equal(table[:, 2].astype(np.float32), kept.values(entry(name))["elbo"])
+    columns = dict(zip(names, table.T, strict=False))
+    assert np.array_equal(columns["index"], np.arange(dataset(name).count("test")))
+    assert all(np.array_equal(columns[word], labels(name)) for word in label_of(name))
+    assert np.array_equal(table[:, len(names) : len(names) + d].astype(np.float32), mu)
+    assert np.array_equal(table[:, len(names) + d :].astype(np.float32), sigma)
+    assert np.array_equal(columns["elbo"].astype(np.float32), kept.values(entry(name))["elbo"])
+
+
+def label_of(name: str) -> list[str]:
+    """The column that tells a picture's class, where it has one."""
+    return ["label"] if dataset(name).class_names else []
 
 
 @EVERY_MODEL
 def test_the_arrays_hold_every_encoding_exactly(name):
     found = np.load(io.BytesIO(latent_map.as_npz(entry(name))), allow_pickle=False)
     mu, sigma = pretrained.load_encodings(name)
-    assert set(found) == {"mu", "sigma", "label", "elbo", "kl", "reconstruction"}
+    assert set(found) == {"mu", "sigma", *label_of(name), "elbo", "kl", "reconstruction"}
     assert np.array_equal(found["mu"], mu)
     assert np.array_equal(found["sigma"], sigma)
-    assert np.array_equal(found["label"], labels(name))
+    assert all(np.array_equal(found[word], labels(name)) for word in label_of(name))
     assert np.array_equal(found["kl"], kept.values(entry(name))["kl"])
 
 
