@@ -1,11 +1,12 @@
 """The README against the project: its numbers are the cards', its files exist, its commands are real."""
 
+import math
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.registry import MAPS, VECTORS
+from tests.registry import BITS, MAPS, VECTORS
 from vae.app.look import named
 from vae.latent.named import FACTORS
 from vae.models import checkpoint, pretrained
@@ -15,7 +16,15 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", VECTORS)
+# Models of pictures of 256 levels, those of the chapters too.
+COLOURS = [
+    name
+    for name in [*VECTORS, *pretrained.list_pretrained(chapters=True)]
+    if "fidelity" in pretrained.load_card(name)["numbers"]
+]
+
+
+@pytest.mark.parametrize("name", BITS)
 def test_the_readme_states_the_numbers_of_the_card(name):
     numbers = pretrained.load_card(name)["numbers"]
     (row,) = re.findall(rf"^\| `{re.escape(name)}` \|(.*)\|$", README, re.MULTILINE)
@@ -32,6 +41,23 @@ def test_the_readme_states_the_numbers_of_the_card(name):
         *(", ".join(f"{100 * share:.1f}" for share in shares) for shares in features),
     ]
     assert cells == expected
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_the_readme_states_the_numbers_of_the_card_of_a_colour_model(name):
+    card = pretrained.load_card(name)
+    numbers, spec = card["numbers"], card["training"]["recipe"]["model"]["spec"]
+    (row,) = re.findall(rf"^\| `{re.escape(name)}` \|(.*)\|$", README, re.MULTILINE)
+    near, places = numbers["fidelity"], spec["height"] * spec["width"]
+    linear = [f"{near['linear']['psnr']:.1f}, {near['linear']['ms_ssim']:.3f}"] if "linear" in near else [""]
+    assert [cell.strip() for cell in row.split("|")] == [
+        f"{numbers['bits_per_dimension']:.3f}",
+        f"{numbers['negative_elbo']['value']:,.0f}",
+        f"{numbers['negative_iw']['value']:,.0f} ± {numbers['negative_iw']['error']:.0f}",
+        f"{numbers['kl']['value']:.0f}, {numbers['kl']['value'] / math.log(2) / places:.2f}",
+        *(f"{near[way]['psnr']:.1f}, {near[way]['ms_ssim']:.3f}" for way in ("sampled", "mean")),
+        *linear,
+    ]
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -78,7 +104,7 @@ def class_row(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_the_readme_states_the_class_directions_of_the_card(name):
-    (row,) = re.findall(rf"^\| `{re.escape(name)}` towards a class \|(.*)\|$", README, re.MULTILINE)
+    (row,) = re.findall(rf"^\| `{re.escape(name)}` towards a (?:class|tag) \|(.*)\|$", README, re.MULTILINE)
     assert [cell.strip() for cell in row.split("|")] == class_row(name)
 
 

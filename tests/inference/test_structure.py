@@ -6,7 +6,7 @@ import torch
 import vae
 from tests.registry import VECTORS
 from vae import data
-from vae.inference.structure import decoding, gradients, structure
+from vae.inference.structure import COMPONENTS, decoding, gradients, structure
 from vae.models import VAE, build
 from vae.objective import loss, terms
 from vae.train import recipes
@@ -39,7 +39,7 @@ def test_every_layer_has_the_kind_the_shape_and_the_values_that_hooks_see(name):
     found = structure(model, x, eps)
     encoder, last = found.encoder[: len(model.encoder)], found.encoder[len(model.encoder) :]
     decoder, beside = found.decoder[: len(model.decoder)], found.decoder[len(model.decoder) :]
-    added = [model.beside] * bool(model.beside)
+    added = [COMPONENTS] * model.config.linear
     assert [layer.kind for layer in last] == ["Correction"] * model.config.corrected + added
     assert [layer.kind for layer in beside] == added
     layers = [*encoder, *decoder]

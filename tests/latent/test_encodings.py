@@ -5,11 +5,9 @@ import math
 import pytest
 import torch
 
-import vae
 from tests.registry import VECTORS
 from vae import data
 from vae.latent.aggregate import aggregate_log_density
-from vae.latent.directions import moves, properties
 from vae.latent.encodings import Company, near, shadow, typical_densities
 from vae.models import pretrained
 
@@ -95,36 +93,6 @@ def test_rows_of_the_shadow_go_upwards_and_columns_to_the_right():
     crowded = (rank > 0).nonzero().double()
     assert crowded.mean(0).tolist() == [6, 5]
     assert rank.max() == pytest.approx(1 / 3)  # the lone one lies where it is less dense
-
-
-def test_properties_of_drawn_bars():
-    upright, lying, leaning = torch.zeros(3, 1, 28, 28)
-    upright[:, 4:24, 13:15] = 1
-    lying[:, 13:15, 4:24] = 1
-    for row in range(4, 24):
-        leaning[:, row, (44 - row) // 2] = 1  # half a pixel to the right for each upwards
-    found = properties(torch.stack([upright, lying, leaning]))
-    spread = math.sqrt((20**2 - 1) / 12)  # of 20 equally inked rows
-    torch.testing.assert_close(found["ink"], torch.tensor([40.0, 40.0, 20.0]) / 784)
-    torch.testing.assert_close(found["height"], torch.tensor([spread, 0.5, spread]))
-    torch.testing.assert_close(found["width"][:2], torch.tensor([0.5, spread]))
-    torch.testing.assert_close(found["slant"], torch.tensor([0.0, 0.0, 0.5]), atol=0.01, rtol=0)
-
-
-def test_an_empty_picture_has_no_shape_and_no_nan():
-    assert all(torch.isfinite(values).all() for values in properties(torch.zeros(1, 1, 28, 28)).values())
-
-
-@pytest.mark.parametrize("name", VECTORS)
-def test_moving_both_ways_moves_the_properties_both_ways_and_nowhere_not_at_all(name):
-    model, dataset = vae.load_pretrained(name, "cpu"), pretrained.load_card(name)["data"]["name"]
-    around = Company(*pretrained.load_encodings(name), data.load(dataset, "test").images)
-    direction = around.mu.std(0) * normals(around.mu.shape[1], seed=1)
-    there, back = moves(model, around, direction), moves(model, around, -direction)
-    assert max(abs(there[key]) for key in there) > 0.01
-    for key, value in there.items():
-        assert back[key] == pytest.approx(-value, abs=1e-4)
-    assert moves(model, around, 0 * direction) == {key: 0.0 for key in there}
 
 
 @pytest.mark.parametrize("name", VECTORS)

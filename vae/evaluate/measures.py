@@ -31,7 +31,7 @@ from vae.evaluate.decomposition import decompose
 from vae.evaluate.fidelity import ms_ssim
 from vae.latent.classes import accuracy
 from vae.latent.encodings import Company
-from vae.models import Config, Model, Principal
+from vae.models import Config, Model
 from vae.models.spaces import Layers, Vector
 
 ROWS = 200  # pictures that come back together
@@ -193,7 +193,7 @@ def fidelity(of: Subject) -> dict:
             eps = torch.randn(len(x), of.model.latents, generator=generator)
             places = {"sampled": reparameterised(q, eps), "mean": reparameterised(q, torch.zeros_like(eps))}
             ways = {way: of.model.decode(z).mean.cpu() for way, z in places.items()}
-            if isinstance(of.model, Principal):
+            if of.model.config.linear:
                 components = of.model.components
                 linear = components.synthesise(components.analyse(x.to(of.model.device))).view_as(x)
                 ways["linear"] = linear.clamp(0, 1).cpu()

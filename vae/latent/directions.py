@@ -7,9 +7,6 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vae.latent.encodings import Company
-from vae.models import VAE
-
 
 class Attribute(NamedTuple):
     """A direction from group b to group a, found on one half of each, and what the other halves say of it.
@@ -75,38 +72,3 @@ def _cohen(a: Float[Tensor, " n *d"], b: Float[Tensor, " m *d"]) -> Float[Tensor
     """Cohen's d: the difference of the means in pooled standard deviations."""
     spread = (len(a) - 1) * a.var(0) + (len(b) - 1) * b.var(0)
     return (a.mean(0) - b.mean(0)) / (spread / (len(a) + len(b) - 2)).sqrt().clamp(min=1e-12)
-
-
-def properties(pictures: Float[Tensor, "n c h w"]) -> dict[str, Float[Tensor, " n"]]:
-    """What can be said of any picture: ink (its mean), height and width (standard deviations, pixels), and slant.
-
-    Slant is how many pixels the ink moves to the right for each pixel upwards.
-    """
-    ink = pictures.mean(1)
-    total = ink.sum((1, 2)).clamp(min=1e-6)
-    rows, columns = torch.arange(ink.shape[1]).to(ink), torch.arange(ink.shape[2]).to(ink)
-    row, column = ink.sum(2) @ rows / total, ink.sum(1) @ columns / total
-    down, right = rows[:, None] - row[:, None, None], columns - column[:, None, None]
-
-    def moment(values: Tensor) -> Tensor:
-        return (ink * values).sum((1, 2)) / total
-
-    height, width = moment(down.square()), moment(right.square())
-    slant = -moment(down * right) / height.clamp(min=1e-6)
-    return {"ink": ink.mean((1, 2)), "height": height.sqrt(), "width": width.sqrt(), "slant": slant}
-
-
-@torch.inference_mode()
-def moves(
-    model: VAE, company: Company, direction: Float[Tensor, " d"], count: int = 256, seed: int = 0
-) -> dict[str, float]:
-    """What else changes along a direction: the mean change of each property of the decoded picture from mu - direction
-    / 2 to mu + direction / 2 over `count` random pictures, in standard deviations of the property over those pictures.
-    """
-    some = torch.randperm(len(company), generator=torch.Generator().manual_seed(seed))[:count]
-    mu = company.mu[some]
-    device = model.device
-    before, at, after = (
-        properties(model.decode((mu + share * direction).to(device)).mean.cpu()) for share in (-0.5, 0.0, 0.5)
-    )
-    return {name: float((after[name] - before[name]).mean() / at[name].std().clamp(min=1e-6)) for name in at}

@@ -16,7 +16,7 @@ from vae import latent
 from vae.app.look import named
 from vae.app.session import yours
 from vae.latent.directions import halves
-from vae.latent.named import Kept, Measured, deviation
+from vae.latent.named import Kept, Measured, deviation, moves
 from vae.latent.named import kept as kept_of
 from vae.latent.named.kept import LETTERS, MOST, parse
 from vae.latent.named.reading import LEAST, reading
@@ -73,7 +73,7 @@ def test_a_kept_direction_is_a_slider_whose_step_and_reading_are_the_librarys(na
 def test_what_else_moves_is_said_of_one_standard_deviation():
     app = keep(compared(DEEP, *classes(DEEP)))
     one, found = app.session_state[f"yours.{DEEP}"][0], app.session_state[f"measured.{DEEP}"]
-    moved = latent.directions.moves(loaded(DEEP).model, loaded(DEEP).company, one.step)
+    moved = moves(loaded(DEEP).model, loaded(DEEP).company, one.step)
     assert found[one].moved == pytest.approx(moved)
     (row,) = rows(app)
     for word, change in moved.items():

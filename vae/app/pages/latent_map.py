@@ -14,7 +14,8 @@ from vae.app.look import CLASS_COLOURS, as_text, ledger
 from vae.app.look.keys import KEYS
 from vae.app.session import inputs, kept, link, picker, places, state, verdict, yours
 from vae.app.session.ids import DRAWING, UPLOAD, Example, parse
-from vae.latent import directions, projection
+from vae.latent import projection
+from vae.latent.named import moves
 from vae.latent.named.kept import LETTERS, MOST, tidy
 from vae.latent.projection import View
 from vae.models import FARTHEST
@@ -84,7 +85,7 @@ def compared(entry: Entry, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[late
     """The difference of two groups and what moves along it; ValueError where they are too small."""
     loaded = library().lease(entry)
     attribute = engine().compute(latent.attribute, loaded.company.mu, torch.tensor(a), torch.tensor(b))
-    return attribute, engine().compute(directions.moves, loaded.model, loaded.company, attribute.direction)
+    return attribute, engine().compute(moves, loaded.model, loaded.company, attribute.direction)
 
 
 def compare(entry: Entry) -> dict | None:

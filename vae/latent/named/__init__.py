@@ -4,6 +4,7 @@ from vae.latent.named.classes import Classes, block_of, seen
 from vae.latent.named.directions import Named, explained, independent, slopes
 from vae.latent.named.factors import FACTORS, Factor
 from vae.latent.named.kept import Kept, deviation
+from vae.latent.named.moves import moves
 from vae.latent.named.reading import Measured, Reading, measured
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "explained",
     "independent",
     "measured",
+    "moves",
     "seen",
     "slopes",
 ]

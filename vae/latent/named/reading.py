@@ -6,19 +6,18 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from vae.latent.directions import Halves, halves, moves
+from vae.latent.directions import Halves, halves
 from vae.latent.encodings import Company
 from vae.latent.named.classes import seen
+from vae.latent.named.moves import moves
 from vae.models import VAE
 
 LEAST = 20  # pictures of a group: of fewer, the half that judges would say nothing
 EACH = 500  # of each half that are looked at
 SURE = 0.7  # AUC below which what it says of one picture would be a guess
 CHUNK = 250  # pictures that are drawn together
-DECAY = (
-    0.02  # of half the squared weights beside the mean loss, as of the classes' readings: no single pixel may decide
-)
-ROUNDS = 50  # of Newton's method, of which it takes some ten
+# Of half the squared weights beside the mean loss, as of the classes' readings: no single pixel may decide.
+DECAY = 0.02
 
 
 class Reading(NamedTuple):
@@ -51,27 +50,14 @@ def auc(a: Float[Tensor, " n"], b: Float[Tensor, " m"]) -> float:
     return float(above)
 
 
-def logistic(
-    values: Float[Tensor, "n p"], is_a: Bool[Tensor, " n"]
-) -> tuple[Float64[Tensor, " p"], Float64[Tensor, ""]]:
+def logistic(values: Float[Tensor, "n p"], is_a: Bool[Tensor, " n"]) -> tuple[Float64[Tensor, " p"], float]:
     """Weights and offset of the least mean log loss, both groups counted the same, plus DECAY |weights|^2 / 2."""
-    # the weights are sums of rows: with fewer rows than columns there are as few unknowns
-    basis = torch.linalg.qr(values.double().T).Q
-    design = torch.cat([values.double() @ basis, torch.ones(len(values), 1, dtype=torch.float64)], 1)
-    target = is_a.double()
-    counts = torch.where(is_a, 0.5 / target.sum(), 0.5 / (1 - target).sum())
-    decay = torch.full((design.shape[1],), DECAY, dtype=torch.float64)
-    decay[-1] = 0
-    found = torch.zeros(design.shape[1], dtype=torch.float64)
-    for _ in range(ROUNDS):
-        said = (design @ found).sigmoid()
-        slope = design.T @ (counts * (said - target)) + decay * found
-        curve = (design * (counts * said * (1 - said))[:, None]).T @ design + decay.diag()
-        step = torch.linalg.solve(curve, slope)
-        found = found - step
-        if step.abs().max() < 1e-8:
-            break
-    return basis @ found[:-1], found[-1]
+    from sklearn.linear_model import LogisticRegression  # a second to import, which no page is to wait for
+
+    counts = torch.where(is_a, 0.5 / is_a.sum(), 0.5 / (~is_a).sum())
+    fit = LogisticRegression(C=1 / DECAY, tol=1e-6, max_iter=1000)
+    fit.fit(values.double().numpy(), is_a.numpy(), sample_weight=counts.double().numpy())
+    return torch.from_numpy(fit.coef_[0]), float(fit.intercept_[0])
 
 
 @torch.inference_mode()
@@ -88,7 +74,7 @@ def reading(model: VAE, mu: Float[Tensor, "n d"], apart: Halves) -> Reading | No
     a, b = drawn(apart.made_a), drawn(apart.made_b)
     weights, offset = logistic(torch.cat([a, b]), torch.arange(len(a) + len(b)) < len(a))
     told = [drawn(rows).double() @ weights + offset for rows in (apart.held_a, apart.held_b)]
-    return Reading(weights.float(), float(offset), auc(*told))
+    return Reading(weights.float(), offset, auc(*told))
 
 
 def measured(
