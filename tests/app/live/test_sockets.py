@@ -107,7 +107,9 @@ def _nothing_is_left_open_every_thread_lives_on_and_no_error_is_logged(caplog) -
     until(lambda: not sockets._open)
     assert not sockets._knocking
     assert before <= workers()
-    assert [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []
+    errors = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    # the client's own library logs one where it was still sending when it was sent away
+    assert [record for record in errors if record.name != "websockets.client"] == []
 
 
 def workers() -> set[threading.Thread]:
@@ -1030,10 +1032,12 @@ def test_where_the_owner_has_messages_packed_a_bomb_is_refused(size, code):
 
 
 def test_nothing_of_a_refused_client_is_kept(address):
+    x = example_of(0)
+
     def come(times: int) -> None:
         for number in range(times):
             with joined(address) as client:
-                client.send(message(Kind.INPUT, example_of(0)))
+                client.send(message(Kind.INPUT, x))
                 client.send([bytes(MOST_BYTES), b"1"] if number % 2 else message(Kind.PLACE, PLACE + math.nan))
                 assert closed(client) in (Close.TOO_LARGE, Close.NOT_A_PLACE, Close.MALFORMED)
         until(lambda: not sockets._open)
@@ -1269,7 +1273,7 @@ def test_a_hello_is_taken_of_this_version_with_a_token_of_a_session(address, hea
 
 
 frames = some.tuples(anything, some.sampled_from(["whole", "in pieces", "as text", "twice"]))
-sizes = some.integers(MOST_BYTES + 1, 4 * MOST_BYTES)
+sizes = some.integers(MOST_BYTES + 1, MOST_BYTES + 2**19)
 large = some.tuples(
     some.builds(lambda size: message(Kind.PICTURES, bytes(size)), sizes), some.sampled_from(["whole", "in pieces"])
 )
