@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 import vae
 from tests.browser.seen import changes, pixels
-from tests.registry import MAPS, VECTORS
+from tests.registry import BITS, MAPS, VECTORS
 from vae.models import pretrained
 from vae.pictures import prepare
 
@@ -59,17 +59,17 @@ def test_every_model_opens_with_a_picture(visitor, name):
 
 def test_model_and_sliders_stay_through_a_visit_to_another_page(visitor):
     someone = visitor()
-    page, before = someone.opens(f"/?model={NAMES[-1]}"), someone.sees_a_picture()
+    page, before = someone.opens(f"/?model={BITS[-1]}"), someone.sees_a_picture()
     page.get_by_role("button", name="A random picture").click()
     sampled = changes(page, before)
     page.get_by_role("link", name="Reconstruct").click()
     expect(page.get_by_text("Compare with another network")).to_be_visible()
     someone.sees_a_picture()
-    assert query(page)["model"] == [NAMES[-1]]
+    assert query(page)["model"] == [BITS[-1]]
     page.get_by_role("link", name="Explore").click()
     expect(page.get_by_role("button", name="The middle")).to_be_visible()
     assert someone.sees_a_picture() == sampled
-    assert query(page)["model"] == [NAMES[-1]]
+    assert query(page)["model"] == [BITS[-1]]
 
 
 def test_a_photo_from_a_phone_is_reconstructed(visitor):
@@ -118,14 +118,14 @@ def test_a_broken_file_gets_one_sentence_and_the_page_lives(visitor):
 
 def test_the_url_opens_the_same_picture_for_somebody_else(visitor):
     someone = visitor()
-    page, before = someone.opens(f"/?model={NAMES[-1]}"), someone.sees_a_picture()
+    page, before = someone.opens(f"/?model={BITS[-1]}"), someone.sees_a_picture()
     address = page.url
     page.get_by_role("button", name="A random picture").click()
     shown = changes(page, before)
     page.wait_for_function("before => location.href !== before", arg=address)
     someone.rests()
-    assert query(page)["model"] == [NAMES[-1]]
-    assert len(query(page)["z"][0].split(",")) == pretrained.load_card(NAMES[-1])["latents"]
+    assert query(page)["model"] == [BITS[-1]]
+    assert len(query(page)["z"][0].split(",")) == pretrained.load_card(BITS[-1])["latents"]
     other = visitor()
     other.opens(page.url.removeprefix(someone.server))
     assert other.sees_a_picture() == shown

@@ -150,7 +150,7 @@ def test_the_numbers_on_screen_are_the_librarys_for_exactly_this_place(visitor, 
     z = drawn(page)
     says(page, z)
     model = vae.load_pretrained(name)
-    x = data.fixed_binarisation(pretrained.load_card(name)["data"]["name"])[int(address(page)["x"][1:])][None]
+    x = data.test_inputs(pretrained.load_card(name)["data"]["name"])[int(address(page)["x"][1:])][None]
     expected = places(model, torch.tensor([z]), x)
     numbers = {
         "prior": expected.log_prior,

@@ -12,7 +12,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-from tests.registry import VECTORS
+from tests.registry import BITS, VECTORS
 
 LONG = 60
 NAMES = VECTORS
@@ -54,7 +54,7 @@ def visit(server: str) -> float:
     """Seconds until Reconstruct is there for a newcomer, with a picture that nobody asked for before."""
     start = time.monotonic()
     with session(server) as client:
-        run(client, "reconstruct", f"model={NAMES[-1]}&x=i{random.randrange(10_000)}")
+        run(client, "reconstruct", f"model={BITS[-1]}&x=i{random.randrange(10_000)}")
     return time.monotonic() - start
 
 
@@ -64,7 +64,7 @@ def test_visits_that_are_broken_off_leave_nothing_that_the_next_visitor_waits_fo
     with ExitStack() as stack:
         for _ in range(40):
             client = stack.enter_context(session(server))
-            asks(client, "reconstruct", f"model={NAMES[-1]}&x=i{random.randrange(10_000)}")
+            asks(client, "reconstruct", f"model={BITS[-1]}&x=i{random.randrange(10_000)}")
         time.sleep(4)  # scripts have begun, and all but a few wait for their records
     assert visit(server) < 2 * calm + 2
 

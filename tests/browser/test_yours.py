@@ -28,8 +28,9 @@ def chosen(page: Page, group: str, word: str) -> None:
 
 def keep(page: Page, name: str, written: str = "") -> None:
     """Two classes on the map, and their direction under a name."""
-    classes = data.DATASETS[pretrained.load_card(name)["data"]["name"]].class_names
-    page.locator("[data-testid=map][data-points='10000']").wait_for()
+    dataset = data.DATASETS[pretrained.load_card(name)["data"]["name"]]
+    classes = list(data.groups(dataset.name))
+    page.locator(f"[data-testid=map][data-points='{dataset.count('test')}']").wait_for()
     chosen(page, "Group A", classes[0])
     expect(page.get_by_text("Cohen's d")).to_be_visible()
     chosen(page, "Group B", classes[1])
