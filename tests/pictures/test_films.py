@@ -93,6 +93,19 @@ def test_a_strip_is_the_frames_in_a_row():
         assert (np.asarray(sheet)[::2, 27:51:2] == COLOUR[1]).all()
 
 
+def test_a_light_strip_is_the_frames_of_bits_exactly_and_of_colours_nearly():
+    with Image.open(io.BytesIO(films.light_strip(GREY))) as sheet:
+        assert (np.asarray(sheet) == np.concatenate(list(GREY), axis=1)).all()
+    chance = np.random.default_rng(0)
+    coarse = chance.integers(20, 200, (6, 8, 8, 1), np.uint8) + chance.integers(0, 50, (6, 8, 8, 3), np.uint8)
+    frames = np.stack([np.asarray(Image.fromarray(one).resize((40, 40), Image.Resampling.BICUBIC)) for one in coarse])
+    light, whole = films.light_strip(frames), films.strip(frames, 40)
+    with Image.open(io.BytesIO(light)) as sheet:
+        away = np.asarray(sheet).astype(float) - np.concatenate(list(frames), axis=1)
+    assert 10 * np.log10(255**2 / np.square(away).mean()) > 35
+    assert len(light) < len(whole) / 2
+
+
 def test_there_and_back_stops_at_neither_end():
     assert [int(frame[0, 0]) for frame in films.there_and_back(np.arange(4, dtype=np.uint8)[:, None, None])] == [
         0,

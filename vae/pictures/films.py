@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 PATIENCE = 30  # seconds that ffmpeg may take
+QUALITY = 95  # of a WebP with loss
 Frames = UInt8[np.ndarray, "n h w *c"]
 
 
@@ -87,14 +88,28 @@ def sheet(frames: Frames, columns: int) -> UInt8[np.ndarray, "..."]:
 
 def strip(frames: Frames, width: int, gap: int = 0) -> bytes:
     """One PNG with all frames in a row, each at least `width` wide."""
+    out = io.BytesIO()
+    _row(frames, width, gap).save(out, "PNG")
+    return out.getvalue()
+
+
+def light_strip(frames: Frames) -> bytes:
+    """All frames in a row as they are, for a page: of colours a WebP a quarter as large as a PNG, which differs from
+    them by less than is seen (some 43 dB); else a PNG."""
+    if frames.ndim == 3:
+        return strip(frames, frames.shape[2])
+    out = io.BytesIO()
+    _row(frames, frames.shape[2], 0).save(out, "WEBP", quality=QUALITY)
+    return out.getvalue()
+
+
+def _row(frames: Frames, width: int, gap: int) -> Image.Image:
     pictures = enlarged(frames, width)
     across, height = pictures[0].size
     sheet = Image.new(pictures[0].mode, ((across + gap) * len(pictures) - gap, height))
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (place * (across + gap), 0))
-    out = io.BytesIO()
-    sheet.save(out, "PNG")
-    return out.getvalue()
+    return sheet
 
 
 def npz(**arrays: Shaped[np.ndarray, "..."]) -> bytes:

@@ -70,7 +70,8 @@ def test_the_paths_and_their_pictures_are_the_librarys(name):
         torch.testing.assert_close(z, path, atol=1e-4, rtol=1e-4)
         with Image.open(io.BytesIO(base64.b64decode(ways[word]["strip"]))) as strip:
             frames = np.stack(np.split(np.asarray(strip), 24, axis=1))
-        assert np.abs(frames - shown(model.decode(z).mean)).max() <= 1
+        away = np.abs(frames - shown(model.decode(z).mean))
+        assert away.max() <= 1 if name in BITS else away.mean() < 2  # colours go as WebP
     for way in ways.values():
         z = floats(way["z"]).view(24, -1)
         torch.testing.assert_close(z[[0, -1]], torch.stack([a, b]), atol=1e-4, rtol=1e-4)
@@ -89,7 +90,8 @@ def test_the_square_runs_between_the_four(name):
         frames = np.split(np.asarray(strip), 81, axis=1)
     corners = np.stack([frames[0], frames[8], frames[72], frames[80]])
     expected = shown(vae.load_pretrained(name).decode(encodings(name)).mean)
-    assert np.abs(corners - expected).max() <= 4  # pictures without numbers may be decoded in bfloat16
+    away = np.abs(corners - expected)  # pictures without numbers may be decoded in bfloat16, and colours go as WebP
+    assert away.max() <= 4 if name in BITS else away.mean() < 3
 
 
 @EVERY_MODEL

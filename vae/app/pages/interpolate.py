@@ -103,7 +103,7 @@ def described(way: Way) -> dict:
     series = way.steps._asdict()
     frames = films.as_frames(series.pop("mean"))
     return {
-        "strip": look.as_text(films.strip(frames, frames.shape[2])),
+        "strip": look.as_text(films.light_strip(frames)),
         "z": look.as_text(way.z),
         "series": {name: look.as_text(values) for name, values in series.items()},
         "judged": way.judged._asdict(),
@@ -157,7 +157,7 @@ def instrument(entry: Entry, mode: str, chosen: list[Id], steps: int) -> None:
     sheet = None
     if mode == "four":
         decoded = square(entry, tuple(pictures))[1]
-        sheet = {"side": SIDE, "strip": look.as_text(films.strip(decoded, decoded.shape[2]))}
+        sheet = {"side": SIDE, "strip": look.as_text(films.light_strip(decoded))}
     result = component(
         key="journey",
         data={

@@ -35,9 +35,12 @@ const VERDICTS = [
   ["shell", "distance from 0", "|<z>| / √d", (judged) => judged.shell.map((radius) => nats(radius, 2)).join("–"), null],
 ];
 
+const RIFF = "UklGR"; // the first letters of every WebP
+
+/** @param {string} source a PNG or WebP in base64 */
 export function picture(source) {
   const image = new Image();
-  image.src = `data:image/png;base64,${source}`;
+  image.src = `data:image/${source.startsWith(RIFF) ? "webp" : "png"};base64,${source}`;
   return image.decode().then(() => image);
 }
 
