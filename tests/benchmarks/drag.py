@@ -271,7 +271,7 @@ async def naive(browser: Browser) -> list:
 # ---- many clients, by script ----
 
 
-async def sessions(browser: Browser, url: str, count: int) -> tuple[list[bytes], list[Page]]:
+async def sessions(browser: Browser, url: str, count: int, model: str) -> tuple[list[bytes], list[Page]]:
     """Tokens of new sessions, as their pages say them to the live route; the pages keep the sessions alive."""
     tokens, pages = [], []
     for _ in range(count):
@@ -283,7 +283,7 @@ async def sessions(browser: Browser, url: str, count: int) -> tuple[list[bytes],
                 web.on("framesent", lambda frame: said.put_nowait(frame))
 
         page.on("websocket", listen)
-        await page.goto(f"{url}/?model=mnist")
+        await page.goto(f"{url}/?model={model}")
         tokens.append(bytes(await said.get())[HEADER.size :])
         pages.append(page)
     return tokens, pages
@@ -307,15 +307,15 @@ async def client(url: str, token: bytes, latents: int, places: int, hertz: float
         return places / (time.perf_counter() - start)
 
 
-async def crowd(browser: Browser, url: str, latents: int) -> list:
-    tokens, pages = await sessions(browser, url, -(-CLIENTS // EACH))
+async def crowd(browser: Browser, url: str, model: str, latents: int) -> list:
+    tokens, pages = await sessions(browser, url, -(-CLIENTS // EACH), model)
     found: list = []
     keys = (tokens * EACH)[:CLIENTS]
     rates = await asyncio.gather(*(client(url, key, latents, 300, HZ, found) for key in keys))
     for page in pages:
         await page.context.close()
     note = f"updates/s of the slowest; {statistics.median(rates):.0f} the median"
-    return [f"{CLIENTS} clients, to the reply", min(rates), statistics.median(found), percentile(found, 0.95), note]
+    return [f"{CLIENTS} clients, {model}", min(rates), statistics.median(found), percentile(found, 0.95), note]
 
 
 def resident(pid: int) -> float:
@@ -330,7 +330,7 @@ async def memory(browser: Browser, url: str, pid: int, latents: int) -> str:
             await page.context.close()
 
     async def updates(count: int) -> None:
-        tokens, pages = await sessions(browser, url, 4)
+        tokens, pages = await sessions(browser, url, 4, "mnist")
         await asyncio.gather(*(client(url, key, latents, count // 8, 140, []) for key in tokens * 2))
         for page in pages:
             await page.context.close()
@@ -354,7 +354,7 @@ async def main(quick: bool) -> None:
     sys.path.insert(0, str(ROOT))
     from vae.models import pretrained
 
-    latents = pretrained.load_card("mnist")["latents"]
+    latents = {name: pretrained.load_card(name)["latents"] for name in ("mnist", "portraits")}
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
         with serving("streamlit_app.py") as (url, pid):
@@ -365,7 +365,9 @@ async def main(quick: bool) -> None:
                 partial(press_keys, browser, url, "mnist"),
                 partial(press_keys, browser, url, "mnist-2d"),
                 partial(draw, browser, url),
-                partial(crowd, browser, url, latents),
+                *(partial(crowd, browser, url, name, count) for name, count in latents.items()),
+                partial(drag, browser, "slider, portraits", f"{url}/?model=portraits", None, "input", SLIDER_KEY, 0.0),
+                partial(press_keys, browser, url, "portraits"),
                 partial(naive, browser),
             ]
             rows = []
@@ -376,7 +378,7 @@ async def main(quick: bool) -> None:
                 print(f"{name:28}{'' if rate is None else f'{rate:.0f}':>10}{half:9.1f}{most:9.1f}  {note}", flush=True)
             print(f"the naive twin's median is {rows[-1][2] / rows[0][2]:.0f} times the slider's")
             if not quick:
-                print(await memory(browser, url, pid, latents))
+                print(await memory(browser, url, pid, latents["mnist"]))
         await browser.close()
 
 
