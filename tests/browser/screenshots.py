@@ -12,6 +12,7 @@ VIEWS = (
     ("map", "latent_map?model=mnist-2d", "dark"),
     ("interpolate", "interpolate?model=mnist&at=0.45", "light"),
     ("draw", "reconstruct?model=mnist", "dark"),
+    ("portraits", "?model=portraits", "light"),
     ("photos", "photos?photo=1__512&show=4_0.0_0_0.5_compared", "light"),
     ("bayes", "how_it_works?chapter=bayes&model=mnist-2d&x=i1260", "light"),
     ("training", "how_it_works?chapter=training&model=mnist&see=path.17.0", "dark"),
@@ -52,6 +53,13 @@ def main() -> None:
             page.goto(f"{address}/{path}")
             page.get_by_test_id("plane" if name == "bayes" else "decoded").wait_for(timeout=60_000)
             page.wait_for_timeout(3000)
+            if name == "portraits":  # an elf in warmer light
+                page.get_by_role("button", name="elf").click()
+                page.wait_for_timeout(800)
+                page.get_by_test_id("named-warmth").focus()
+                for _ in range(3):
+                    page.keyboard.press("PageUp")
+                page.wait_for_timeout(1500)
             if name == "draw":
                 draw(page)
                 page.wait_for_timeout(3000)

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 import vae
 from tests.app.pages.test_pages import HOW_IT_WORKS, explorer, notes, turned
 from vae import data
+from vae.app.chapters import layers
 from vae.app.session.ids import Example
 from vae.distributions import rsample
 from vae.latent.classes import in_every_class
@@ -90,20 +91,21 @@ def test_the_orange_bars_favour_the_class_whose_z_they_keep():
         assert float(anew.log_likelihood.mean()) <= float(kept[y]) + 1  # the mean of q is about its best place
 
 
-def test_layers_shows_every_layers_samples_and_kl():
-    app = opened("layers")
+@pytest.mark.parametrize("chosen", ["mnist", "portraits"])
+def test_layers_shows_every_layers_samples_and_kl_whatever_model_is_chosen(chosen):
+    deep, flat = layers.MODEL, layers.READER
+    app = opened("layers", chosen)
     found = explorer(app)
-    ladder = vae.load_pretrained("mnist-ladder")
-    assert found["layers"] == list(ladder.config.layers)
-    size = found["rounds"] * len(found["layers"]) * found["count"] * 784
+    ladder, spec = vae.load_pretrained(deep), vae.load_pretrained(deep).input_spec
+    assert found["layers"] == list(ladder.config.space.sizes)
+    size = found["rounds"] * len(found["layers"]) * found["count"] * spec.pixels
     assert len(base64.b64decode(found["pictures"])) == size
-    ledger = by_layer(ladder, x(), 2000, torch.Generator().manual_seed(5))
+    shown = torch.from_numpy(np.frombuffer(base64.b64decode(found["x"]), np.uint8).astype(np.float32) / 255)
+    ledger = by_layer(ladder, shown.view(1, *spec.shape), 2000, torch.Generator().manual_seed(5))
     assert found["kl"] == pytest.approx(ledger.kl.tolist(), abs=1.0)
-    assert found["silent"] == [
-        value < 0.05 for value in pretrained.load_card("mnist-ladder")["numbers"]["kl_per_layer"]
-    ]
+    assert found["silent"] == [value < 0.05 for value in pretrained.load_card(deep)["numbers"]["kl_per_layer"]]
     said = " ".join(re.sub("<[^>]*>", "", one.proto.body) for one in app.get("html"))
-    for model in ("mnist-ladder", "mnist"):
+    for model in (deep, flat):
         assert f"−ELBO {pretrained.load_card(model)['numbers']['negative_elbo']['value']:.2f}" in said
 
 
