@@ -105,13 +105,13 @@ def test_other_samples_and_pictures_have_the_coverage_that_the_card_states(name)
     card, model = pretrained.load_card(name), pretrained.load_pretrained(name, "cpu")
     stated, x = card["numbers"]["coverage"], data.test_inputs(card["data"]["name"]).flatten(1)
     rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(79))[: stated["pictures"]]
-    others = torch.randperm(len(x), generator=torch.Generator().manual_seed(80))[: stated["pictures"]]
-    some = x[rows]
+    others = torch.randperm(len(x), generator=torch.Generator().manual_seed(80))
+    others, some = others[~torch.isin(others, rows)][: stated["pictures"]], x[rows]
     samples = drawn_from_prior(model, stated["pictures"], torch.Generator().manual_seed(1)).flatten(1)
     reach = torch.cdist(some[:250], some).topk(NEIGHBOURS + 1, largest=False).values[:, -1]  # beside itself
     for given, share in (
         (samples, stated["missed"]),
-        (x[others[~torch.isin(others, rows)]], stated["missed_by_pictures"]),
+        (x[others], stated["missed_by_pictures"]),
     ):
         missed = float((torch.cdist(some[:250], given).amin(1) > reach).float().mean())
         assert stands(missed, share, 250, 0.015)  # other samples leave out a little less or more

@@ -12,7 +12,7 @@ from tests.app.pages.test_latent_map import DEEP, FLAT, NAMES, dataset, of_class
 from tests.app.pages.test_latent_map import opened as on_the_map
 from tests.app.pages.test_pages import EXPLORE, checked, explorer, notes, opened, turned
 from tests.served import entry, loaded
-from vae import latent
+from vae import data, latent
 from vae.app.look import named
 from vae.app.session import yours
 from vae.latent.directions import halves
@@ -37,7 +37,7 @@ def compared(name: str, a: str, b: str, **state: object) -> AppTest:
 
 
 def classes(name: str) -> tuple[str, str]:
-    names = dataset(name).class_names
+    names = list(data.groups(dataset(name).name))
     return names[3], names[8]
 
 
@@ -57,12 +57,12 @@ def test_a_kept_direction_is_a_slider_whose_step_and_reading_are_the_librarys(na
     a, b = classes(name)
     app = keep(compared(name, a, b))
     (row,) = rows(app)
-    mu = pretrained.load_encodings(name)[0]
-    step = deviation(mu, latent.attribute(mu, of_class(name, 3), of_class(name, 8)).direction)
+    mu, groups = pretrained.load_encodings(name)[0], data.groups(dataset(name).name)
+    step = deviation(mu, latent.attribute(mu, groups[a], groups[b]).direction)
     assert row["words"] == f"{a} − {b}"[:LETTERS].strip()
     assert row["step"] == pytest.approx(step.tolist(), abs=float(step.abs().max()) / 127 / 2 + 1e-6)
     assert (row["most"], row["unit"]) == (3, "standard deviations")
-    expected = reading(loaded(name).model, mu, halves(of_class(name, 3), of_class(name, 8)))
+    expected = reading(loaded(name).model, mu, halves(groups[a], groups[b]))
     levels = np.frombuffer(base64.b64decode(row["reading"]["weights"]), np.int8)
     scale = row["reading"]["scale"]
     np.testing.assert_allclose(levels * scale, expected.weights, atol=scale * 0.51)
