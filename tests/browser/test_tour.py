@@ -216,6 +216,7 @@ def test_what_was_typed_and_cannot_be_taken_is_said_where_it_was_typed(visitor, 
     assert page.evaluate("document.documentElement.scrollHeight") == tall  # nothing makes way for it
     page.keyboard.press("ArrowLeft" if side > 0 else "ArrowRight")
     expect(note).to_be_hidden()
+    expect(slider).not_to_have_value(f"{side * far:g}")  # it moves with the picture
     before = slider.input_value()
     types("a lot")
     expect(note).to_have_text("Not a number, so nothing is changed")
