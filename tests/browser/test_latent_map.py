@@ -789,3 +789,9 @@ def test_a_map_that_cannot_be_drawn_says_so_and_its_picture_is_shown(visitor):
     page.reload()
     page.locator("[data-testid=map][data-points='10000']").wait_for()
     expect(page.get_by_role("alert")).to_have_text("")
+
+
+@pytest.mark.parametrize(("name", "said"), [(DEEP, "colour by class"), ("portraits", "one colour")])
+def test_what_has_no_classes_is_not_said_to_be_coloured_by_them(visitor, name, said):
+    page = visitor().opens(f"/latent_map?model={name}")
+    expect(page.get_by_label("Colour by").locator("option").first).to_have_text(said)

@@ -25,7 +25,8 @@ export class Tools {
       "select",
       { "aria-label": "Colour by", onchange: (event) => this.colour(event.target.value) },
       ...Object.entries(names).map(([value, text]) => {
-        const option = element("option", { value }, `colour by ${text}`);
+        const isOne = value === "class" && this.map.data.classes.length === 1; // pictures without classes
+        const option = element("option", { value }, isOne ? "one colour" : `colour by ${text}`);
         option.selected = value === this.colourBy;
         return option;
       }),
