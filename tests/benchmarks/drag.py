@@ -33,7 +33,7 @@ HZ, SECONDS = 60, 3.0
 CLIENTS, EACH = 16, 3  # EACH: sockets of a session beside its page's own
 HEADER = struct.Struct("<BBHI")
 FIRST = 0  # the number of the model that a session looked at first
-HELLO, PLACE = 0, 2
+HELLO, PLACE, PASSING = 0, 2, 12
 RAW = "pointerrawupdate"  # a move of the pointer when it comes, not when the next frame begins
 JOURNEY = "interpolate?model=mnist&steps=120&path=straight&at=0.5"
 TWIN = """
@@ -289,7 +289,7 @@ async def sessions(browser: Browser, url: str, count: int, model: str) -> tuple[
     return tokens, pages
 
 
-async def client(url: str, token: bytes, latents: int, places: int, hertz: float, found: list) -> float:
+async def client(url: str, token: bytes, kind: int, latents: int, places: int, hertz: float, found: list) -> float:
     """One hand at `hertz`, one request in flight; ms to each reply go to `found`. The updates a second it got."""
     async with connect(url.replace("http", "ws") + "/live", origin=url, compression=None) as live:
         await live.send(HEADER.pack(1, HELLO, 0, 0) + token)
@@ -299,7 +299,7 @@ async def client(url: str, token: bytes, latents: int, places: int, hertz: float
         for number in range(places):
             z = struct.pack(f"<{latents}f", *(random.gauss(0, 1) for _ in range(latents)))
             moved = time.perf_counter()
-            await live.send(HEADER.pack(1, PLACE, FIRST, number) + z)
+            await live.send(HEADER.pack(1, kind, FIRST, number) + z)
             await live.recv()
             found.append(1000 * (time.perf_counter() - moved))
             ticks = int((time.perf_counter() - start) * hertz) + 1
@@ -307,11 +307,11 @@ async def client(url: str, token: bytes, latents: int, places: int, hertz: float
         return places / (time.perf_counter() - start)
 
 
-async def crowd(browser: Browser, url: str, model: str, latents: int) -> list:
+async def crowd(browser: Browser, url: str, model: str, kind: int, latents: int) -> list:
     tokens, pages = await sessions(browser, url, -(-CLIENTS // EACH), model)
     found: list = []
     keys = (tokens * EACH)[:CLIENTS]
-    rates = await asyncio.gather(*(client(url, key, latents, 300, HZ, found) for key in keys))
+    rates = await asyncio.gather(*(client(url, key, kind, latents, 300, HZ, found) for key in keys))
     for page in pages:
         await page.context.close()
     note = f"updates/s of the slowest; {statistics.median(rates):.0f} the median"
@@ -331,7 +331,7 @@ async def memory(browser: Browser, url: str, pid: int, latents: int) -> str:
 
     async def updates(count: int) -> None:
         tokens, pages = await sessions(browser, url, 4, "mnist")
-        await asyncio.gather(*(client(url, key, latents, count // 8, 140, []) for key in tokens * 2))
+        await asyncio.gather(*(client(url, key, PLACE, latents, count // 8, 140, []) for key in tokens * 2))
         for page in pages:
             await page.context.close()
 
@@ -355,6 +355,7 @@ async def main(quick: bool) -> None:
     from vae.models import pretrained
 
     latents = {name: pretrained.load_card(name)["latents"] for name in ("mnist", "portraits")}
+    moving = {"mnist": PLACE, "portraits": PASSING}  # what a page asks for while its hand moves
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=BROWSER)
         with serving("streamlit_app.py") as (url, pid):
@@ -365,7 +366,7 @@ async def main(quick: bool) -> None:
                 partial(press_keys, browser, url, "mnist"),
                 partial(press_keys, browser, url, "mnist-2d"),
                 partial(draw, browser, url),
-                *(partial(crowd, browser, url, name, count) for name, count in latents.items()),
+                *(partial(crowd, browser, url, name, moving[name], count) for name, count in latents.items()),
                 partial(drag, browser, "slider, portraits", f"{url}/?model=portraits", None, "input", SLIDER_KEY, 0.0),
                 partial(press_keys, browser, url, "portraits"),
                 partial(naive, browser),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Independent
 
 from vae.distributions import draw, kl_per_dimension, normal
-from vae.models import VAE
+from vae.models import VAE, Config
 
 
 class Places(NamedTuple):
@@ -55,16 +55,24 @@ def passing(
     sigma: Float[Tensor, "b d"] | None = None,
     seed: int = 0,
 ) -> Places:
-    """The same while a hand moves: what is drawn is encoded by the encoder alone.
+    """The same while a hand moves: what is drawn is encoded by the encoder alone, and of 256 levels not at all, so that
+    `round_trip_kl` and `drift` are NaN.
 
-    q(z|x) of the inputs, N(mu, diag(sigma^2)), is known already. Where nothing corrects the encoder's q, all is as in
-    `places`.
+    q(z|x) of the inputs, N(mu, diag(sigma^2)), is known already. Of bits, where nothing corrects the encoder's q, all
+    is as in `places`.
     """
     device = model.device
     z, x = z.to(device), None if x is None else x.to(device)
-    likelihood, drawn = _drawn(model, z, seed)
     given = None if x is None else normal(mu.to(device), sigma.to(device))
+    if model.input_spec.levels > 2:
+        return _places(model, z, x, model.decode(z), None, given)
+    likelihood, drawn = _drawn(model, z, seed)
     return _places(model, z, x, likelihood, model.guess(drawn), given)
+
+
+def differs_in_passing(config: Config) -> bool:
+    """Whether `passing` tells less than `places`, in far less time."""
+    return config.corrected or config.spec.levels > 2
 
 
 class Encoded(NamedTuple):
@@ -90,19 +98,24 @@ def _drawn(model: VAE, z: Float[Tensor, "b d"], seed: int) -> tuple[Independent,
 
 
 def _places(
-    model: VAE, z: Tensor, x: Tensor | None, likelihood: Independent, again: Independent, given: Independent | None
+    model: VAE,
+    z: Tensor,
+    x: Tensor | None,
+    likelihood: Independent,
+    again: Independent | None,
+    given: Independent | None,
 ) -> Places:
-    """The record of places whose pictures were encoded `again`, and of inputs whose posterior is `given`."""
+    """The record of places whose pictures were encoded `again`, and of inputs whose posterior is `given`, if so."""
     unknown = z.new_full((len(z),), math.nan)
     result = Places(
         mean=likelihood.mean,
         log_prior=model.prior.log_prob(z),
         further_out=_further_out(z.cpu()),
-        drift=((again.mean - z) / again.stddev).square().mean(1).sqrt(),
+        drift=unknown if again is None else ((again.mean - z) / again.stddev).square().mean(1).sqrt(),
         log_likelihood=unknown if x is None else likelihood.log_prob(x),
         log_posterior=unknown if x is None else given.log_prob(z),
         distance=unknown if x is None else ((z - given.mean) / given.stddev).square().sum(1),
-        round_trip_kl=kl_per_dimension(again, model.prior),
+        round_trip_kl=torch.full_like(z, math.nan) if again is None else kl_per_dimension(again, model.prior),
     )
     return Places(*(field.cpu() for field in result))
 

@@ -164,9 +164,10 @@ def _photo(number: int) -> maps.Photo:
 PLACED = (Can.MOVE, Can.DRAW, Can.READ)
 # Answers are `Places`, `Sketch`, `Near`, `Ancestry`, `Sides` and `Refinement` of the library, whose fields they name.
 # PASSING is PLACE while the hand moves: where the decoder corrects q, what is drawn is encoded by the encoder alone, in
-# a tenth of the time; a PLACE follows when the hand rests. Pictures of EXAMPLE and NEAR have addresses of their own.
-# POSTERIOR's depths say how far below `best` each place of its three squares is, in 1/1024 nats; until the plane is
-# built, what needs it is NaN, and there are no squares. To REFINE a q of large colours would take minutes.
+# a tenth of the time, and of 256 levels not at all, in half of it; a PLACE follows when the hand rests. Pictures of
+# EXAMPLE and NEAR have addresses of their own. POSTERIOR's depths say how far below `best` each place of its three
+# squares is, in 1/1024 nats; until the plane is built, what needs it is NaN, and there are no squares. To REFINE a q of
+# large colours would take minutes.
 EXCHANGES: dict[Kind, Exchange] = {
     Kind.PLACE: Exchange(PLACED, messages.place, place, layouts.PLACE),
     Kind.PICTURES: Exchange((Can.MOVE, Can.READ), messages.places, pictures, layouts.PICTURES),

@@ -12,6 +12,7 @@ import streamlit as st
 
 from vae.app import look
 from vae.app.live import exchange, layouts, messages, routes, sessions
+from vae.latent import places
 from vae.serve.engine import engine
 from vae.serve.entry import Entry
 from vae.serve.turns import charge
@@ -78,7 +79,7 @@ def wire(key: str, *entries: Entry) -> dict:
             "number": sessions.by_token[token].number(entry),
             "latents": entry.latents,
             "pixels": 0 if entry.config.any_size else entry.pictures.pixels,
-            "slow": entry.config.corrected,
+            "slow": places.differs_in_passing(entry.config),
         }
         for entry in entries
     ]

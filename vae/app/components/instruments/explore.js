@@ -298,7 +298,9 @@ class Explore {
       if (to <= from) return;
       const rows = order.slice(from, to).map((index) => this.slider(index));
       const summary = element("summary", {}, `${to - from} ${word}`);
-      box.append(element("details", { ontoggle: () => this.drawNumbers() }, summary, ...rows));
+      const details = element("details", { ontoggle: () => this.drawNumbers() }, summary, ...rows);
+      for (const index of order.slice(from, to)) this.rows.get(index).fold = details;
+      box.append(details);
     };
     fold("more", first, active);
     fold("unused", Math.max(first, active), order.length);
@@ -344,6 +346,7 @@ class Explore {
       share: element("span", { "data-testid": `share-${index}` }),
       note: element("span", { class: "correction", hidden: "", "data-testid": `note-${index}` }),
       typed: null,
+      fold: null, // where it is folded away, until somebody opens it
     };
     this.rows.set(index, row);
     return element(

@@ -269,8 +269,8 @@ export class Live {
   }
 
   /**
-   * A place under the hand. Where the decoder corrects q that takes long, so what passes is answered without, and the
-   * place where the hand rests once more.
+   * A place under the hand. Where all of its numbers take long, what passes is answered without some, and the place
+   * where the hand rests once more.
    * @param {Place} z
    * @param {(answer: any) => void} done
    */

@@ -27,12 +27,13 @@ export const percent = (share, latents) => `${nats(100 * share, latents > MANY ?
  * @param {number[]} kl
  */
 export function drawShares(rows, kl) {
+  if (Number.isNaN(kl[0])) return; // not told while the hand moves
   const most = Math.max(...kl) || 1;
   const sum = kl.reduce((total, value) => total + value, 0) || 1;
   for (const [index, row] of rows) {
     const length = Math.round((100 * kl[index]) / most);
     const share = percent(kl[index] / sum, kl.length);
-    if ((row.length === length && row.told === share) || !row.bar.checkVisibility()) continue;
+    if ((row.length === length && row.told === share) || row.fold?.open === false) continue;
     row.length = length;
     row.told = share;
     row.bar.style.transform = `scaleX(${length / 100})`;

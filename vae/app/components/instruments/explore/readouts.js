@@ -70,7 +70,8 @@ export class Readouts {
     say(this.read.common, seen ? common(answer.mean) : "–");
     say(this.read.prior, nats(answer.log_prior));
     say(this.read.again, nats(answer.round_trip_kl.reduce((sum, value) => sum + value, 0)));
-    say(this.drift, `encoded again, ${nats(answer.drift)} σ away`);
+    const isTold = !Number.isNaN(answer.drift);
+    say(this.drift, isTold ? `encoded again, ${nats(answer.drift)} σ away` : "when the hand rests");
     say(this.read.likelihood, compared(nats(answer.log_likelihood)));
     say(this.read.posterior, compared(nats(answer.log_posterior)));
     say(this.read.distance, compared(nats(answer.distance)));
