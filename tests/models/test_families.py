@@ -25,7 +25,9 @@ CONFIGS = {
     "ladder": Ladder.Config(SMALL, 6, width=16, layers=(1, 2, 3)),
     "spatial": Spatial.Config(Pictures(3, None, None, 256, "photo"), 4, "conv", channels=(4, 8), blocks=(1, 1)),
     "principal": Principal.Config(Pictures(3, 8, 16, 256, "crop"), 4, "conv", channels=(4, 8), blocks=(1, 1)),
-    "pyramid": Pyramid.Config(Pictures(3, 8, 16, 256, "crop"), 22, "conv", channels=(4, 8), maps=(3, 2)),
+    "pyramid": Pyramid.Config(
+        Pictures(3, 16, 16, 256, "crop"), 15, "conv", channels=(4, 8), maps=(3, 2), blocks=(1, 1)
+    ),
 }
 LADDERS = {"dense": CONFIGS["ladder"], "conv": replace(CONFIGS["ladder"], network="conv", channels=(4, 8))}
 EVERY_LADDER = pytest.mark.parametrize("config", LADDERS.values(), ids=LADDERS)
@@ -57,7 +59,7 @@ def test_every_family_has_a_name_and_a_configuration_here():
 
 @pytest.mark.parametrize("config", [*CONFIGS.values(), LADDERS["conv"]], ids=[*CONFIGS, "conv ladder"])
 def test_the_loss_of_every_family_reaches_every_weight_that_it_uses(config):
-    model = stirred(config).requires_grad_(True)
+    model = stirred(config).requires_grad_(True).train()
     y = torch.arange(5) % 4
     parts = terms(model.given(y) if config.classes else model, bits(spec=config.spec), seeded())
     loss(parts).backward()
@@ -65,6 +67,9 @@ def test_the_loss_of_every_family_reaches_every_weight_that_it_uses(config):
     for name, parameter in model.named_parameters():
         assert parameter.grad.isfinite().all(), name
         assert name in unused or parameter.grad.abs().max() > 0, name
+
+
+FINE = {"network": "conv", "spec": {"channels": 3, "height": 8, "width": 8, "levels": 256, "preparation": "crop"}}
 
 
 @pytest.mark.parametrize(
@@ -82,10 +87,12 @@ def test_the_loss_of_every_family_reaches_every_weight_that_it_uses(config):
         ("ladder", {}, "layers of at least one latent"),
         ("ladder", {"layers": [3, 0]}, "layers of at least one latent"),
         ("vae", {"layers": [3]}, "'vae' has no layers"),
-        ("pyramid", {"network": "conv"}, "layers of at least one channel"),
         ("pyramid", {"maps": [1]}, "a pyramid is convolutional"),
-        ("pyramid", {"network": "conv", "maps": [1, 1]}, "needs sides divisible by 8, not 4 x 4"),
-        ("pyramid", {"network": "conv", "maps": [2]}, r"layers of \(2,\) channels have 2 latents, not 3"),
+        ("pyramid", {"network": "conv", "maps": [1]}, "and reads pictures of 256 levels"),
+        ("pyramid", {**FINE, "maps": []}, "maps of at least one channel"),
+        ("pyramid", {**FINE, "maps": [1, 1]}, "needs sides divisible by 16, not 8 x 8"),
+        ("pyramid", {**FINE, "maps": [3]}, r"maps of \(3,\) channels have 3 latents, which leaves none of 3"),
+        ("pyramid", {**FINE, "maps": [1], "blocks": [1, 65]}, "encoder and decoder have 0 to 64 blocks each"),
         ("vae", {"maps": [1]}, "unexpected keyword argument 'maps'"),
         ("ladder", {"layers": [1, 1]}, r"layers of \(1, 1\) latents are 2 in all, not 3"),
     ],

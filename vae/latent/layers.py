@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.distributions import Independent
 
 from vae.distributions import rsample
-from vae.models import Ladder
+from vae.models import Ladder, Pyramid
 
 
 @torch.inference_mode()
 def resample(
-    model: Ladder, z: Float[Tensor, "n d"], layer: int, generator: torch.Generator | None = None
+    model: Ladder | Pyramid, z: Float[Tensor, "n d"], layer: int, generator: torch.Generator | None = None
 ) -> Float[Tensor, "n d"]:
     """z with `layer` (0 is the top) and all below it drawn from p(z_l | z_<l); those above stay bit for bit.
 
@@ -47,7 +47,7 @@ class Layered(NamedTuple):
 
 @torch.inference_mode()
 def by_layer(
-    model: Ladder, x: Float[Tensor, "1 c h w"], samples: int = 128, generator: torch.Generator | None = None
+    model: Ladder | Pyramid, x: Float[Tensor, "1 c h w"], samples: int = 128, generator: torch.Generator | None = None
 ) -> Layered:
     """E_q[KL(q(z_l|z_<l, x) || p(z_l|z_<l))] of each layer, `kl_error` that of their sum, and the ELBO they belong to.
 
@@ -64,7 +64,7 @@ def by_layer(
 
 @torch.inference_mode()
 def variations(
-    model: Ladder, x: Float[Tensor, "1 c h w"], count: int, generator: torch.Generator | None = None
+    model: Ladder | Pyramid, x: Float[Tensor, "1 c h w"], count: int, generator: torch.Generator | None = None
 ) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "layers count c h w"]]:
     """The mean picture at one z ~ q(z|x), and for each layer `count` pictures of that z resampled from there down."""
     device = model.device

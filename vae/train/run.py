@@ -17,6 +17,7 @@ from vae import data
 from vae.data.warp import warp
 from vae.models import Model, build
 from vae.models.device import autocast, upload
+from vae.models.pretrained import load_pretrained
 from vae.objective import Terms, loss, terms
 from vae.train.crops import Crops
 from vae.train.recipes import Recipe
@@ -85,6 +86,8 @@ class Run:
         self.pictures = pictures.to(self.device) if isinstance(pictures, Crops) else upload(pictures, self.device)
         self.labels = upload(labels, self.device) if recipe.model.classes else None
         model = build(recipe.model, torch.Generator().manual_seed(recipe.seed))
+        if recipe.top:
+            model.top.load_state_dict(load_pretrained(recipe.top, "cpu").state_dict())
         if model.first:
             model.begin(data.grey(pictures[torch.arange(min(model.first, len(pictures)))]).cpu())
         self.model = model.to(self.device, memory_format=torch.channels_last)

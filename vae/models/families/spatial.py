@@ -70,9 +70,9 @@ class Transform(NamedTuple):
     rest: float
 
 
-def blocks_of(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n rows columns values"]:
-    """The 8 x 8 blocks of pictures, each flattened."""
-    return F.pixel_unshuffle(x, STEP).permute(0, 2, 3, 1)
+def blocks_of(x: Float[Tensor, "n c h w"], side: int = STEP) -> Float[Tensor, "n rows columns values"]:
+    """The blocks of so many pixels a side that pictures are made of, each flattened."""
+    return F.pixel_unshuffle(x, side).permute(0, 2, 3, 1)
 
 
 def transform_of(blocks: Float[Tensor, "n values"], k: int) -> Transform:
@@ -82,6 +82,23 @@ def transform_of(blocks: Float[Tensor, "n values"], k: int) -> Transform:
     values, vectors = torch.linalg.eigh((blocks - mean).T @ (blocks - mean) / len(blocks))
     rest = values[:-k].mean().sqrt()
     return Transform(mean.float(), vectors.T.flip(0)[:k].float(), values.flip(0)[:k].sqrt().float(), float(rest))
+
+
+@torch.no_grad()
+def begin_as(analysis: nn.Conv2d, synthesis: nn.Conv2d, transform: Transform, middle: float = 0.0) -> None:
+    """A linear path becomes a transform, whitened, and q's sigma what it would be of a linear model.
+
+    `analysis` gives mu and log sigma of k channels, of blocks less `middle`; `synthesis` gives such blocks back.
+    Tipping and Bishop, Probabilistic Principal Component Analysis (1999), section 3.2.
+    """
+    mean, directions, deviations, rest = transform
+    k, rows = len(directions), directions / deviations[:, None]
+    analysis.weight.zero_()
+    analysis.weight[:k, :, 0, 0] = rows
+    analysis.bias[:k] = -rows @ (mean - middle)
+    analysis.bias[k:] = (rest / deviations).log()
+    synthesis.weight[:, :, 0, 0] = (directions * deviations[:, None]).T
+    synthesis.bias.copy_(mean - middle)
 
 
 class Spatial(Model):
@@ -130,18 +147,9 @@ class Spatial(Model):
 
     @torch.no_grad()
     def begin_as(self, transform: Transform) -> None:
-        """Set the linear path to a transform, whitened, and q's sigma to what it would be of a linear model.
-
-        Tipping and Bishop, Probabilistic Principal Component Analysis (1999), section 3.2.
-        """
-        k, (mean, directions, deviations, rest) = self.config.latents, transform
-        analysis = directions / deviations[:, None]
-        self.analysis.weight.zero_()
-        self.analysis.weight[:k, :, 0, 0] = analysis
-        self.analysis.bias[:k] = -analysis @ (mean - 0.5)
-        self.analysis.bias[k:] = (rest / deviations).log()
-        self.synthesis.weight[:, :, 0, 0] = (directions * deviations[:, None]).T
-        self.synthesis.bias.copy_(mean - 0.5)
+        """Set the linear path to a transform, and the scales of p to what each number of channels leaves."""
+        begin_as(self.analysis, self.synthesis, transform, 0.5)
+        mean, _, deviations, rest = transform
         left = deviations.square().flip(0).cumsum(0).flip(0) - deviations.square()  # what the channels after k say
         spread = (rest**2 + left / len(mean)).sqrt()
         self.log_scale.copy_((SPREAD * spread).log()[:, None].expand_as(self.log_scale))

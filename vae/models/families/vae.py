@@ -35,7 +35,7 @@ def gaussian(output: Float[Tensor, "*b values"]) -> Independent:
     return normal(mu, log_sigma.clamp(-9, 3).exp())
 
 
-def posterior(output: Float[Tensor, "b values"], bounded: bool, training: bool) -> Independent:
+def posterior(output: Float[Tensor, "*b values"], bounded: bool, training: bool) -> Independent:
     """q(z|x) of an encoder's output, |mu| <= FARTHEST and sigma <= WIDEST.
 
     A `bounded` encoder bends towards them, smoothly. Weights that were trained without bounds are cut there, but not
