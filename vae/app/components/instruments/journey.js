@@ -4,7 +4,7 @@ import { fromBase64 } from "../shared/base64.js";
 import { element } from "../shared/dom.js";
 import { Live } from "../shared/live.js";
 import { mounted } from "../shared/mounted.js";
-import { paint, redrawn } from "../shared/paint.js";
+import { fitted, paint, redrawn } from "../shared/paint.js";
 import { Square } from "./journey_square.js";
 import { Ways } from "./journey_ways.js";
 
@@ -116,15 +116,8 @@ class Journey {
   }
 
   big(label) {
-    const [, height, width] = this.data.shape;
-    return element("canvas", {
-      class: "picture",
-      "data-testid": "decoded",
-      role: "img",
-      "aria-label": label,
-      width,
-      height,
-    });
+    const told = { class: "picture", "data-testid": "decoded", role: "img", "aria-label": label };
+    return fitted(element("canvas", told), this.data.shape);
   }
 
   drawn(where) {

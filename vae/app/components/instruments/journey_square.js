@@ -2,7 +2,7 @@
 
 import { announce, element, labelled, nats, say } from "../shared/dom.js";
 import { DOWN, Settling } from "../shared/hand.js";
-import { paint } from "../shared/paint.js";
+import { fitted, paint } from "../shared/paint.js";
 import { clamp, picture } from "./journey_ways.js";
 
 const NUDGE = 0.02; // of an arrow key, of the square's side
@@ -24,7 +24,7 @@ export class Square {
     this.at = at.length === 2 ? at.slice() : [0.5, 0.5];
     this.read = {};
     this.journey.picture = this.journey.big("The picture at this place between the four");
-    const sheet = element("canvas", { width: square.side * width, height: square.side * height });
+    const sheet = fitted(element("canvas"), shape, [square.side, square.side]);
     const pen = sheet.getContext("2d");
     for (let i = 0; i < square.side ** 2; i++) {
       const [left, top] = [(i % square.side) * width, Math.floor(i / square.side) * height];

@@ -3,6 +3,7 @@
 import { numbersOf } from "../shared/base64.js";
 import { announce, element, labelled, markup, nats, numbers, say, svg } from "../shared/dom.js";
 import { eager, swiped } from "../shared/hand.js";
+import { fitted } from "../shared/paint.js";
 
 const THUMBS = 12; // pictures in a strip
 const MOST_STOPS = 8;
@@ -151,13 +152,10 @@ export class Ways {
   strips() {
     this.rows = {};
     const rows = Object.entries(this.all).map(([name, way]) => {
-      const [, height, width] = this.journey.data.shape;
-      const canvas = element("canvas", {
-        width: THUMBS * width,
-        height,
-        role: "img",
-        "aria-label": `${TITLES[name] ?? "The way"} as a strip`,
-      });
+      const { shape } = this.journey.data;
+      const [, height, width] = shape;
+      const label = `${TITLES[name] ?? "The way"} as a strip`;
+      const canvas = fitted(element("canvas", { role: "img", "aria-label": label }), shape, [THUMBS, 1]);
       const pen = canvas.getContext("2d");
       for (let i = 0; i < THUMBS; i++) {
         const frame = Math.round((i * (this.count - 1)) / (THUMBS - 1));

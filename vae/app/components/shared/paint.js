@@ -3,17 +3,30 @@
 const SHARP = 48; // pixels on a side, up to which they are seen as squares: as in look/html.py
 
 /**
+ * The canvas for pictures of a shape, so many of them across and down; empty, if it was of another.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Shape} shape
+ * @param {[number, number]} many
+ */
+export function fitted(canvas, [, height, width], [across, down] = [1, 1]) {
+  if (canvas.width !== across * width || canvas.height !== down * height) {
+    canvas.width = across * width;
+    canvas.height = down * height;
+  }
+  const rendering = Math.max(height, width) > SHARP ? "auto" : "";
+  if (canvas.style.imageRendering !== rendering) canvas.style.imageRendering = rendering;
+  return canvas;
+}
+
+/**
  * Draw c x h x w bytes, pixel by pixel; CSS makes them large.
  * @param {HTMLCanvasElement} canvas
  * @param {Pixels} pixels
  * @param {Shape} shape
  */
-export function paint(canvas, pixels, [channels, height, width]) {
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
-    canvas.style.imageRendering = Math.max(height, width) > SHARP ? "auto" : "";
-  }
+export function paint(canvas, pixels, shape) {
+  fitted(canvas, shape);
+  const [channels, height, width] = shape;
   const image = new ImageData(width, height);
   const plane = width * height;
   for (let i = 0; i < plane; i++) {
@@ -77,9 +90,8 @@ export function redrawn(canvas) {
  */
 export function paintTiles(canvas, pixels, shape, side, looks = () => 1) {
   const [channels, height, width] = shape;
-  canvas.width = side * width;
-  canvas.height = side * height;
-  const pen = canvas.getContext("2d");
+  const pen = fitted(canvas, shape, [side, side]).getContext("2d");
+  pen.clearRect(0, 0, canvas.width, canvas.height);
   const tile = document.createElement("canvas");
   for (let i = 0; i < side * side; i++) {
     pen.globalAlpha = looks(i);

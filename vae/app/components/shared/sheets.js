@@ -1,5 +1,7 @@
 // Pictures of a test set that are only shown: from sheets of many, each fetched once and kept by the browser for good.
 
+import { fitted } from "./paint.js";
+
 /** @type {Map<string, HTMLImageElement>} */
 const sheets = new Map();
 
@@ -18,12 +20,13 @@ function sheetAt(address) {
  * @param {number} index
  * @param {Shape} shape
  */
-export async function paintShown(canvas, { path, side }, index, [, height, width]) {
+export async function paintShown(canvas, { path, side }, index, shape) {
+  const [, height, width] = shape;
   canvas.dataset.shows = String(index);
   const place = index % side ** 2;
   const address = new URL(`${path}/${(index - place) / side ** 2}.png`, document.baseURI).href;
   const sheet = sheetAt(address);
-  [canvas.width, canvas.height] = [width, height]; // which empties it
+  fitted(canvas, shape).getContext("2d").clearRect(0, 0, width, height);
   try {
     if (!sheet.complete || !sheet.naturalWidth) await sheet.decode();
   } catch {
