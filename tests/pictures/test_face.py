@@ -1,5 +1,7 @@
 """Faces: the transform that brings two eyes where they belong, and what finds them."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -78,11 +80,9 @@ def test_two_dots_at_the_eyes_that_were_found_give_what_finding_them_gives():
     assert torch.equal(by_hand.picture, found.picture)
     assert found.said("eyes") == "Found the eyes"
     assert by_hand.said("eyes") == "The eyes are where you put the two dots"
-    assert (
-        step(found, "turn").text
-        == step(by_hand, "turn").text
-        == "Turned to the left by 14°, so that the eyes are level"
-    )
+    turned = step(found, "turn").text
+    assert step(by_hand, "turn").text == turned
+    assert re.fullmatch(r"Turned to the left by 1[345]°, so that the eyes are level", turned)
 
 
 def test_eyes_are_found_where_portraits_have_them():
@@ -94,7 +94,7 @@ def test_eyes_are_found_where_portraits_have_them():
         eyes = found.eyes.pixels((CANVAS, CANVAS)) if found.eyes else np.full((2, 2), np.inf)
         distance = np.linalg.norm(moved.eyes[1] - moved.eyes[0])
         away += (np.linalg.norm(eyes - moved.eyes, axis=1) / distance).tolist()
-    assert np.mean(np.array(away) < 0.05) > 0.8  # tests/benchmarks/faces.py has the rate over all
+    assert np.mean(np.array(away) < 0.05) > 0.9  # tests/benchmarks/faces.py has the rate over all
     assert np.mean(np.array(away) < 0.1) > 0.9
 
 

@@ -4,7 +4,7 @@ places, so a portrait that was moved, turned and scaled by chance says by itself
     python -m vae.train.eyes
 
 needs the gathered portraits, and writes the network that `vae.pictures.face` reads. The one that ships had about 2,700
-steps.
+steps, and 4,000 more with `--after --seed 3`.
 """
 
 import argparse
