@@ -48,8 +48,8 @@ def _is_bits(about: About) -> bool:
 RULES = {
     Can.MOVE: Rule(
         lambda about: isinstance(about.config.space, Vector),
-        "The latents of this model are no single place that a hand could move: it has several layers of them, or a "
-        "whole map.",
+        "Its numbers are no single place that a hand could move: this network makes several layers of them, or a whole "
+        "map.",
     ),
     Can.FLAT: Rule(_is_flat, "This needs a model with two latents."),
     Can.MAP: Rule(
