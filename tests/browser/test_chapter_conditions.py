@@ -4,17 +4,19 @@ import csv
 import io
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.seen import seen
 from tests.pictures.archives import picture
+from vae.app.chapters.layers import MODELS
 from vae.evaluate import probe
 from vae.models import pretrained
 
 
-def chapter(visitor, key: str, **context) -> Page:
+def chapter(visitor, key: str, model: str = "mnist", **context) -> Page:
     someone = visitor(**({"viewport": {"width": 1400, "height": 1000}} | context))
-    return someone.opens(f"/how_it_works?chapter={key}&model=mnist&x=i7")
+    return someone.opens(f"/how_it_works?chapter={key}&model={model}&x=i7")
 
 
 def test_class_and_style_change_by_keyboard_and_mouse_without_a_script(visitor):
@@ -46,8 +48,9 @@ def test_class_and_style_change_by_keyboard_and_mouse_without_a_script(visitor):
     assert page.evaluate("performance.getEntriesByType('resource').length") == scripts
 
 
-def test_a_layer_is_chosen_by_click_and_arrow_keys_and_drawn_again(visitor):
-    page = chapter(visitor, "layers", viewport={"width": 390, "height": 844})
+@pytest.mark.parametrize("model", [*MODELS])
+def test_a_layer_is_chosen_by_click_and_arrow_keys_and_drawn_again(visitor, model):
+    page = chapter(visitor, "layers", model, viewport={"width": 390, "height": 844})
     large = page.get_by_test_id("decoded")
     page.get_by_test_id("layer-1").click()
     expect(large).to_have_attribute("data-layer", "1")

@@ -91,9 +91,12 @@ def test_the_orange_bars_favour_the_class_whose_z_they_keep():
         assert float(anew.log_likelihood.mean()) <= float(kept[y]) + 1  # the mean of q is about its best place
 
 
-@pytest.mark.parametrize("chosen", ["mnist", "portraits"])
-def test_layers_shows_every_layers_samples_and_kl_whatever_model_is_chosen(chosen):
-    deep, flat = layers.MODEL, layers.READER
+@pytest.mark.parametrize(
+    ("chosen", "known", "draws"),
+    [("mnist", "mnist", 2000), ("fashion", "mnist", 2000), ("portraits", "portraits", 200)],
+)
+def test_layers_shows_every_layers_samples_and_kl_of_the_model_that_knows_such_pictures(chosen, known, draws):
+    deep, flat = layers.MODELS[known]
     app = opened("layers", chosen)
     found = explorer(app)
     ladder, spec = vae.load_pretrained(deep), vae.load_pretrained(deep).input_spec
@@ -101,7 +104,7 @@ def test_layers_shows_every_layers_samples_and_kl_whatever_model_is_chosen(chose
     size = found["rounds"] * len(found["layers"]) * found["count"] * spec.pixels
     assert len(base64.b64decode(found["pictures"])) == size
     shown = torch.from_numpy(np.frombuffer(base64.b64decode(found["x"]), np.uint8).astype(np.float32) / 255)
-    ledger = by_layer(ladder, shown.view(1, *spec.shape), 2000, torch.Generator().manual_seed(5))
+    ledger = by_layer(ladder, shown.view(1, *spec.shape), draws, torch.Generator().manual_seed(5))
     assert found["kl"] == pytest.approx(ledger.kl.tolist(), abs=1.0)
     assert found["silent"] == [value < 0.05 for value in pretrained.load_card(deep)["numbers"]["kl_per_layer"]]
     said = " ".join(re.sub("<[^>]*>", "", one.proto.body) for one in app.get("html"))

@@ -16,16 +16,19 @@ from vae.serve.entry import Entry
 from vae.serve.library import library
 
 TITLE, WORD = "A deep Bayesian network", "Layers"
-MODEL, READER = "mnist-ladder", "mnist"  # what the chapter is about, and the flat model beside it
+# What the chapter is about, and the flat model beside it, by the data that the chosen model knows: else the first.
+MODELS = {"mnist": ("mnist-ladder", "mnist"), "portraits": ("portraits-deep", "portraits")}
 COUNT, ROUNDS, SAMPLES, SEED = 8, 6, 128, 0
+MOST = 1_000_000  # values of all pictures that go to the browser together: of large ones there are fewer rounds
 SILENT = 0.05  # nats: less is shown as 0.0
 QUESTION = Question(
-    "Keep the four numbers of the top layer, and draw the other 36 again. What stays?",
-    ("Nothing", "Which digit it is, and roughly how", "Every stroke"),
+    "Keep the numbers of the top layer, and draw all others again. What stays?",
+    ("Nothing", "What it is, and roughly how", "Every detail"),
     1,
     "Choose z₂ in the chain: z₁ is kept then.",
     ".chain button",
-    "The top layer decides what all others depend on; here that is mostly the digit. Strokes come further down.",
+    "The top layer decides what all others depend on: mostly which digit it is, or whose face. Details come further "
+    "down.",
 )
 SUMMARY = (
     "In a deep model each layer sets the stage for the next: the upper ones decide the whole, the lower ones details.",
@@ -37,17 +40,19 @@ SUMMARY = (
 def drawn(entry: Entry, identity: str, _x: Tensor) -> tuple[Tensor, Tensor, Layered]:
     """The reconstruction, (rounds, layers, count) resampled pictures, and the picture's ledger."""
     model = library().lease(entry).model
+    rounds = min(ROUNDS, MOST // (len(entry.config.space.sizes) * COUNT * entry.pictures.pixels))
     generator = torch.Generator(model.device).manual_seed(SEED)
-    first, pictures = engine().compute(variations, model, _x, ROUNDS * COUNT, generator)
+    first, pictures = engine().compute(variations, model, _x, rounds * COUNT, generator)
     ledger = engine().compute(by_layer, model, _x, SAMPLES, generator)
-    return first, pictures.unflatten(1, (ROUNDS, COUNT)).transpose(0, 1), ledger
+    return first, pictures.unflatten(1, (rounds, COUNT)).transpose(0, 1), ledger
 
 
 def show(entry: Entry) -> dict[str, str] | None:
     """The chain, its samples, and what each layer costs."""
-    if picker.lacks(MODEL, READER):
+    names = MODELS.get(entry.dataset.name, MODELS["mnist"])
+    if picker.lacks(*names):
         return None
-    ladder, flat = library().find(MODEL), library().find(READER)
+    ladder, flat = (library().find(name) for name in names)
     given = inputs.current(flat)
     first, pictures, ledger = drawn(ladder, inputs.identity(given), given.x)
     look.say(
@@ -68,7 +73,7 @@ def show(entry: Entry) -> dict[str, str] | None:
             "kl": kl,
             "silent": [value < SILENT for value in kl],
             "count": COUNT,
-            "rounds": ROUNDS,
+            "rounds": len(pictures),
             "pictures": look.as_text(look.as_levels(pictures)),
         },
         on_see_change=lambda: link.see("layers", "layers"),
@@ -90,7 +95,7 @@ def show(entry: Entry) -> dict[str, str] | None:
     )
     st.html(drawings.top_down())
     said = (
-        f"The model is {MODEL}, {ladder.latents} latents. Test set: {bounds(ladder.numbers)} nats with layers. "
+        f"The model is {ladder.name}, {ladder.latents} latents. Test set: {bounds(ladder.numbers)} nats with layers. "
         f"The flat model of {flat.latents} latents has {bounds(flat.numbers)}. "
         "Both bound −log p(x) from above, so lower is better."
     )

@@ -11,7 +11,7 @@ begins at zero, and the whole as good as that. Vahdat and Kautz, NVAE (2020); Ch
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -103,7 +103,7 @@ class Pyramid(Model):
     """A principal model, and maps that correct it; z is the vector and the maps, flattened, one after the other."""
 
     Config = PyramidConfig
-    first = 4096
+    first: ClassVar[int] = 4096
 
     def __init__(self, config: PyramidConfig, generator: torch.Generator | None = None):
         super().__init__(config)
@@ -212,7 +212,7 @@ class Pyramid(Model):
         if x is not None:
             whole = x.expand(*shape, *x.shape[1:]).flatten(0, len(shape) - 1)
             left = (whole - 0.5 - known.loc) / known.log_scale.exp()
-            sight = self.sight(BEND * (left / BEND).tanh())
+            sight = self.sight(BEND * (left / BEND).tanh())  # a few far ones upset the optimiser, as in a ladder
         for layer in range(len(self.config.maps)):
             q = p = gaussian(self.priors[layer](known.state).reshape(*shape, -1))
             if x is not None:
