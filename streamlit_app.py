@@ -134,7 +134,7 @@ if __name__ == "__main__":
             if reads and inputs.is_kept_by_link(entry, tab.lost):
                 st.caption(
                     "Your picture itself is gone: files and drawings live as long as a connection, and that was cut, "
-                    "or the page loaded anew. Shown is what the address keeps of it, the bits that the model reads."
+                    "or the page loaded anew. Shown is what the address keeps of it, what the model reads."
                 )
             if lack:
                 st.info(lack)

@@ -88,7 +88,7 @@ def navigate(browser, address: str) -> float:
     context = browser.new_context()
     tab = context.new_page()
     tab.goto(address)
-    tab.get_by_test_id("readouts").wait_for()
+    tab.get_by_test_id("verdict").wait_for()
     tab.wait_for_timeout(2000)
     start = time.perf_counter()
     tab.get_by_role("link", name="Latent map").click()
@@ -113,7 +113,7 @@ def main() -> None:
         results = {count: [] for count in shelves}
         for _ in range(runs):
             for count, models in shelves.items():
-                results[count].append(once(browser, ["", "reconstruct"], models))
+                results[count].append(once(browser, ["", "?model=portraits", "reconstruct"], models))
         browser.close()
     print(
         f"{f'seconds, median (worst) of {runs}':36}"

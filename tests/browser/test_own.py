@@ -131,6 +131,34 @@ def test_after_a_file_that_was_refused_another_is_what_is_cut_and_the_sentence_g
     expect(refused).to_have_count(0)
 
 
+def jpeg() -> bytes:
+    out = io.BytesIO()
+    Image.open(io.BytesIO(stroke())).save(out, "JPEG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("notes.txt", b"no picture, and not long", "This is not a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF picture."),
+        ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "This is an SVG drawing; export it as a PNG."),
+        ("nothing", b"%PDF-1.7 and more", "This is a PDF document"),
+        ("as.jfif", jpeg(), ""),
+        ("as.JPG", jpeg(), ""),
+        ("without an ending", jpeg(), ""),
+    ],
+)
+@pytest.mark.parametrize("path", ["/?", "/interpolate?"])
+def test_of_a_file_that_is_brought_its_content_decides_and_not_its_name(visitor, path, name, content, says):
+    page = rested(visitor, path)
+    before = page.url
+    give(page, "drop", "[data-testid=stMain]", content, name, "")
+    if says:
+        expect(page.get_by_test_id("stAlertContainer").filter(has_text=says).first).to_be_visible()
+    else:
+        page.wait_for_url(lambda url: url != before and ("x=b" in url or "ends=b" in url))
+
+
 @pytest.mark.parametrize(
     ("path", "content", "says"),
     [("/?", b"", "The file is empty."), ("/?", b"0" * 26_300_000, "26 MB"), ("/models?", b"1", "takes no picture")],

@@ -167,8 +167,8 @@ def test_the_reason_is_what_was_seen(digits):
     assert "plain ground" in lost.advice
 
 
-def test_a_picture_without_a_face_is_no_portrait_unless_it_is_as_usual_as_most():
-    """And of one that is called no portrait, this is the reason."""
+def test_a_picture_without_a_face_is_no_portrait_however_usual_it_is():
+    """A plain ground may be as usual as most portraits."""
     count = len(MEASURES)
 
     def verdict(strangeness: float, things: int | None) -> Verdict:
@@ -177,10 +177,11 @@ def test_a_picture_without_a_face_is_no_portrait_unless_it_is_as_usual_as_most()
         return familiar._verdict(judge, torch.zeros(1, count), False, Content(things=things), "portrait")
 
     assert verdict(0.9, 1).level == verdict(0.9, None).level == Level.UNUSUAL
-    faceless = verdict(0.9, 0)
-    assert (faceless.level, faceless.why) == (Level.STRANGE, "no face was found in it")
-    assert "dots" in faceless.advice
-    assert verdict(0.5, 0).level == Level.TYPICAL
+    for strangeness in (0.0, 0.5, 0.9):
+        faceless = verdict(strangeness, 0)
+        assert (faceless.level, faceless.why) == (Level.STRANGE, "no face was found in it")
+        assert faceless.advice == "Help to find it, or try another picture."
+    assert verdict(0.5, 1).level == verdict(0.5, None).level == Level.TYPICAL
     assert verdict(0.99, 2).why == "2 faces were found, and this model knows one portrait at a time"
 
 

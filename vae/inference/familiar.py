@@ -190,7 +190,7 @@ def _verdict(
     share = float(judge.shares(measures))
     things = 1 if content is None or content.things is None else content.things
     is_faceless = thing in PARTS and things == 0
-    if share >= UNUSUAL and not is_far:
+    if share >= UNUSUAL and not is_far and not is_faceless:
         return Verdict(Level.TYPICAL, share, f"A typical {thing}.")
     strongest = MEASURES[int(judge.parts(measures)[0].argmax())]
     why = _said(judge, measures, strongest, thing)
@@ -201,7 +201,7 @@ def _verdict(
         why = f"{things} {PARTS.get(thing, 'separate things')} were found, and this model knows one {thing} at a time"
         advice = "Cut the picture to one of them."
     elif is_faceless:
-        why, advice = "no face was found in it", "Drag the two dots onto the eyes, or try another picture."
+        why, advice = "no face was found in it", "Help to find it, or try another picture."
     elif is_far:
         why, advice = "it lies far outside what this model knows, and its place was cut off at the edge", OTHERWISE
     return Verdict(Level.STRANGE, share, f"Probably no {thing}.", why, advice)

@@ -108,6 +108,7 @@ def test_layers_shows_every_layers_samples_and_kl_of_the_model_that_knows_such_p
     assert found["kl"] == pytest.approx(ledger.kl.tolist(), abs=1.0)
     assert found["silent"] == [value < 0.05 for value in pretrained.load_card(deep)["numbers"]["kl_per_layer"]]
     said = " ".join(re.sub("<[^>]*>", "", one.proto.body) for one in app.get("html"))
+    assert ("No network with layers has learned clothes and shoes: " in said) == (chosen == "fashion")
     for model in (deep, flat):
         assert f"−ELBO {pretrained.load_card(model)['numbers']['negative_elbo']['value']:.2f}" in said
 

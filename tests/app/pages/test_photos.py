@@ -121,7 +121,10 @@ def test_a_photo_that_comes_is_seen_and_the_one_before_can_still_be_chosen():
     assert seen["shape"] == [3, 48, 64]
     assert app.query_params["photo"] == "own1__512"
     assert "70 x 50" in seen["about"]
+    app.session_state["photos.chosen"] = app.session_state["photos.chosen"]._replace(other="2")
+    assert told(app.run())["chosen"]["other"] == "2"
     given(app, png(40, 40, seed=1), "b")
+    assert told(app)["chosen"]["other"] == ""
     names = [one["name"] for one in told(app)["photos"]]
     assert names[:2] == ["Your photo", "Your last one"]
     assert len(names) == len(EXAMPLES) + 2

@@ -53,6 +53,8 @@ def show(entry: Entry) -> dict[str, str] | None:
     if picker.lacks(*names):
         return None
     ladder, flat = (library().find(name) for name in names)
+    if flat.dataset != entry.dataset:
+        look.aside(f"No network with layers has learned {entry.dataset.things}: this is one for {flat.dataset.things}.")
     given = inputs.current(flat)
     first, pictures, ledger = drawn(ladder, inputs.identity(given), given.x)
     look.say(

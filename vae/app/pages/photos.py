@@ -77,7 +77,8 @@ def examples(entry: Entry) -> list[File]:
 
 
 def own() -> list[File]:
-    """The visitor's own, the newest first; one that has just come is chosen. None once they were put away."""
+    """The visitor's own, the newest first; one that has just come is chosen, and blended with none. None once they were
+    put away."""
     files = st.session_state.setdefault("photos.own", [])
     # one that another model refused is a photo still
     newest = st.session_state.get(f"{UPLOAD.kind}.whole") or st.session_state.get(UPLOAD.kind)
@@ -87,7 +88,9 @@ def own() -> list[File]:
         files.insert(0, newest)
         del files[OWN:]
         if "photos.chosen" in st.session_state:
-            st.session_state["photos.chosen"] = st.session_state["photos.chosen"]._replace(photo=f"own-{newest[0]}")
+            st.session_state["photos.chosen"] = st.session_state["photos.chosen"]._replace(
+                photo=f"own-{newest[0]}", other=""
+            )
     return [
         File(f"own-{file_id}", "Your photo" if place == 0 else "Your last one", content, own=True)
         for place, (file_id, content) in enumerate(files)

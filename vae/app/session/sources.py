@@ -17,7 +17,7 @@ from vae.pictures.face.eyes import STANDARD
 from vae.serve.entry import Entry
 
 # HEIC cannot be read, and is let in for the sentence that says what to do
-TYPES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif"]
+TYPES = ["png", "jpg", "jpeg", "jfif", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif"]
 SEEDS = 10**6
 DIALOG = "source.upload"  # the place of a file that is brought for an end
 DROPPED = "dropped"  # and of one that was dropped, pasted or chosen on any page

@@ -122,6 +122,7 @@ class Explore {
     if (!this.last) return;
     const { answer, z } = this.last;
     this.readouts.show(answer, this.compared ? this.seen : null);
+    this.root.classList.toggle("passing", Number.isNaN(answer.drift));
     drawShares(this.rows, answer.round_trip_kl);
     this.named?.show(answer.mean, z);
   }

@@ -59,8 +59,11 @@ async function take(file, target) {
   const input = await uploader();
   if (!input) return say("The picture could not be taken. Load the page anew, then bring it again.");
   const end = target || document.vaeLab.end;
+  // The uploader looks at endings alone, and refuses where nobody sees it; Python looks into the file, and says why.
+  const isLetIn = input.accept.split(",").some((ending) => file.name.toLowerCase().endsWith(ending));
+  const name = `${end ? `@${end} ` : ""}${file.name}${isLetIn ? "" : ".png"}`;
   const carried = new DataTransfer();
-  carried.items.add(end ? new File([file], `@${end} ${file.name}`, { type: file.type }) : file);
+  carried.items.add(new File([file], name, { type: file.type }));
   input.files = carried.files;
   input.dispatchEvent(new Event("change", { bubbles: true }));
   document.dispatchEvent(new Event("own")); // for the tour
