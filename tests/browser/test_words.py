@@ -63,6 +63,7 @@ PLAIN = {
     "BMP",
     "TIF",
     "AVIF",
+    "JFIF",
     "HEIC",
     "HEIF",
     "MB",
