@@ -57,6 +57,8 @@ def is_small(model: Model) -> bool:
 
 def test_a_random_subset_has_the_numbers_that_a_chapters_card_states(compared):
     model, card, x, y = compared
+    if not is_small(model):
+        x = x[:100]
     parts, numbers = bounds.bound(model, x, y, seed=1), card["numbers"]
     assert agrees(-parts.log_likelihood.mean(0), numbers["reconstruction"])
     assert ("negative_elbo" in numbers) == (model.prior is not None)

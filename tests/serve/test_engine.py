@@ -370,7 +370,7 @@ def test_pictures_are_the_decoded_means_and_come_in_pieces(name):
 def test_what_is_near_is_that_of_a_direct_call_whether_asked_alone_or_together(name):
     z, company = spots(name, 4), Company(*pretrained.load_encodings(name), loaded(name).company.pictures)
     expected = near(company, z)
-    close(ask(NEAR, name, z).result(PATIENCE), expected)
+    close(answer(NEAR, name, z), expected)
     alone = [ask(NEAR, name, row[None]) for row in z]
     for row, future in enumerate(alone):
         close(future.result(PATIENCE), Near(*(field[row : row + 1] for field in expected)))
