@@ -11,7 +11,7 @@ from PIL import Image
 from vae import data
 from vae.data import bank
 from vae.data.__main__ import main
-from vae.data.gather import PARTS, SHARES, gather, part_of
+from vae.data.gathered.kinds import PARTS, SHARES, gather, part_of
 from vae.data.idx import DataError
 from vae.train.crops import Crops, squares
 from vae.train.recipes import RECIPES
@@ -81,7 +81,7 @@ def test_a_file_of_another_kind_is_no_bank(content, tmp_path):
 
 @pytest.fixture
 def folder(tmp_path, stored, monkeypatch):
-    monkeypatch.setattr("vae.data.gather.DRAWN", 3)
+    monkeypatch.setattr("vae.data.gathered.kinds.DRAWN", 3)
     found, _ = stored
     place = tmp_path / "mine"
     for kind in ("photos", "portraits", "icons"):

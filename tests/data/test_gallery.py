@@ -15,9 +15,10 @@ from PIL import Image
 
 from tests.data.mirror import serving
 from vae import data
-from vae.data import DATASETS, DataError, __main__, archive, bank, download, gallery, splits
+from vae.data import DATASETS, DataError, __main__, bank, download, gallery, splits
 from vae.data.bank import Bank
 from vae.data.catalogue import GALLERIES, PORTRAITS
+from vae.data.gathered import archive
 from vae.data.sets import Archive
 from vae.models.spaces import Pictures
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vae.data.catalogue import BANKS, DATASETS, GALLERIES
 from vae.data.download import fetch, missing
-from vae.data.gather import gather
+from vae.data.gathered.kinds import gather
 from vae.data.idx import DataError
 from vae.data.sets import Dataset, Set
 from vae.data.splits import bank_file, cache_folder

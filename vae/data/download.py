@@ -21,9 +21,10 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from vae.data import archive, splits
+from vae.data import splits
 from vae.data.bank import Bank
 from vae.data.catalogue import dataset_of
+from vae.data.gathered import archive
 from vae.data.idx import DataError
 from vae.data.sets import Dataset, Gallery, IdxFile
 from vae.data.splits import bank_file, cache_folder, candidates, first_good, from_folder, verified

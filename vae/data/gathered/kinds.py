@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from vae.data import bank
 from vae.data.bank import Bank
+from vae.data.gathered.sheets import page, sheet
 from vae.data.idx import DataError
-from vae.data.sheets import page, sheet
 from vae.pictures.read import FORMATS
 from vae.pictures.steps import WORK_SIDE, ImageError
 
