@@ -1,6 +1,7 @@
 """The data sets there are, and where they come from, with checksums: a row each."""
 
-from vae.data.sets import Archive, Collection, Dataset, Gallery, IdxFile, Package
+from vae.data.own import kept
+from vae.data.sets import OWN, Archive, Collection, Dataset, Gallery, IdxFile, Own, Package, Set
 from vae.models.spaces import Pictures
 
 MNIST = Dataset(
@@ -87,8 +88,18 @@ BANKS = {PHOTOS.name: PHOTOS}
 SETS = DATASETS | BANKS
 
 
-def dataset_of(name: str) -> Dataset | Gallery:
-    """A row by its name; ValueError names what there is."""
-    if name not in DATASETS:
+def set_of(name: str) -> Set:
+    """A row by its name, or a set of somebody's own pictures that is open; ValueError names what there is."""
+    if name.startswith(OWN):
+        return kept.find(name)
+    if name not in SETS:
+        raise ValueError(f"the data set must be one of {', '.join(SETS)}, not {name!r}")
+    return SETS[name]
+
+
+def dataset_of(name: str) -> Dataset | Gallery | Own:
+    """The same of pictures of one size."""
+    found = set_of(name)
+    if isinstance(found, Collection):
         raise ValueError(f"the data set must be one of {', '.join(DATASETS)}, not {name!r}")
-    return DATASETS[name]
+    return found

@@ -1,6 +1,7 @@
 """What a data set is: where its files come from, and its pictures and labels."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Int64, UInt8
 from torch import Tensor
@@ -124,12 +125,53 @@ class Collection:
     mix: dict[str, float]
 
 
-Set = Dataset | Gallery | Collection
-
-
 @dataclass(frozen=True, eq=False)
 class Split:
     """The pictures (0 to 255) and labels of a training or test set."""
 
     images: UInt8[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Own:
+    """Somebody's own pictures: what is known about them, and what of them is here.
+
+    `name` begins with OWN and says what is in them, so that the same pictures have the same name; `title` is what their
+    owner calls them. The first `tested` pictures were held out for the numbers of a card, the `validated` next ones for
+    stopping a training, and all others were trained on. A file that was given away has the first SHOWN alone.
+    """
+
+    name: str
+    title: str
+    class_names: tuple[str, ...]
+    spec: Pictures
+    tested: int
+    validated: int
+    pictures: Split
+    licence: ClassVar[str] = "as their owner says"
+    credit: ClassVar[str] = "brought by the owner of this network"
+
+    @property
+    def things(self) -> str:
+        """What they show, in a sentence."""
+        return f"pictures of \u201c{self.title}\u201d"
+
+    def part(self, name: str) -> Split:
+        """The "train" or "validation" pictures; as "test" those that are shown, of which `tested` were held out."""
+        edge = self.tested + self.validated
+        rows = {"test": slice(SHOWN), "validation": slice(self.tested, edge), "train": slice(edge, None)}[name]
+        return Split(self.pictures.images[rows], self.pictures.labels[rows])
+
+    def count(self, split: str) -> int:
+        """How many pictures a part has."""
+        return len(self.part(split).labels)
+
+    def version(self, split: str) -> str:
+        """Of the pictures of a part: a name for what is in their file."""
+        return self.name[-8:]
+
+
+OWN = "own-"  # what the names of such sets begin with
+SHOWN = 2000  # pictures of one that pages show at most
+Set = Dataset | Gallery | Collection | Own

@@ -17,7 +17,7 @@ from vae.data import bank, gallery
 from vae.data.bank import Bank
 from vae.data.catalogue import BANKS, SETS, dataset_of
 from vae.data.idx import DataError, expand, read_file, read_idx
-from vae.data.sets import Gallery, IdxFile, Split
+from vae.data.sets import Dataset, Gallery, IdxFile, Own, Split
 
 SHIPPED = Path(__file__).resolve().parent.parent.parent / "pretrained" / "data"
 HOLD_OUT_SEED = 1998
@@ -32,6 +32,8 @@ def load(name: str, split: str) -> Split:
     """
     dataset = dataset_of(name)
     _check_split(split)
+    if isinstance(dataset, Own):
+        return dataset.part(split)
     if isinstance(dataset, Gallery):
         return _of_gallery(dataset, split)
     tensors = {}
@@ -74,19 +76,44 @@ def bank_file(name: str) -> Path:
     return cache_folder(name) / f"{name}.npz"
 
 
-@cache
 def test_set(name: str) -> Split:
-    """The test set of DATASETS[name], read once and shared by all who ask: it is not for writing into."""
+    """The test set of a data set, read once and shared by all who ask: it is not for writing into."""
+    return load(name, "test") if isinstance(dataset_of(name), Own) else _shipped(name)
+
+
+@cache
+def _shipped(name: str) -> Split:
     return load(name, "test")
 
 
-@cache
+def tested(name: str) -> int:
+    """How many of the first pictures of a test set were held out, so that numbers may rest on them: of one's own set
+    others are shown as well, which a model has seen."""
+    dataset = dataset_of(name)
+    return dataset.tested if isinstance(dataset, Own) else dataset.count("test")
+
+
 def groups(name: str) -> dict[str, Int64[Tensor, " rows"]]:
-    """Words for groups of a test set's pictures, and which these are: its classes, or the tags that enough have."""
+    """Words for groups of a test set's pictures, and which these are: its classes, or the tags that enough have. One's
+    own pictures without classes are one group."""
+    dataset = dataset_of(name)
+    if isinstance(dataset, Own) and not dataset.class_names:
+        return {dataset.title: torch.arange(dataset.count("test"))}
+    if isinstance(dataset, Own):
+        return {word: rows for word, rows in _classes(dataset).items() if len(rows)}
+    return _groups(name)
+
+
+def _classes(dataset: Dataset | Own) -> dict[str, Int64[Tensor, " rows"]]:
+    labels = test_set(dataset.name).labels
+    return {word: (labels == label).nonzero()[:, 0] for label, word in enumerate(dataset.class_names)}
+
+
+@cache
+def _groups(name: str) -> dict[str, Int64[Tensor, " rows"]]:
     dataset = dataset_of(name)
     if not isinstance(dataset, Gallery):
-        labels = test_set(name).labels
-        return {word: (labels == label).nonzero()[:, 0] for label, word in enumerate(dataset.class_names)}
+        return _classes(dataset)
     tags = torch.from_numpy(bank.load(SHIPPED / name / f"{name}.npz").about["tags"])
     rows = {word: has.nonzero()[:, 0] for word, has in zip(dataset.tags, tags.T, strict=True)}
     return {word: found for word, found in rows.items() if len(found) >= LEAST}

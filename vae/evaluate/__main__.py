@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.judge:
-            judge.make(options.name).save(pretrained.folder_of(options.name) / pretrained.JUDGE)
+            folder = pretrained.folder_of(options.name)
+            judge.make(folder).save(folder / pretrained.JUDGE)
             return 0
         if options.directions:
             folder = pretrained.folder_of(options.name)

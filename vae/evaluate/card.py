@@ -11,16 +11,17 @@ import torch
 from PIL import Image
 
 from vae import data
+from vae.data import own
 from vae.distributions import standard_normal
 from vae.evaluate import class_directions, directions, judge, photos
-from vae.evaluate.bounds import PICTURES, SEED
+from vae.evaluate.bounds import PICTURES, SEED, bound
 from vae.evaluate.measures import measured, subject
 from vae.models import VAE, Model, checkpoint, pretrained
 from vae.models.files import save_tensors, whole
 from vae.train.recipes import CHAPTER_RECIPES
 
 
-def limits(model: Model, numbers: dict, dataset: data.Dataset | data.Gallery) -> list[str]:
+def limits(model: Model, numbers: dict, dataset: data.Dataset | data.Gallery | data.Own) -> list[str]:
     """What a user should know before trusting the model, from its own numbers."""
     sentences = [f"It knows {dataset.title} only: any other picture comes back as the nearest thing it knows."]
     silent = model.latents - numbers.get("active_units", model.latents)
@@ -53,29 +54,35 @@ def thumbnails(model: VAE, side: int = 10) -> Image.Image:
 
 def examples(name: str, each: int = 3) -> list[int]:
     """Indices of test pictures to show, `each` of every group, drawn at random once."""
-    count = data.DATASETS[name].count("test")
+    count = data.dataset_of(name).count("test")
     order = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
     return [int(i) for rows in data.groups(name).values() for i in order[torch.isin(order, rows)][:each]]
 
 
 def write_card(folder: Path, pictures: int = PICTURES) -> dict:
-    """Measure the model in a folder and write its card there; a page's model gets encodings and thumbnails too."""
+    """Measure the model in a folder and write its card there; a page's model gets encodings and thumbnails too.
+
+    Where the folder has pictures of somebody's own, it is about those.
+    """
     weights = folder / checkpoint.WEIGHTS
     model, training = checkpoint.load(weights), checkpoint.training_facts(weights)
     if "recipe" not in training:
         raise ValueError(f"{weights} does not say what it was trained on; vae.train writes weights that do")
-    name = training["recipe"]["dataset"]
+    name, own_file = training["recipe"]["dataset"], folder / own.FILE
+    mine = own.load(own_file) if own_file.is_file() else None  # known by its name for as long as it is held
     if model.config.any_size:
         return _written(folder, _photos_card(folder, model, training, data.BANKS[name]))
-    dataset = data.DATASETS[name]
-    of = subject(model, dataset.name, pictures)
-    numbers, parts = measured(of), of.parts
+    dataset = mine or data.dataset_of(name)
+    of = subject(model, dataset.name, pictures if mine is None else min(pictures, mine.tested))
+    numbers = measured(of)
     card = _card(folder, model, training, dataset, numbers) | {
-        "test": {"pictures": len(parts.mu), "binarisation_seed": data.BINARISATION_SEED, "unit": "nats per picture"},
+        "test": {"pictures": len(of.x), "binarisation_seed": data.BINARISATION_SEED, "unit": "nats per picture"},
         "limits": limits(model, numbers, dataset),
     }
-    if folder.parent == pretrained.PRETRAINED:
+    is_chosen_from = folder.parent != pretrained.PRETRAINED / pretrained.CHAPTERS
+    if is_chosen_from:
         card["examples"] = examples(dataset.name)
+        parts = of.parts if mine is None else bound(model, data.test_inputs(name))
         encodings = {
             "mu": parts.mu.half(),
             "sigma": parts.sigma.half(),
@@ -85,8 +92,9 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
         with whole(folder / pretrained.THUMBNAILS) as draft:
             thumbnails(model).save(draft, optimize=True)
     _written(folder, card)
-    if folder.parent == pretrained.PRETRAINED:  # of a model as it ships, with its card
-        judge.make(folder.name).save(folder / pretrained.JUDGE)
+    if is_chosen_from:  # of a model as it ships, with its card
+        if judge.can_be_made(dataset.name):
+            judge.make(folder).save(folder / pretrained.JUDGE)
         card["directions"] = directions.write(folder)
         card["class_directions"] = class_directions.write(folder)
     return card

@@ -34,6 +34,7 @@ from vae.models import VAE, pretrained
 from vae.models.files import whole
 
 SIZES = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)  # standard deviations: from one class to another it is some two of them
+FEWEST = 20  # pictures of a class, and of none, that can be read
 PENALTY = 0.01  # C of the regressions: what reads blurred pictures should not hang on single pixels
 
 
@@ -94,7 +95,11 @@ def write(folder: Path) -> dict[str, dict]:
     named = Named.load(folder / pretrained.DIRECTIONS, model.latents)
     held = tuple(factor for factor in FACTORS[model.input_spec.preparation] if factor.name in named.names)
     mu = pretrained.read_encodings(folder)["mu"]
-    groups = {name: torch.isin(torch.arange(len(mu)), rows) for name, rows in data.groups(card["data"]["name"]).items()}
+    groups = {
+        name: torch.isin(torch.arange(len(mu)), rows)
+        for name, rows in data.groups(card["data"]["name"]).items()
+        if FEWEST <= len(rows) <= len(mu) - FEWEST
+    }
     classes, figures = directions(model, held, mu, groups)
     classes.save(folder / pretrained.CLASSES)
     with whole(folder / pretrained.CARD) as draft:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,25 +23,39 @@ from vae.pictures import Content, ImageError, prepare
 
 SEED, FITTED = 1998, 2000  # test pictures that a judge is fitted on, half of a small set; all others are held out
 SELDOM = 10  # known pictures for each that a data set has too little of
-EACH = 150  # pictures of each kind of stranger
+EACH, EACH_OF_OWN = 150, 60  # pictures of each kind of stranger
+FEWEST = 20  # held-out pictures of one's own that a judge can be made from
 KNOTS = 257  # quantiles of each measure that are kept
 DECAY = 0.001  # of half the squared weights, beside the mean loss
 BATCH = 50  # pictures that are measured together
 
 
 def split(dataset: str) -> tuple[Tensor, Tensor]:
-    """Indices of the test pictures: those to fit with, and those held out."""
-    count = data.DATASETS[dataset].count("test")
+    """Indices of the test pictures: those to fit with, and those held out. Of one's own set those that a model has not
+    seen, and all others."""
+    count, found = data.dataset_of(dataset).count("test"), data.dataset_of(dataset)
+    if isinstance(found, data.Own):
+        return torch.arange(found.tested), torch.arange(found.tested, count)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
     fitted = min(FITTED, count // 2)
     return order[:fitted], order[fitted:]
 
 
-def company_of(name: str, rows: Tensor) -> Company:
-    """Some encodings of a shipped model's."""
-    mu, sigma = pretrained.load_encodings(name)
-    pictures = data.test_set(pretrained.load_card(name)["data"]["name"]).images
-    return Company(mu[rows], sigma[rows], pictures[rows])
+def can_be_made(dataset: str) -> bool:
+    """Whether enough was held out to say how strange the pictures are that a model knows."""
+    found = data.dataset_of(dataset)
+    return not isinstance(found, data.Own) or found.tested >= FEWEST
+
+
+def company_of(folder: Path, rows: Tensor) -> Company:
+    """Some encodings of the model in a folder."""
+    encodings = pretrained.read_encodings(folder)
+    pictures = data.test_set(_dataset(folder)).images
+    return Company(encodings["mu"][rows], encodings["sigma"][rows], pictures[rows])
+
+
+def _dataset(folder: Path) -> str:
+    return pretrained.read_card(folder)["data"]["name"]
 
 
 class Seen(NamedTuple):
@@ -77,16 +92,16 @@ def measures_of(model: VAE, company: Company, pictures: Seen) -> Float[Tensor, "
     return torch.cat(parts) if parts else torch.zeros(0, len(MEASURES))
 
 
-def make(name: str) -> Judges:
-    """The judges of a shipped model, from the test sets and from chance; the same on every machine, but for rounding
-    and where the optimiser stops, which moves a weight by some thousandths."""
-    return make_of(name, *pictures(pretrained.load_card(name)["data"]["name"]))
+def make(folder: Path) -> Judges:
+    """The judges of the model in a folder, from the test sets and from chance; the same on every machine, but for
+    rounding and where the optimiser stops, which moves a weight by some thousandths."""
+    return make_of(folder, *pictures(_dataset(folder)))
 
 
-def make_of(name: str, known: list[Seen], strange: list[Seen]) -> Judges:
+def make_of(folder: Path, known: list[Seen], strange: list[Seen]) -> Judges:
     """The same of groups of `pictures`."""
-    model = pretrained.load_pretrained(name)
-    company = company_of(name, split(pretrained.load_card(name)["data"]["name"])[1])
+    model = pretrained.load(folder / pretrained.WEIGHTS)
+    company = company_of(folder, split(_dataset(folder))[1])
     measures = ([measures_of(model, company, group) for group in groups] for groups in (known, strange))
     return judges_of(*measures)
 
@@ -99,7 +114,8 @@ def pictures(dataset: str) -> tuple[list[Seen], list[Seen]]:
 
 def groups_of(dataset: str) -> tuple[list[Group], list[Group]]:
     """What makes each of them, each by a seed of its own."""
-    spec, images = data.DATASETS[dataset].spec, levels(data.test_set(dataset).images)
+    spec, images = data.dataset_of(dataset).spec, levels(data.test_set(dataset).images)
+    is_own = isinstance(data.dataset_of(dataset), data.Own)
     shade, drawn = SHADE.get(spec.preparation, 0.0), MORE.get(spec.preparation)
 
     def brought(way: Callable, rows: Tensor, chance: Chance) -> Seen:
@@ -107,10 +123,12 @@ def groups_of(dataset: str) -> tuple[list[Group], list[Group]]:
         return seen(spec, [way(picture, chance, shade) for picture in [*images[rows], *more]])
 
     def made(make: Callable[[Chance], bytes], chance: Chance) -> Seen:
-        return seen(spec, [make(chance) for _ in range(EACH)])
+        return seen(spec, [make(chance) for _ in range(EACH_OF_OWN if is_own else EACH)])
 
     rows, brings = {each: split(each)[0] for each in beside(dataset)}, ways(spec).values()
-    known = [partial(brought, way, some) for way, some in zip(brings, rows[dataset].chunk(len(brings)), strict=True)]
+    # of a small set each picture is brought in every way, in the same order, so that `fit` keeps its halves apart
+    shares = [rows[dataset]] * len(brings) if is_own else rows[dataset].chunk(len(brings))
+    known = [partial(brought, way, some) for way, some in zip(brings, shares, strict=True)]
     makers = [*known, *(partial(made, make) for make in strangers(dataset, rows).values())]
     groups = [partial(make, np.random.default_rng([SEED, number])) for number, make in enumerate(makers)]
     return groups[: len(known)], groups[len(known) :]

@@ -25,10 +25,10 @@ from vae.evaluate.bounds import (
     iwae,
     log_evidence,
 )
+from vae.evaluate.coverage import NEIGHBOURS, coverage, drawn_from_prior
 from vae.evaluate.coverage import PICTURES as COVERED
-from vae.evaluate.coverage import coverage, drawn_from_prior
 from vae.evaluate.decomposition import decompose
-from vae.evaluate.fidelity import ms_ssim
+from vae.evaluate.fidelity import WINDOW, ms_ssim
 from vae.latent.classes import accuracy
 from vae.latent.encodings import Company
 from vae.models import Config, Model
@@ -36,6 +36,7 @@ from vae.models.spaces import Layers, Vector
 
 ROWS = 200  # pictures that come back together
 SCALES = 3  # of MS-SSIM, as many as 64 pixels have
+FEW = 100  # held-out pictures, of which a half is too few to find classes by
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,7 @@ class Measure:
     has: Callable[[Config], bool]
     value: Callable[[Subject], Any]
     of_classes: bool = False  # only where the pictures have some
+    least: int = 2  # held-out pictures that it needs
 
 
 def seeded() -> torch.Generator:
@@ -96,7 +98,7 @@ def features(mu: Float[Tensor, "n d"], sigma: Float[Tensor, "n d"], name: str) -
     values = {"latents": mu.numpy(), "pca": probe.components(mu.shape[1], x, halves[0])}
     scores = {kind: probe.accuracy(rows, labels, *halves) for kind, rows in values.items()}
     fit = torch.from_numpy(halves[0])
-    known = Company(mu[fit], sigma[fit], data.load(name, "test").images[fit])
+    known = Company(mu[fit], sigma[fit], data.test_set(name).images[fit])
     weighed = probe.neighbours((mu @ known.yardstick).numpy(), labels, *halves)
     numbers = {key: {kind: scores[kind][key] for kind in scores} for key in scores["pca"]}
     return numbers | {"weighed_neighbours": {"latents": weighed}}
@@ -177,6 +179,11 @@ def decomposition(of: Subject) -> dict[str, float]:
     return rounded(decompose(of.parts.mu, of.parts.sigma, seeded())._asdict())
 
 
+def scales_of(side: int) -> int:
+    """How many scales of MS-SSIM pictures of a side have, at most SCALES."""
+    return max(scales for scales in range(1, SCALES + 1) if scales == 1 or WINDOW * 2 ** (scales - 1) <= side)
+
+
 def covered(of: Subject) -> dict[str, float]:
     pictures = min(COVERED, len(of.x) // 2)
     return rounded(coverage(drawn_from_prior(of.model, pictures, seeded()), of.x, seeded(), pictures)._asdict())
@@ -186,7 +193,7 @@ def fidelity(of: Subject) -> dict:
     """How near what comes back is to the picture, means over pictures: PSNR in dB and MS-SSIM of three scales, at a
     sample of q and at its mean; of a principal model also that of its principal components alone, as many and without
     any limit on the rate, which were found on the training pictures."""
-    generator, found = seeded(), []
+    generator, found, scales = seeded(), [], scales_of(min(of.x.shape[2:]))
     with torch.inference_mode():
         for x in of.x.split(ROWS):
             q = of.model.encode(x)
@@ -197,7 +204,7 @@ def fidelity(of: Subject) -> dict:
                 components = of.model.components
                 linear = components.synthesise(components.analyse(x.to(of.model.device))).view_as(x)
                 ways["linear"] = linear.clamp(0, 1).cpu()
-            found.append({way: (psnr(mean, x), ms_ssim(mean, x, SCALES)) for way, mean in ways.items()})
+            found.append({way: (psnr(mean, x), ms_ssim(mean, x, scales)) for way, mean in ways.items()})
     means = {
         way: [float(torch.cat(rows).mean()) for rows in zip(*(part[way] for part in found), strict=True)]
         for way in found[0]
@@ -228,11 +235,11 @@ BOUNDS = (
 MEASURES = (
     *BOUNDS,
     Measure("reconstruction", every, lambda of: estimate(-of.parts.log_likelihood.mean(0), of.noise, ELBO_SAMPLES)),
-    Measure("linear_probe", every, lambda of: of.features["linear_probe"], of_classes=True),
-    Measure("nearest_neighbours", every, lambda of: of.features["nearest_neighbours"], of_classes=True),
-    Measure("weighed_neighbours", every, lambda of: of.features["weighed_neighbours"], of_classes=True),
+    Measure("linear_probe", every, lambda of: of.features["linear_probe"], True, FEW),
+    Measure("nearest_neighbours", every, lambda of: of.features["nearest_neighbours"], True, FEW),
+    Measure("weighed_neighbours", every, lambda of: of.features["weighed_neighbours"], True, FEW),
     Measure("decomposition", is_vae, decomposition),
-    Measure("coverage", is_vector, covered),
+    Measure("coverage", is_vector, covered, least=4 * NEIGHBOURS),
     Measure("fidelity", is_of_levels, fidelity),
     Measure("class_by_elbo", is_told_the_class, class_by_elbo),
 )
@@ -243,13 +250,15 @@ def measured(of: Subject, measures: tuple[Measure, ...] = MEASURES) -> dict:
     return {
         measure.name: measure.value(of)
         for measure in measures
-        if measure.has(of.model.config) and (not measure.of_classes or data.DATASETS[of.dataset].class_names)
+        if measure.has(of.model.config)
+        and (not measure.of_classes or data.dataset_of(of.dataset).class_names)
+        and len(of.x) >= measure.least
     }
 
 
 def subject(model: Model, name: str, pictures: int = PICTURES) -> Subject:
-    """A model beside the test set of a data set; ValueError where there are not so many pictures."""
-    x = data.test_inputs(name)
+    """A model beside the held-out pictures of a test set; ValueError where there are not so many pictures."""
+    x = data.test_inputs(name)[: data.tested(name)]
     if not 2 <= pictures <= len(x):
         raise ValueError(f"the number of pictures must be from 2 to {len(x)}, not {pictures}")
     y = data.load(name, "test").labels if is_told_the_class(model.config) else None

@@ -48,11 +48,12 @@ def neighbours(values: Float[ndarray, "n d"], labels: Int[ndarray, " n"], fit: n
 
 
 def halved(name: str) -> tuple[ndarray, ndarray, tuple[ndarray, ndarray]]:
-    """(labels, pixels as bits, two random halves of the rows) of a test set: fit on one half, score on the other."""
-    labels = data.load(name, "test").labels.numpy()
+    """(labels, pixels as bits, two random halves of the rows) of held-out pictures: fit on one, score on the other."""
+    tested = data.tested(name)
+    labels = data.load(name, "test").labels[:tested].numpy()
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SEED)).numpy()
     halves = order[: len(order) // 2], order[len(order) // 2 :]
-    return labels, data.test_inputs(name).flatten(1).numpy(), halves
+    return labels, data.test_inputs(name)[:tested].flatten(1).numpy(), halves
 
 
 def components(k: int, pixels: Float[ndarray, "n p"], fit: ndarray) -> Float[ndarray, "n k"]:

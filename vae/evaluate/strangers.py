@@ -258,14 +258,14 @@ def levels(images: UInt8[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n h w *c"]:
 
 def beside(dataset: str) -> list[str]:
     """The data set, and those whose pictures its models are shown as strangers: all that have classes."""
-    return [name for name, one in data.DATASETS.items() if one.class_names or name == dataset]
+    return [*(name for name, one in data.DATASETS.items() if one.class_names and name != dataset), dataset]
 
 
 def strangers(dataset: str, rows: dict[str, Tensor]) -> dict[str, Callable[[Chance], bytes]]:
     """What makes pictures of each kind that the models of a data set do not know, of these rows of each set."""
     pictures = {name: levels(data.test_set(name).images[chosen]) for name, chosen in rows.items()}
     put = several if pictures[dataset].ndim == 3 else collage
-    others = [data.DATASETS[name] for name in rows if name != dataset]
+    others = [data.dataset_of(name) for name in rows if name != dataset]
 
     def of_another(other: data.Dataset | data.Gallery, way: Callable) -> Callable[[Chance], bytes]:
         own, shade = pictures[other.name], SHADE.get(other.spec.preparation, 0.0)

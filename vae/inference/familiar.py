@@ -139,7 +139,8 @@ class Judges:
 
     def save(self, path: Path) -> None:
         """Write them; OSError where that fails."""
-        tensors = {f"{word}.{name}": tensor for word in SORTS for name, tensor in getattr(self, word).tensors.items()}
+        both = [(word, getattr(self, word).tensors) for word in SORTS]
+        tensors = {f"{word}.{name}": tensor.clone() for word, one in both for name, tensor in one.items()}  # may be one
         save_tensors(tensors, path, {"measures": " ".join(MEASURES)})
 
     @classmethod

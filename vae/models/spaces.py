@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 STEP = 8  # pixels on a side of the square that one place of a map speaks for
-PREPARATIONS = ("digit", "garment", "crop", "face", "photo")
+PREPARATIONS = ("digit", "garment", "drawing", "thing", "plain", "crop", "face", "photo")
 
 
 @dataclass(frozen=True)
@@ -13,8 +13,9 @@ class Pictures:
     `levels` is 2 for models of binarised pixels and 256 for models of 8-bit pixels.
     `preparation` says what `vae.pictures.prepare` does: "digit" (light ink on black, cropped, 20 x 20 box
     centred by mass, as MNIST was made), "garment" (light on black, cropped, 28 x 28, as Fashion-MNIST was made),
-    "crop" (the largest centred crop of the right shape, colours kept), "face" (turned and scaled until the eyes lie
-    where they do in portraits) or "photo" (the whole picture, whatever its size; `height` and `width` are None then).
+    "drawing" and "thing" (the same of whatever else is drawn, or stands out), "plain" (the largest centred crop of the
+    right shape, in grey), "crop" (the same, colours kept), "face" (turned and scaled until the eyes lie where they do
+    in portraits) or "photo" (the whole picture, whatever its size; `height` and `width` are None then).
     """
 
     channels: int = 1

@@ -21,22 +21,27 @@ from vae.pictures.steps import Preparation, Prepared, Trail, to_uint8
 
 # MNIST's ink fits 20 x 20 of 28 x 28 pixels; it was shifted by whole ones, which leaves up to half of one.
 MNIST = Layout(box=20 / 28, off=0.55)
+DRAWN = Ink(
+    (
+        Invert(),
+        Background(),
+        Contrast(ramp),
+        Specks(),
+        Cut(MNIST.box),
+        Stroke(1.9, 3.6),  # the middle of MNIST's widths
+        Fit(),
+        Centre(by_mass=True),
+    ),
+    MNIST,
+)
+STANDING_OUT = Ink((Invert(), Contrast(span), Cut(), Fit(), Centre()))
 # By the names that models know them by (`vae.models.spaces`).
 PREPARATIONS: dict[str, Preparation] = {
-    "digit": Ink(
-        (
-            Invert(),
-            Background(),
-            Contrast(ramp),
-            Specks(),
-            Cut(MNIST.box),
-            Stroke(1.9, 3.6),  # the middle of MNIST's widths
-            Fit(),
-            Centre(by_mass=True),
-        ),
-        MNIST,
-    ),
-    "garment": Ink((Invert(), Contrast(span), Cut(), Fit(), Centre())),
+    "digit": DRAWN,
+    "garment": STANDING_OUT,
+    "drawing": DRAWN,
+    "thing": STANDING_OUT,
+    "plain": Crop(),
     "crop": Crop(),
     "face": Face(),
     "photo": Photo(STEP),

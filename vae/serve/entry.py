@@ -35,6 +35,7 @@ class Entry:
     bytes: int  # of its weights in memory, in float32
     shelf: str = PAGES
     owner: str | None = None  # None: it is everybody's
+    mine: data.Own | None = None  # the pictures that it came with, where they are its owner's
 
     @property
     def title(self) -> str:
@@ -71,7 +72,7 @@ class Entry:
     @property
     def dataset(self) -> data.Set:
         """What it was trained on."""
-        return data.SETS[self.card["data"]["name"]]
+        return self.mine or data.SETS[self.card["data"]["name"]]
 
     @property
     def examples(self) -> int:

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from vae import data
+from vae.data import own
 from vae.inference.familiar import Judges
 from vae.latent.encodings import Company
 from vae.latent.named import Classes, Named
@@ -63,9 +64,9 @@ class Library:
         """What an owner may choose from, in the picker's order: the shipped models, then their own."""
         with self._lock:
             shipped = [entry for entry in self._entries[None].values() if entry.shelf == PAGES]
-            own = self._entries.get(owner, {}).values() if owner is not None else ()
-            sets = list(data.SETS)
-            return sorted(shipped, key=lambda one: (sets.index(one.dataset.name), -one.latents)) + list(own)
+            theirs = self._entries.get(owner, {}).values() if owner is not None else ()
+            sets = [*data.SETS, *(entry.dataset.name for entry in shipped if entry.mine)]
+            return sorted(shipped, key=lambda one: (sets.index(one.dataset.name), -one.latents)) + list(theirs)
 
     def chapters(self) -> list[Entry]:
         """The models that only the theory's chapters compare."""
@@ -75,9 +76,9 @@ class Library:
     def find(self, name: str, owner: str | None = None) -> Entry:
         """A model by its name, an owner's own before the shipped; ValueError says why it cannot be had."""
         with self._lock:
-            own = self._entries.get(owner, {})
-            if name in own or name in self._entries[None]:
-                return own.get(name) or self._entries[None][name]
+            theirs = self._entries.get(owner, {})
+            if name in theirs or name in self._entries[None]:
+                return theirs.get(name) or self._entries[None][name]
             raise ValueError(self.why_not(name, owner))
 
     def why_not(self, name: str, owner: str | None = None) -> str:
@@ -92,16 +93,16 @@ class Library:
         """
         entry = read(folder, PAGES, owner)
         with self._lock:
-            own = self._entries.setdefault(owner, {})
-            if entry.name in own or entry.name in self._entries[None]:
+            theirs = self._entries.setdefault(owner, {})
+            if entry.name in theirs or entry.name in self._entries[None]:
                 raise ValueError(f"there is a model {entry.name!r} already")
-            held = sum(one.bytes for one in own.values())
+            held = sum(one.bytes for one in theirs.values())
             if held + entry.bytes > OWN:
                 raise ValueError(
                     f"this model takes {entry.bytes / 1e6:.0f} MB, and of the {OWN / 1e6:.0f} MB for models of your "
                     f"own {held / 1e6:.0f} MB are taken"
                 )
-            own[entry.name] = entry
+            theirs[entry.name] = entry
         return entry
 
     def end(self, owner: str) -> None:
@@ -183,11 +184,13 @@ def read(folder: Path, shelf: str, owner: str | None = None) -> Entry:
     """The entry of a folder, without its weights; ValueError where card or configuration cannot be read."""
     card = pretrained.read_card(folder)
     config, weights = checkpoint.head(folder / checkpoint.WEIGHTS)
-    if card["data"]["name"] not in data.SETS:
-        raise ValueError(f"the card of {folder.name} is of the data set {card['data']['name']!r}, which is not known")
+    name, file = card["data"]["name"], folder / own.FILE
+    mine = own.load(file) if file.is_file() else None
+    if mine.name != name if mine else name not in data.SETS:
+        raise ValueError(f"the card of {folder.name} is of the data set {name[:80]!r}, which is not known")
     shown = COMPARED
     if shelf == PAGES:
-        classes = getattr(data.SETS[card["data"]["name"]], "class_names", ())
+        classes = mine is None and getattr(data.SETS[name], "class_names", ())
         shown = SHOWN[type(config.space)] + (OF_CLASSES if classes else ())
     if missing := [number for number in shown if number not in card["numbers"]]:
         raise ValueError(
@@ -195,7 +198,7 @@ def read(folder: Path, shelf: str, owner: str | None = None) -> Entry:
         )
     if card["latents"] != config.latents:
         raise ValueError(f"the card of {folder.name} is that of another model")
-    return Entry(folder.name, folder, card, config, 4 * weights, shelf, owner)
+    return Entry(folder.name, folder, card, config, 4 * weights, shelf, owner, mine)
 
 
 def load(entry: Entry, device: str) -> Loaded:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, fields, is_dataclass, replace
 
-from vae.data import BANKS, DATASETS
+from vae.data import BANKS, DATASETS, OWN
 from vae.models import VAE, Autoencoder, Conditional, Config, Ladder, Principal, Pyramid, Spatial
 from vae.models.checkpoint import config_from_json, typed
 from vae.models.spaces import STEP
@@ -51,7 +51,8 @@ class Recipe:
     top: str = ""
 
     def __post_init__(self):
-        if self.dataset not in (BANKS if self.model.any_size else DATASETS):
+        is_own = self.dataset.startswith(OWN) and not self.model.any_size
+        if not is_own and self.dataset not in (BANKS if self.model.any_size else DATASETS):
             raise ValueError(f"dataset must be one of {', '.join((*DATASETS, *BANKS))}, not {self.dataset!r}")
         if self.epochs < 1 or self.batch < 1:
             raise ValueError(f"epochs and batch must be at least 1, not {self.epochs} and {self.batch}")

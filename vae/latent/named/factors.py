@@ -160,16 +160,17 @@ COLOUR = (
     Factor("saturation", "Saturation", "%", "how far the strongest colour is above the weakest", saturation),
     Factor("sideways", "Light from the right", "%", "how much lighter the right half is", sideways),
 )
+INK = (
+    Factor("slant", "Slant", "degrees", "how far it leans to the right", slant),
+    Factor("stroke", "Stroke", "pixels", "2 x ink / length of its edge", stroke),
+    Factor("width", "Width", "pixels", "that of a bar of the same spread, put upright", width),
+    Factor("height", "Height", "pixels", "that of a bar of the same spread", height),
+    Factor("loops", "Loops", "pixels", "what ink encloses", loops),
+    Factor("ink", "Ink", "%", "the share of the picture that is ink", ink),
+)
 # By the preparation of the pictures, in the order in which they are tried: what comes first is kept first.
 FACTORS: dict[str, tuple[Factor, ...]] = {
-    "digit": (
-        Factor("slant", "Slant", "degrees", "how far it leans to the right", slant),
-        Factor("stroke", "Stroke", "pixels", "2 x ink / length of its edge", stroke),
-        Factor("width", "Width", "pixels", "that of a bar of the same spread, put upright", width),
-        Factor("height", "Height", "pixels", "that of a bar of the same spread", height),
-        Factor("loops", "Loops", "pixels", "what ink encloses", loops),
-        Factor("ink", "Ink", "%", "the share of the picture that is ink", ink),
-    ),
+    "digit": INK,
     "garment": (
         Factor("length", "Length", "pixels", "that of a bar of the same spread", height),
         Factor("width", "Width", "pixels", "that of a bar of the same spread", breadth),
@@ -177,6 +178,9 @@ FACTORS: dict[str, tuple[Factor, ...]] = {
         Factor("texture", "Texture", "%", "how far pixels differ from those around them", texture),
         Factor("cloth", "Cloth", "%", "the mean grey of the whole picture", ink),
     ),
+    "drawing": INK,
+    "thing": INK,
+    "plain": INK,
     "crop": COLOUR,
     "face": COLOUR,
 }

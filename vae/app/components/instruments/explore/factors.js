@@ -155,9 +155,14 @@ export function classReader({ weights, scale, offset, block }) {
 
 const COLOUR = { light, contrast, warmth, saturation, sideways };
 
+const INK = { slant, stroke, width, height, ink };
+
 /** By the preparation of the pictures and the factor's name. @type {Record<string, Record<string, (picture: Grey) => number>>} */
 export const MEASURES = {
-  digit: { slant, stroke, width, height, ink },
+  digit: INK,
+  drawing: INK,
+  thing: INK,
+  plain: INK,
   garment: { length: height, width: breadth, brightness, texture, cloth: ink },
   crop: COLOUR,
   face: COLOUR,

@@ -1,0 +1,8 @@
+"""Pictures of one's own as a data set: what was brought and understood, prepared and held out, kept in one file."""
+
+from vae.data.own.brought import Brought, brought
+from vae.data.own.kept import FILE, load, opened, save
+from vae.data.own.made import LEAST, made
+from vae.data.own.suggested import SHAPES, Shape, suggested
+
+__all__ = ["FILE", "LEAST", "SHAPES", "Brought", "Shape", "brought", "load", "made", "opened", "save", "suggested"]

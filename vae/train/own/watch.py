@@ -1,0 +1,152 @@
+"""What is seen of a training on the way: the same pictures at moments ever farther apart, a small file each."""
+
+import base64
+import io
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from scipy.linalg import orthogonal_procrustes
+from torch import Tensor
+
+from vae import data
+from vae.distributions import kl_per_dimension, reparameterised
+from vae.latent.directions import principal_directions
+from vae.models import checkpoint, files
+from vae.pictures import films
+from vae.train.own.linear import floor
+from vae.train.run import Run
+
+FOLDER, BEST = "watch", "best.safetensors"
+ACROSS = 8  # pictures in a row: held-out ones, what comes back of them, and two rows of samples
+POINTS = 400  # encodings of the scatter
+DRAWS = 4  # of z a picture, with the same noise at every moment
+FIRST, APART, MOST = 0.4, 1.12, 160  # seconds to the second moment, the factor between moments, and how many there are
+WORTH = 6.0  # times that a moment must take before the next: looking is not to cost more than a seventh of the time
+USED = 0.05  # nats that a latent tells, at least, of one that is used
+
+
+class Watch:
+    """To be called before each step and after the last: at its moments it writes what it sees into a folder.
+
+    Of the averaged weights it keeps those with the best bound on the validation pictures, in BEST. `seconds` of
+    training went before, where a run goes on.
+    """
+
+    def __init__(self, run: Run, own: data.Own, folder: Path):
+        self.run, self.own, self.folder = run, own, folder / FOLDER
+        self.kept = folder / BEST
+        generator, latents = torch.Generator().manual_seed(0), run.recipe.model.latents
+        seen = {"validation": own.part("validation"), "train": own.part("train")}
+        rows = {name: part.images[: max(64, ACROSS)] for name, part in seen.items()}
+        self.x = {name: self._as_read(images) for name, images in rows.items()}
+        test = own.part("test").images
+        self.shown = self._as_read(test[: min(ACROSS, own.tested + own.validated)])
+        self.spread = self._as_read(test[:POINTS])
+        self.eps = torch.randn(DRAWS, 64, latents, generator=generator)
+        self.drawn = torch.randn(2 * ACROSS, latents, generator=generator)
+        self.floor: float | None = None  # known after the first moment, which is not to wait for it
+        self.frames = frames(folder)
+        before = [frame for frame in self.frames if frame["step"] <= run.step]
+        for frame in self.frames[len(before) :]:
+            (self.folder / _name(frame["step"])).unlink(missing_ok=True)
+        self.frames = before
+        self.best = min((frame["validation"]["loss"] for frame in before), default=math.inf)
+        self._since, self._next, self._cost = time.monotonic(), 0.0, 0.0
+        self.place: np.ndarray | None = None
+
+    def _as_read(self, images: Tensor) -> Float[Tensor, "n c h w"]:
+        x = data.grey(images)
+        return data.as_read(x, self.own.spec).to(self.run.device)
+
+    def __call__(self, now: bool = False) -> None:
+        """Look, where it is time, or `now`."""
+        passed = time.monotonic() - self._since
+        if not (now or passed >= self._next) or (self.frames and self.frames[-1]["step"] == self.run.step):
+            return
+        self.look()
+        taken = time.monotonic() - self._since - passed
+        gap = max(FIRST, (APART - 1) * passed, WORTH * taken)
+        self._next = passed + taken + gap
+
+    def look(self) -> None:
+        """Write what the averaged weights make of the pictures now."""
+        run, model = self.run, self.run.average.module
+        if run.step and self.floor is None:
+            self.floor = floor(self.own, run.recipe.model.latents, self.own.part("validation").images)
+        was = model.training
+        model.eval()
+        with torch.no_grad():
+            numbers = {name: self._bound(model, x) for name, x in self.x.items()}
+            q = model.encode(self.spread)
+            kl = kl_per_dimension(q, model.prior).mean(0).cpu()
+            frame = {
+                "step": run.step,
+                "steps": run.steps,
+                "epoch": round(run.step / run.steps_per_epoch, 2),
+                "seconds": round(run.seconds, 1),
+                "beta": run.beta,
+                **numbers,
+                "floor": self.floor,
+                "kl": [round(float(value), 3) for value in kl],
+                "used": int((kl > USED).sum()),
+                "points": self._placed(q.mean.cpu()).tolist(),
+                "sheet": base64.b64encode(self._sheet(model)).decode(),
+            }
+        model.train(was)
+        self.frames.append(frame)
+        with files.whole(self.folder / _name(run.step)) as draft:
+            draft.write_text(json.dumps(frame))
+        if run.step and numbers["validation"]["loss"] < self.best and run.is_finite():
+            self.best = numbers["validation"]["loss"]
+            checkpoint.save(model, self.kept, {"step": run.step})
+
+    def _bound(self, model, x: Float[Tensor, "n c h w"]) -> dict[str, float]:
+        """Distortion, rate and -ELBO at beta = 1, nats a picture, and the loss at the recipe's beta."""
+        q = model.encode(x)
+        lost = [-model.decode(reparameterised(q, eps[: len(x)].to(x.device))).log_prob(x) for eps in self.eps]
+        distortion = float(torch.stack(lost).mean())
+        rate = float(kl_per_dimension(q, model.prior).sum(1).mean())
+        loss = distortion + self.run.recipe.beta * rate
+        found = {"distortion": distortion, "rate": rate, "negative_elbo": distortion + rate, "loss": loss}
+        return {name: round(value, 3) for name, value in found.items()}
+
+    def _placed(self, mu: Float[Tensor, "n d"]) -> Float[np.ndarray, "n 2"]:
+        """The encodings in the plane: as they are, or their first two principal components, turned towards where they
+        were before, so that nothing moves that only the axes did."""
+        centred = (mu - mu.mean(0)).double()
+        place = mu.double().numpy() if mu.shape[1] == 2 else (centred @ principal_directions(mu).T.double()).numpy()
+        if mu.shape[1] == 1:
+            place = np.concatenate([place[:, :1], np.zeros_like(place[:, :1])], 1)
+        if mu.shape[1] > 2 and self.place is not None:
+            place = place @ orthogonal_procrustes(place, self.place)[0]
+        self.place = place
+        return place.round(3)
+
+    def _sheet(self, model) -> bytes:
+        """Held-out pictures, what comes back of them, and samples, as one file: JPEG in colour, PNG of bits."""
+        x = self.shown
+        blank = x.new_zeros(ACROSS - len(x), *x.shape[1:])
+        back = model.decode(model.encode(x).mean).mean
+        samples = model.decode(self.drawn.to(x.device)).mean
+        sheet = films.sheet(films.as_frames(torch.cat([x, blank, back, blank, samples]).float().cpu()), ACROSS)
+        out = io.BytesIO()
+        if sheet.ndim == 2:
+            Image.fromarray(sheet).save(out, "PNG", optimize=True)
+        else:
+            Image.fromarray(sheet).save(out, "JPEG", quality=88, subsampling=0)
+        return out.getvalue()
+
+
+def frames(folder: Path) -> list[dict]:
+    """All that was written into a folder, in the order of the steps."""
+    return [json.loads(path.read_text()) for path in sorted((folder / FOLDER).glob("*.json"))]
+
+
+def _name(step: int) -> str:
+    return f"{step:08}.json"
