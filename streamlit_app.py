@@ -16,7 +16,7 @@ import streamlit as st
 from vae.app.live import routes, sessions
 
 # The pages' addresses, the first first.
-PAGES = ("", "latent_map", "interpolate", "reconstruct", "photos", "how_it_works", "models", "glossary")
+PAGES = ("", "latent_map", "interpolate", "reconstruct", "photos", "train", "how_it_works", "models", "glossary")
 SWITCH = 0.001  # seconds for which a script may hold Python's lock while a hand waits: a fifth of the usual
 
 
@@ -35,10 +35,12 @@ async def lifespan(app):
     """
     from vae.app.door import collector, opening
     from vae.serve.engine import engine
+    from vae.serve.jobs.queue import jobs
     from vae.serve.library import library
 
     engine().callers = sessions.Visitors()
     library().warm()
+    jobs()  # goes on with what a server before had begun
     sys.setswitchinterval(SWITCH)
     gc.collect()
     gc.freeze()
@@ -85,6 +87,11 @@ if __name__ == "__main__":
             "from them: bring one of yours.",
             (Can.MAP,),
         ),
+        st.Page("vae/app/pages/train.py", title="Train"): (
+            ":material/model_training:",
+            "Bring some pictures, and a network learns to draw such pictures itself, here, while you watch.",
+            (),
+        ),
         st.Page("vae/app/pages/how_it_works.py", title="How it works"): (
             ":material/school:",
             "How such a network works, in short chapters to play with on the trained networks themselves.",
@@ -126,7 +133,7 @@ if __name__ == "__main__":
             told = fitting or entry
             does = does.format(things=told.dataset.things, latents=told.latents)
             takes = bool(needed) and lack is None
-            own = page.title not in ("How it works", "Models", "Glossary")  # about the chosen model
+            own = page.title not in ("Train", "How it works", "Models", "Glossary")  # about the chosen model
             about = f"a variational autoencoder for {told.dataset.things}" if own else "variational autoencoders"
             st.html(look.head(page.title, does, about, takes))
             if takes:
@@ -162,6 +169,7 @@ else:
         Route(routes.route(routes.PLOTLY), routes.plotly_file),
         Route(routes.route(f"{routes.TEST_PICTURES}/{{folder}}/{{number:int}}.png"), routes.sheet_file),
         Route(routes.route(f"{routes.TRAININGS}/{{name}}/{{version}}"), routes.history_file),
+        Route(routes.route(f"{routes.MINE}/{{key}}/{{since:int}}"), routes.training_file),
         Route(routes.route(f"{served.PATH}/{{version}}/{{file:path}}"), served.file),
     ]
     app = st.App(

@@ -37,7 +37,7 @@ def readable(name: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)[-MAX_NAME:]
 
 
-def uploads(files: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str]]:
+def uploads(files: Iterable[tuple[str, bytes]], most: int = MAX_FILES) -> tuple[list[File], list[str]]:
     """The files of an upload, ZIP archives unpacked one level deep, and a sentence about each that is refused."""
     found, refused = [], []
     for name, content in files:
@@ -47,7 +47,7 @@ def uploads(files: Iterable[tuple[str, bytes]]) -> tuple[list[File], list[str]]:
             refused += complaints
         else:
             found.append(File(readable(name), lambda content=content: content))
-    return _few(found, refused)
+    return _few(found, refused, most)
 
 
 def on_disk(path: Path) -> tuple[list[File], list[str]]:
@@ -86,7 +86,7 @@ def _from_disk(path: Path, most: int) -> bytes:
         raise ImageError(f"It cannot be read: {error.strerror}.") from error
 
 
-def _few(found: list[File], refused: list[str]) -> tuple[list[File], list[str]]:
+def _few(found: list[File], refused: list[str], most: int) -> tuple[list[File], list[str]]:
     if len(found) > MAX_FILES:
         refused = [*refused, f"Only the first {MAX_FILES} of {len(found)} pictures are taken."]
     return found[:MAX_FILES], refused

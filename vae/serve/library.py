@@ -105,6 +105,13 @@ class Library:
             theirs[entry.name] = entry
         return entry
 
+    def forget(self, owner: str, name: str) -> None:
+        """One of an owner's models is no more."""
+        with self._lock:
+            entry = self._entries.get(owner, {}).pop(name, None)
+            if entry is not None:
+                self._recent.pop(entry, None)
+
     def end(self, owner: str) -> None:
         """An owner has gone, and what was theirs goes as well."""
         with self._lock:

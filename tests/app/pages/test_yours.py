@@ -14,7 +14,7 @@ from tests.app.pages.test_pages import EXPLORE, checked, explorer, notes, opened
 from tests.served import entry, loaded
 from vae import data, latent
 from vae.app.look import named
-from vae.app.session import yours
+from vae.app.session.places import yours
 from vae.latent.directions import halves
 from vae.latent.named import Kept, Measured, deviation, moves
 from vae.latent.named import kept as kept_of
@@ -179,7 +179,7 @@ def test_a_model_without_directions_of_its_own_has_those_that_were_kept(monkeypa
 def test_a_dropped_one_is_in_neither_session_nor_link(monkeypatch):
     kept, found = [Kept.of(name, torch.ones(2)) for name in "ab"], Measured("0", "1", None, {})
     state = {f"yours.{FLAT}": kept, f"measured.{FLAT}": dict.fromkeys(kept, found)}
-    monkeypatch.setattr("vae.app.session.yours.st.session_state", state)
+    monkeypatch.setattr("vae.app.session.places.yours.st.session_state", state)
     for nothing in (None, "c", ["a"], {"a": 1}, 0):
         yours.drop(entry(FLAT), nothing)
         assert yours.current(entry(FLAT)) == kept

@@ -250,6 +250,57 @@ declare global {
     costs: number[];
   }
 
+  /** what a training's process is to do: vae/serve/jobs/asked.py */
+  interface Wish {
+    pause: boolean;
+    steps: number;
+    slow: boolean;
+    stop: boolean;
+  }
+
+  interface Loss {
+    distortion: number;
+    rate: number;
+    negative_elbo: number;
+    loss: number;
+  }
+
+  /** one moment of a training: vae/train/own/watch.py */
+  interface Moment {
+    step: number;
+    steps: number;
+    epoch: number;
+    train: Loss;
+    validation: Loss;
+    floor: number | null;
+    kl: number[];
+    points: Pair[];
+    sheet: Base64;
+    words: string[];
+    left: number | null;
+  }
+
+  /** vae/app/live/routes.py */
+  interface WatchingAnswer {
+    stand: string;
+    before: number;
+    why: string;
+    said: string;
+    moments: number;
+    frames: Moment[];
+    wish: Wish;
+  }
+
+  /** vae/app/pages/train.py */
+  interface WatchingData {
+    rev: string;
+    path: string;
+    side: number;
+    labels: number[];
+    colours: string[];
+    linear: string;
+  }
+
   interface CropData {
     rev: string;
     picture: string;

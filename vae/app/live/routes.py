@@ -1,6 +1,8 @@
 """The live path's addresses."""
 
 import hashlib
+import json
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,18 +10,23 @@ import numpy as np
 import plotly
 import streamlit as st
 from starlette.requests import Request as HttpRequest
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
 from vae import data
 from vae.pictures import films
+from vae.serve.jobs import asked
+from vae.serve.jobs.queue import jobs
 from vae.train.history import HISTORIES
+from vae.train.own.watch import watched
 
-SOCKET, PLOTLY, TEST_PICTURES, TRAININGS = (
+SOCKET, PLOTLY, TEST_PICTURES, TRAININGS, MINE = (
     "live",
     "plotly.js",
     "pictures",
     "histories",
+    "mine",
 )  # their paths, below the page's own server
+MOMENTS = 20  # of a training that one answer tells
 SIDE = 10  # pictures on a side of a sheet
 KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -39,22 +46,26 @@ async def plotly_file(request: HttpRequest) -> FileResponse:
     return FileResponse(file, headers=KEPT)
 
 
-def pictures_of(dataset: data.Dataset | data.Gallery) -> dict:
+def pictures_of(dataset: data.Dataset | data.Gallery | data.Own) -> dict:
     """Where the pictures of a test set lie, for components that only show them: `side` x `side` of them to a sheet, at
     an address that names what is in the files. There are few sheets, so that a hand that moves asks for few.
     """
     return {"path": f"{TEST_PICTURES}/{_folder(dataset)}", "side": SIDE}
 
 
-def _folder(dataset: data.Dataset | data.Gallery) -> str:
+def _folder(dataset: data.Dataset | data.Gallery | data.Own) -> str:
     return f"{dataset.name}-{dataset.version('test')}"
 
 
 def sheet_file(request: HttpRequest) -> Response:
     """One sheet as PNG. On a thread of the server's: it may read the whole set first."""
-    dataset = next((one for one in data.DATASETS.values() if _folder(one) == request.path_params["folder"]), None)
+    name, _, version = request.path_params["folder"].rpartition("-")
     number = request.path_params["number"]
-    if dataset is None or number * SIDE**2 >= dataset.count("test"):
+    try:
+        dataset = data.dataset_of(name)
+    except ValueError:
+        dataset = None
+    if dataset is None or dataset.version("test") != version or number * SIDE**2 >= dataset.count("test"):
         return PlainTextResponse("There is no such sheet.", 404, {"Cache-Control": "no-store"})
     return Response(sheet(dataset.name, number), media_type="image/png", headers=KEPT)
 
@@ -82,3 +93,25 @@ def history_file(request: HttpRequest) -> Response:
     if file not in HISTORIES.glob("*.safetensors") or not history_path(name).endswith(f"/{version}"):
         return PlainTextResponse("There is no such training.", 404, {"Cache-Control": "no-store"})
     return FileResponse(file, media_type="application/octet-stream", headers=KEPT)
+
+
+def training_file(request: HttpRequest) -> Response:
+    """How a visitor's training stands, and what was seen of it from the moment of that number on; for whoever has its
+    key."""
+    key, since = request.path_params["key"], request.path_params["since"]
+    fresh = {"Cache-Control": "no-store"}
+    found = jobs().find(key)
+    if found is None:
+        return PlainTextResponse("There is no such training, or not any more.", 404, fresh)
+    folder = jobs().folder(key)
+    moments = watched(folder)
+    told = {
+        "stand": found.stand.value,
+        "before": jobs().place(key),
+        "why": found.why,
+        "said": asked.said(folder),
+        "moments": len(moments),
+        "frames": [json.loads(path.read_text()) for path in moments[since : since + MOMENTS]],
+        "wish": asdict(asked.wish(folder)),
+    }
+    return JSONResponse(told, headers=fresh)

@@ -10,8 +10,9 @@ from vae.app import look
 from vae.app.components import explorer
 from vae.app.live import layouts, wire
 from vae.app.look import ledger, named, takeaway
-from vae.app.session import inputs, kept, link, picker, places, verdict, yours
+from vae.app.session import inputs, kept, link, picker, places, verdict
 from vae.app.session.ids import Example
+from vae.app.session.places import yours
 from vae.latent import lerp
 from vae.serve import asked
 from vae.serve.capabilities import Can

@@ -12,8 +12,9 @@ from vae.app.live import wire
 from vae.app.look import ledger, takeaway
 from vae.app.look.keys import KEYS
 from vae.app.look.takeaway import SPEEDS, STEPS
-from vae.app.session import ends, inputs, link, picker, sources, verdict
+from vae.app.session import inputs, link, picker, sources, verdict
 from vae.app.session.ids import Id, parse
+from vae.app.session.places import ends
 from vae.latent.journey import PATHS, Way, journey, met, paths
 from vae.pictures import films
 from vae.serve import asked

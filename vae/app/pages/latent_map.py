@@ -12,8 +12,9 @@ from vae.app.components import latent_map
 from vae.app.live import routes, wire
 from vae.app.look import CLASS_COLOURS, as_text, ledger
 from vae.app.look.keys import KEYS
-from vae.app.session import inputs, kept, link, picker, places, state, verdict, yours
+from vae.app.session import inputs, kept, link, picker, places, state, verdict
 from vae.app.session.ids import DRAWING, UPLOAD, Example, parse
+from vae.app.session.places import yours
 from vae.latent import projection
 from vae.latent.named import moves
 from vae.latent.named.kept import LETTERS, MOST, tidy

@@ -46,7 +46,7 @@ def test_set(dataset: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _levels(dataset: str) -> Tensor:
-    return data.test_inputs(dataset).mul(data.DATASETS[dataset].spec.levels - 1).round().byte()
+    return data.test_inputs(dataset).mul(data.dataset_of(dataset).spec.levels - 1).round().byte()
 
 
 @st.cache_resource(show_spinner=False)

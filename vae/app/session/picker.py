@@ -5,7 +5,7 @@ import streamlit as st
 from vae.app import look
 from vae.app.live import wire
 from vae.app.look import figures
-from vae.app.session import kept, link
+from vae.app.session import kept, link, mine
 from vae.serve.capabilities import Can
 from vae.serve.entry import Entry
 from vae.serve.library import library
@@ -40,6 +40,7 @@ def choose_model(page: str, needs: tuple[Can, ...]) -> Entry | None:
 
 def _chosen(page: str, needs: tuple[Can, ...]) -> Entry | None:
     """The chosen model, loaded; the first that can be where it is not here or damaged, and a sentence about that."""
+    mine.bring()
     names = [entry.name for entry in visible()]
     if names and st.session_state.get("model") not in names:
         asked = link.asked("model")

@@ -10,8 +10,9 @@ import streamlit as st
 from vae.app import look
 from vae.app.components import crop, eyes, pad
 from vae.app.live import wire
-from vae.app.session import ends, inputs, kept, link, picker, state
+from vae.app.session import inputs, kept, link, picker, state
 from vae.app.session.ids import UPLOAD, Example, Id, Sample
+from vae.app.session.places import ends
 from vae.pictures import ImageError, upright
 from vae.pictures.face.eyes import STANDARD
 from vae.serve.entry import Entry

@@ -2,7 +2,23 @@
 
 from vae.data.own.brought import Brought, brought
 from vae.data.own.kept import FILE, load, opened, save
-from vae.data.own.made import LEAST, made
+from vae.data.own.made import LEAST, made, own_set
+from vae.data.own.pairs import is_idx, unpacked
 from vae.data.own.suggested import SHAPES, Shape, suggested
 
-__all__ = ["FILE", "LEAST", "SHAPES", "Brought", "Shape", "brought", "load", "made", "opened", "save", "suggested"]
+__all__ = [
+    "FILE",
+    "LEAST",
+    "SHAPES",
+    "Brought",
+    "Shape",
+    "brought",
+    "is_idx",
+    "load",
+    "made",
+    "opened",
+    "own_set",
+    "save",
+    "suggested",
+    "unpacked",
+]

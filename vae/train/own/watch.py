@@ -20,6 +20,7 @@ from vae.latent.directions import principal_directions
 from vae.models import checkpoint, files
 from vae.pictures import films
 from vae.train.own.linear import floor
+from vae.train.own.words import said
 from vae.train.run import Run
 
 FOLDER, BEST = "watch", "best.safetensors"
@@ -28,6 +29,7 @@ POINTS = 400  # encodings of the scatter
 DRAWS = 4  # of z a picture, with the same noise at every moment
 FIRST, APART, MOST = 0.4, 1.12, 160  # seconds to the second moment, the factor between moments, and how many there are
 WORTH = 6.0  # times that a moment must take before the next: looking is not to cost more than a seventh of the time
+LONG = 6  # moments
 USED = 0.05  # nats that a latent tells, at least, of one that is used
 
 
@@ -59,6 +61,15 @@ class Watch:
         self.best = min((frame["validation"]["loss"] for frame in before), default=math.inf)
         self._since, self._next, self._cost = time.monotonic(), 0.0, 0.0
         self.place: np.ndarray | None = None
+
+    @property
+    def is_past_its_best(self) -> bool:
+        """Whether the held-out pictures have become worse for as long as it took to reach the best moment, at least
+        LONG moments ago: it only learns by heart from here on."""
+        losses = [frame["validation"]["loss"] for frame in self.frames]
+        best = min(range(len(losses)), key=losses.__getitem__, default=0)
+        behind = len(losses) - 1 - best
+        return behind >= LONG and self.frames[-1]["step"] > 2 * self.frames[best]["step"]
 
     def _as_read(self, images: Tensor) -> Float[Tensor, "n c h w"]:
         x = data.grey(images)
@@ -99,12 +110,21 @@ class Watch:
                 "sheet": base64.b64encode(self._sheet(model)).decode(),
             }
         model.train(was)
+        frame["words"] = said([*self.frames, frame])
+        frame["left"] = self._left()
         self.frames.append(frame)
         with files.whole(self.folder / _name(run.step)) as draft:
             draft.write_text(json.dumps(frame))
         if run.step and numbers["validation"]["loss"] < self.best and run.is_finite():
             self.best = numbers["validation"]["loss"]
             checkpoint.save(model, self.kept, {"step": run.step})
+
+    def _left(self) -> float | None:
+        """Seconds of training that are left by its steps, as fast as those were that this process took."""
+        taken = self.run.step - self.run.first_step
+        if not taken:
+            return None
+        return round((time.monotonic() - self._since) / taken * (self.run.steps - self.run.step), 1)
 
     def _bound(self, model, x: Float[Tensor, "n c h w"]) -> dict[str, float]:
         """Distortion, rate and -ELBO at beta = 1, nats a picture, and the loss at the recipe's beta."""
@@ -145,7 +165,12 @@ class Watch:
 
 def frames(folder: Path) -> list[dict]:
     """All that was written into a folder, in the order of the steps."""
-    return [json.loads(path.read_text()) for path in sorted((folder / FOLDER).glob("*.json"))]
+    return [json.loads(path.read_text()) for path in watched(folder)]
+
+
+def watched(folder: Path) -> list[Path]:
+    """The files of the moments that were written into a folder, in the order of the steps."""
+    return sorted((folder / FOLDER).glob("*.json"))
 
 
 def _name(step: int) -> str:

@@ -336,4 +336,4 @@ class Photos {
   }
 }
 
-export default await mounted((parent) => new Photos(parent), "photos.css");
+export default await mounted((parent) => new Photos(parent), "instruments/photos.css");

@@ -1,0 +1,343 @@
+"""Train: pictures of one's own, what was understood of them, three controls, and the network while it learns."""
+
+import html
+from dataclasses import asdict, replace
+
+import numpy as np
+import streamlit as st
+
+from vae import data
+from vae.app import components, look
+from vae.app.live import routes
+from vae.app.look import CLASS_COLOURS
+from vae.app.session import link, mine
+from vae.data import DataError, Own, own
+from vae.data.own import SHAPES, Brought
+from vae.pictures import FORMATS, films
+from vae.pictures.files import File, on_disk, uploads
+from vae.serve.jobs import limits
+from vae.serve.jobs.asked import OVER, Wish
+from vae.serve.jobs.queue import Refused, jobs
+from vae.train.own.presets import SIZES, most_latents, preset, usual_latents
+from vae.train.own.watch import POINTS
+from vae.train.recipes import Recipe
+
+PICTURES = [*(name.lower() for name in FORMATS), "jpg", "jfif", "tif"]
+OTHERS = ["zip", "gz", "idx3-ubyte", "idx1-ubyte"]
+FILES, FOLDER, BUILT_IN, SERVER = "Files or a ZIP", "A folder", "Pictures of this lab", "A folder on the server"
+SHOWN = 6  # sentences about files that were left out, before the rest is counted
+SHEET = (5, 8)  # rows and columns of the pictures as the network will see them
+STEPS = 10**6  # that may be taken one by one
+WARMED = 0.2  # of all epochs: how long beta rises, where it does
+
+
+def page() -> None:
+    """A training that is chosen is watched; else pictures are asked for."""
+    key = st.session_state.get("training") or link.asked("training")
+    if key and mine.know(key):
+        st.session_state["training"] = key
+        watch(key)
+    else:
+        if key:
+            link.lost("a training that is not here, or not any more")
+            leave()
+        if limits.is_on():
+            begin()
+        else:
+            st.info("Training is switched off on this server. On a computer of your own it is on.")
+    chosen = st.session_state.get("training")
+    link.write({"model": st.session_state["model"]} | ({"training": chosen} if chosen else {}))
+
+
+# ---- pictures, and what is to be learnt of them ----
+
+
+def begin() -> None:
+    """Pictures, what was understood of them, and the controls."""
+    others()
+    brought = source()
+    if brought is None:
+        return
+    digest, read_files = brought
+    pictures = read_files if isinstance(read_files, Own) else understood(digest, read_files)
+    if pictures is not None:
+        with st.container(key="train.controls"):
+            controls(pictures)
+
+
+def others() -> None:
+    """The trainings that this visitor has already."""
+    for key in mine.known():
+        found = jobs().find(key)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            options = {"icon": ":material/model_training:", "on_click": turn_to, "args": (key,), "key": f"to.{key}"}
+            st.button(f"{found.title}: {found.stand.value}", **options)
+
+
+def source() -> tuple[object, Brought | Own] | None:
+    """Where pictures come from, and what was read of them, with what tells them from others; None before there are
+    any."""
+    kinds = [FILES, FOLDER, BUILT_IN, *([SERVER] if limits.folder() else [])]
+    kind = st.segmented_control("Pictures to learn from", kinds, default=FILES, key="train.kind", required=True)
+    if kind == BUILT_IN:
+        return built_in()
+    if kind == SERVER:
+        return on_server()
+    files = st.file_uploader(
+        "Drop pictures or a ZIP here: folders in it become classes. A pair of IDX files will do, too."
+        if kind == FILES
+        else "Drop a folder here: the folders in it become classes.",
+        type=PICTURES + OTHERS,
+        accept_multiple_files=True if kind == FILES else "directory",
+        max_upload_size=jobs().limits.megabytes,
+        key=f"train.{kind}",
+    )
+    if not files:
+        st.html(
+            look.note(
+                "Some hundred pictures of one kind of thing are best. They stay on this server, and only you see them."
+            )
+        )
+        return None
+    digest = tuple(file.file_id for file in files)
+    return digest, read(digest, lambda: taken([(file.name, file.getvalue()) for file in files]))
+
+
+def built_in() -> tuple[object, Own] | None:
+    """Pictures that ship with the lab."""
+    names = {name: found.things.capitalize() for name, found in data.DATASETS.items()}
+    name = st.pills("Which", list(names), format_func=names.get, key="train.built_in")
+    if name is None:
+        return None
+    found, held = data.DATASETS[name], st.session_state.get("train.built")
+    if held is None or held[0] != name:
+        split, most = data.test_set(name), jobs().limits.pictures
+        pictures = own.own_set(found.title, found.class_names, found.spec, split.images[:most], split.labels[:most])
+        held = st.session_state["train.built"] = (name, pictures)
+    return held
+
+
+def on_server() -> tuple[object, Brought] | None:
+    """A folder or ZIP below the one that the operator allows."""
+    root = limits.folder()
+    said = st.text_input("Its path", placeholder=f"below {root.name}", key="train.path")
+    if not said:
+        return None
+    place = (root / said).resolve()
+    if not place.is_relative_to(root) or not place.exists():
+        st.warning(f"There is no such folder below {root.name}.")
+        return None
+    return place, read(place, lambda: on_disk(place))
+
+
+def taken(files: list[tuple[str, bytes]]) -> tuple[list[File], list[str]]:
+    """Pictures of files, archives and IDX pairs, and a sentence about each that is refused."""
+    most = jobs().limits.pictures
+    pairs = [one for one in files if own.is_idx(*one)]
+    found, refused = uploads([one for one in files if not own.is_idx(*one)], most)
+    more, complaints = own.unpacked(pairs, most)
+    return [*found, *more][:most], [*refused, *complaints]
+
+
+def read(digest: object, take) -> Brought:
+    """What was understood of some files, read once."""
+    held = st.session_state.get("train.brought")
+    if held is None or held[0] != digest:
+        files, refused = take()
+        bar, brought = st.progress(0.0, f"Reading {len(files)} pictures …"), Brought()
+        for number, so_far in enumerate(own.brought(files, jobs().limits.megapixels)):
+            bar.progress(number / max(1, len(files)), f"Reading picture {number} of {len(files)} …")
+            brought = so_far
+        bar.empty()
+        brought.refused[:0] = refused
+        held = st.session_state["train.brought"] = (digest, brought)
+    return held[1]
+
+
+def understood(digest: object, found: Brought) -> Own | None:
+    """What was understood, and what the pictures are to become; None, and a sentence, where nothing can be learnt."""
+    if not found.seen:
+        st.warning("There is no picture in this that can be read.")
+        left_out(found, [])
+        return None
+    st.html(look.note(said(found)))
+    shape, preparation = own.suggested(found)
+    left, right, name = st.columns(3)
+    title = name.text_input("What they show", "My pictures", max_chars=40, key="train.title")
+    options = {"format_func": lambda one: SHAPES[one].words, "key": "train.shape"}
+    chosen = left.selectbox("They become", list(SHAPES), list(SHAPES).index(shape), **options)
+    ways = SHAPES[chosen].preparations
+    usual = list(ways).index(preparation) if preparation in ways else 0
+    way = right.selectbox("What is taken of each", list(ways), usual, format_func=ways.get, key=f"train.way.{chosen}")
+    asked = (digest, title, chosen, way)
+    held = st.session_state.get("train.made")
+    if held is None or held[0] != asked:
+        try:
+            held = (asked, *own.made(title, found, SHAPES[chosen].spec(way)))
+        except DataError as error:
+            st.warning(str(error))
+            left_out(found, [])
+            return None
+        st.session_state["train.made"] = held
+    left_out(found, held[2])
+    return held[1]
+
+
+def said(found: Brought) -> str:
+    """The count, sizes, colours and classes, in a sentence or two."""
+    sizes = sorted(one.size for one in found.seen)
+    coloured, both = sum(one.coloured for one in found.seen), {sizes[0], sizes[-1]}
+    colours = {len(found): "in colour", 0: "grey"}.get(coloured, f"{coloured} of them in colour")
+    wide = " to ".join(f"{width} x {height}" for width, height in sorted(both))
+    counts = [sum(one.folder == name for one in found.seen) for name in found.class_names]
+    classes = ", ".join(f"{name} ({count})" for name, count in zip(found.class_names, counts, strict=True))
+    pictures = "One picture" if len(found) == 1 else f"{len(found):,} pictures"
+    return f"{pictures}, {wide} pixels, {colours}." + (f" Classes by folder: {classes}." if classes else "")
+
+
+def left_out(found: Brought, more: list[str]) -> None:
+    """A sentence about each file that was left out, one step behind."""
+    sentences = [*found.refused, *found.twins, *more]
+    if sentences:
+        with st.expander(f"{len(sentences)} left out", key="train.left_out"):
+            for sentence in sentences[:SHOWN]:
+                st.text(sentence)
+            if len(sentences) > SHOWN:
+                st.text(f"and {len(sentences) - SHOWN} more")
+
+
+def controls(pictures: Own) -> None:
+    """The pictures as the network will see them, three controls, and the button."""
+    seen, beside = st.columns([3, 2], gap="large")
+    rows, columns = SHEET
+    some = pictures.pictures.images[: rows * columns]
+    frames = films.as_frames(data.grey(some))
+    frames = np.concatenate([frames, np.zeros((rows * columns - len(frames), *frames.shape[1:]), np.uint8)])
+    held = pictures.tested + pictures.validated
+    caption = f"as the network will see them; {held} of {len(pictures.pictures.labels):,} are held out, to test it with"
+    seen.html(look.picture_html(films.sheet(frames, columns), "The pictures", "train-sheet", caption))
+    with beside:
+        sizes = {name: size.words for name, size in SIZES.items()}
+        size = st.segmented_control(
+            "How thoroughly", list(sizes), default="quick", format_func=sizes.get, key="train.size", required=True
+        )
+        most, usual = most_latents(pictures), usual_latents(pictures)
+        latents = st.slider("Into how many numbers each picture goes", 1, most, usual, key=f"train.latents.{most}")
+        beta = st.select_slider(
+            "What a number costs (beta)", [0.1, 0.3, 0.5, 1.0, 2.0, 4.0, 10.0], 1.0, key="train.beta"
+        )
+        recipe = more(preset("mine", pictures, size, latents, beta))
+        if st.button("Train", type="primary", icon=":material/model_training:", key="train.go"):
+            start(pictures, recipe)
+
+
+def more(recipe: Recipe) -> Recipe:
+    """What else can be chosen, one step behind."""
+    with st.expander("More"):
+        is_bits = recipe.model.spec.levels == 2
+        network = recipe.model.network
+        if is_bits:
+            words = {"dense": "dense layers", "conv": "convolutions"}
+            network = st.selectbox("Network", list(words), format_func=words.get, key="train.network")
+        rates = [1e-4, 3e-4, 1e-3, 3e-3]
+        rate = st.select_slider(
+            "Learning rate", rates, recipe.learning_rate, format_func="{:g}".format, key="train.rate"
+        )
+        warm = st.toggle("Let beta rise slowly at the beginning", key="train.warm")
+        word = "Bend and turn the pictures a little" if is_bits else "Mirror half of the pictures"
+        vary = st.toggle(word, recipe.warp > 0 or recipe.mirrored, key=f"train.vary.{is_bits}")
+        seed = st.number_input("Seed", 0, 9999, 0, key="train.seed")
+        likelihood = "Bernoulli, of bits" if is_bits else "discretised logistic, of 256 levels"
+        st.html(look.note(f"Likelihood: {likelihood}, by what the pictures become."))
+    return replace(
+        recipe,
+        model=replace(recipe.model, network=network),
+        learning_rate=rate,
+        kl_warmup=WARMED * recipe.epochs if warm else 0.0,
+        warp=0.5 if vary and is_bits else 0.0,
+        mirrored=vary and not is_bits,
+        seed=int(seed),
+    )
+
+
+def start(pictures: Own, recipe: Recipe) -> None:
+    """Begin it, or say why that cannot be done now."""
+    try:
+        key = jobs().start(pictures, recipe, mine.known())
+    except Refused as error:
+        st.warning(str(error))
+        return
+    mine.know(key)
+    turn_to(key)
+    st.rerun()
+
+
+def turn_to(key: str) -> None:
+    """That training is watched from now on."""
+    st.session_state["training"] = key
+
+
+def leave() -> None:
+    """None is."""
+    st.session_state.pop("training", None)
+    link.forget("training")
+
+
+# ---- a training ----
+
+
+def watch(key: str) -> None:
+    """A training while it goes on, and what has come of it."""
+    found, pictures = jobs().find(key), own.load(jobs().folder(key) / own.FILE)
+    entry = mine.entry(key)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html(f"<b>{html.escape(found.title)}</b>")
+        if entry is not None:
+            options = {"type": "primary", "icon": ":material/tune:", "key": "train.explore"}
+            if st.button("Explore it", on_click=use, args=(key,), **options):
+                st.switch_page("vae/app/pages/explore.py")
+        st.button("Train another", icon=":material/add:", on_click=leave, key="train.another")
+        with st.popover("Delete", icon=":material/delete:"):
+            st.write("The pictures, the training and its network are deleted from this server.")
+            st.button("Delete all of it", on_click=delete, args=(key,), key="train.delete")
+    labels = pictures.part("test").labels[:POINTS].tolist()
+    told = {
+        "rev": key,
+        "path": f"{routes.MINE}/{key}",
+        "side": pictures.spec.height,
+        "labels": labels,
+        "colours": CLASS_COLOURS,
+        "linear": f"the best linear code of {found.recipe['model']['latents']} numbers",
+    }
+    components.watching(key="watching", data=told, on_wish_change=lambda: wished(key), on_stand_change=lambda: None)
+    if found.stand not in OVER:
+        st.html(
+            look.note("You may close this page: the training goes on, and the address of this page leads back to it.")
+        )
+
+
+def use(key: str) -> None:
+    """The callback: that network is shown from now on."""
+    st.session_state["model"] = key
+
+
+def delete(key: str) -> None:
+    """The callback: nothing of it stays."""
+    if st.session_state.get("model") == key:
+        st.session_state.pop("model")
+    mine.forget(key)
+    leave()
+
+
+def wished(key: str) -> None:
+    """The callback of the component: what its process is to do."""
+    what = st.session_state["watching"].get("wish")
+    if not isinstance(what, dict):
+        return
+    kinds, found = ({name: type(value) for name, value in one.items()} for one in (asdict(Wish()), what))
+    if kinds == found and what["steps"] < STEPS:
+        jobs().wish(key, Wish(**what))
+
+
+if __name__ == "__main__":
+    page()

@@ -1,0 +1,53 @@
+"""Networks of the visitor's own: the trainings that this session knows the keys of, and the models that came of them.
+
+Whoever has a key, as in a link, has all that belongs to it; nobody can guess one.
+"""
+
+import streamlit as st
+
+from vae.app.live import wire
+from vae.app.session import link
+from vae.serve.entry import Entry
+from vae.serve.jobs.asked import Asked
+from vae.serve.jobs.queue import PREFIX, jobs
+from vae.serve.library import library
+
+
+def known() -> list[str]:
+    """The trainings that this session began or had a link to and that are still there, the oldest first."""
+    there = [key for key in st.session_state.get("mine", []) if jobs().find(key) is not None]
+    st.session_state["mine"] = there
+    return there
+
+
+def know(key: str) -> Asked | None:
+    """A training by its key, from now on one of this session's; None where there is none, or not any more."""
+    found = jobs().find(key) if key.startswith(PREFIX) else None
+    if found is not None and key not in known():
+        st.session_state["mine"] = [*known(), key]
+    return found
+
+
+def bring() -> None:
+    """Put the finished models of this session, and the one that the link asks for, among those to choose from."""
+    for name in (link.asked("model"), link.asked("training")):
+        know(name)
+    for key in known():
+        entry(key)
+
+
+def entry(key: str) -> Entry | None:
+    """The finished model of a training, among those to choose from; None where there is none yet."""
+    token = wire.live_token()
+    own = {one.name: one for one in library().visible(token) if one.owner is not None}
+    if key in own:
+        return own[key]
+    folder = jobs().model(key)
+    return None if folder is None else library().add(token, folder)
+
+
+def forget(key: str) -> None:
+    """End a training and its network, for everybody who has the key."""
+    jobs().end(key)
+    library().forget(wire.live_token(), key)
+    st.session_state["mine"] = [one for one in known() if one != key]

@@ -1,0 +1,56 @@
+"""All that an operator may limit of trainings, in one place: each is an environment variable of the server.
+
+VAE_LAB_TRAINING=off switches training off; VAE_LAB_TRAIN_MINUTES=10 bounds each to ten minutes; a field each.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+PREFIX, SWITCH, FROM = "VAE_LAB_TRAIN_", "VAE_LAB_TRAINING", "VAE_LAB_TRAIN_FROM"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`pictures` of one training and their `megapixels`, as files say them; `megabytes` that one upload has;
+    `minutes` of one training; `queue`: trainings that wait at once; `each`: those of one visitor, done or not;
+    `days` that a finished model is kept after somebody last used it; `disk`: megabytes that all trainings take, and
+    that stay free; `memory`: megabytes of one training's process; `at_once`: processes that train at the same time."""
+
+    pictures: int = 5000
+    megapixels: int = 4000
+    megabytes: int = 200
+    minutes: int = 30
+    queue: int = 8
+    each: int = 4
+    days: int = 7
+    disk: int = 4000
+    memory: int = 6000
+    at_once: int = 1
+
+
+def limits(environment: Mapping[str, str] = os.environ) -> Limits:
+    """Those of this server; ValueError where a variable is no whole number from 1 on."""
+    found = {}
+    for field in fields(Limits):
+        name = PREFIX + field.name.upper()
+        if name in environment:
+            value = environment[name]
+            if not value.isascii() or not value.isdecimal() or int(value) < 1:
+                raise ValueError(f"{name} must be a whole number from 1 on, not {value!r}")
+            found[field.name] = int(value)
+    return Limits(**found)
+
+
+def is_on(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether visitors may train; ValueError where the switch says neither."""
+    value = environment.get(SWITCH, "on").lower()
+    if value not in ("on", "off"):
+        raise ValueError(f"{SWITCH} must be on or off, not {value!r}")
+    return value == "on"
+
+
+def folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder on the server that visitors may train from, with all below it; None where the operator names none."""
+    return Path(environment[FROM]).resolve() if environment.get(FROM) else None

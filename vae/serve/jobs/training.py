@@ -1,0 +1,154 @@
+"""The work of one training's process: it trains, saves, does what is wished of it, and makes a model of the best.
+
+It ends with DONE where there is a model, STOPPED where it was asked to stop, and FAILED where it has said why none will
+come of it. Anything else is an accident, after which another process goes on from the last save.
+"""
+
+import errno
+import os
+import shutil
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from vae.data import DataError, Own, own
+from vae.models import checkpoint, files
+from vae.serve.jobs import asked
+from vae.train import saved
+from vae.train.loop import Diverged, train
+from vae.train.own.watch import BEST, FOLDER, Watch
+from vae.train.recipes import recipe_from
+from vae.train.run import Run
+
+DONE, STOPPED, FAILED = 0, 3, 4
+PATIENCE = 120.0  # seconds for which it pauses; then it stops, and somebody else may train
+SLOW = 0.6  # seconds that a step takes in slow motion
+LOOK = 0.05  # seconds between looks at what is wished while it pauses
+OFTEN = 10  # steps from one report to the next
+SAVE_EVERY = 15.0  # seconds
+BOUNDS = {2: 50, 256: 10}  # held-out pictures for the importance-weighted bound, by the levels of a pixel
+DRAFT = ".model"
+
+
+class Hand:
+    """What is wished of a training while it goes on, and how long it may."""
+
+    def __init__(self, run: Run, watch: Watch, folder: Path, minutes: float):
+        self.run, self.watch, self.folder = run, watch, folder
+        self.parent, self.end = os.getppid(), 60 * minutes
+        self.taken = asked.wish(folder).steps  # single steps, before this process and by it
+        self.left = False  # nobody wishes that it goes on, or is there to
+
+    def __call__(self) -> None:
+        """Before each step: look at the pictures where it is time, and wait where that is wished."""
+        self.watch(asked.wish(self.folder).slow)
+        since = time.monotonic()
+        while (wished := asked.wish(self.folder)).pause and not wished.stop and not self.orphaned:
+            if wished.steps > self.taken:
+                self.taken += 1
+                self.watch(True)
+                return
+            if time.monotonic() - since > PATIENCE:
+                self.left = True
+                return
+            time.sleep(LOOK)
+        if wished.slow and not wished.stop:
+            time.sleep(SLOW)
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the server has gone."""
+        return os.getppid() != self.parent
+
+    @property
+    def stops(self) -> bool:
+        """Whether the training is to end here, to go on another time."""
+        return self.left or asked.wish(self.folder).stop or self.orphaned
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is to end here for good: its time is up, or it only learns by heart from here on."""
+        return self.run.seconds > self.end or self.watch.is_past_its_best
+
+
+def work(folder: Path, minutes: float) -> int:
+    """Train what the folder asks for; the exit status."""
+    try:
+        return _train(folder, minutes)
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+    except (DataError, ValueError) as error:
+        return _failed(folder, str(error))
+    except OSError as error:
+        return _failed(folder, _of_the_disk(error))
+    return _spared(folder, minutes)
+
+
+def _train(folder: Path, minutes: float) -> int:
+    pictures, recipe = own.load(folder / own.FILE), recipe_from(asked.read(folder).recipe)
+    files.tidy(folder)
+    part = pictures.part("train")
+    run = Run(recipe, part.images, labels=part.labels)
+    if (folder / saved.STATE).is_file():
+        saved.resume(run, folder)
+    watch = Watch(run, pictures, folder)
+    hand, keeper = Hand(run, watch, folder, minutes), saved.Keeper(run, folder, SAVE_EVERY)
+    try:
+        for metrics in train(run, OFTEN, stopping=lambda: hand.stops or hand.is_over, watching=hand):
+            keeper.report(metrics)
+    except Diverged as error:
+        if not (folder / BEST).is_file():
+            return _failed(folder, str(error))
+        asked.say(folder, f"{error} The best network before that is kept.")
+    if hand.stops:
+        keeper.insist(lambda: 0)
+        return STOPPED
+    watch(True)
+    _finish(folder, run, pictures)
+    return DONE
+
+
+def _spared(folder: Path, minutes: float) -> int:
+    """Once more from the beginning, with half as many pictures at once; where that was tried, it is too large."""
+    job = asked.read(folder)
+    if job.halved:
+        return _failed(folder, "It needs more memory than a training may take here. Choose a smaller size.")
+    asked.write(folder, replace(job, halved=True, recipe=job.recipe | {"batch": max(1, job.recipe["batch"] // 2)}))
+    for name in (saved.STATE, saved.LOG, BEST):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    asked.say(folder, "There was not enough memory, so it takes half as many pictures at once.")
+    return work(folder, minutes)
+
+
+def _finish(folder: Path, run: Run, pictures: Own) -> None:
+    """Measure the best weights and put the model into the folder, as a whole."""
+    from vae.evaluate.card import write_card  # here, because what it imports takes seconds before the first picture
+
+    draft, levels = folder / DRAFT / folder.name, pictures.spec.levels
+    shutil.rmtree(draft.parent, ignore_errors=True)
+    best = checkpoint.load(folder / BEST, "cpu")
+    facts = saved.facts(run) | {"kept_step": checkpoint.training_facts(folder / BEST)["step"]}
+    checkpoint.save(best, draft / checkpoint.WEIGHTS, facts, torch.float16)
+    own.save(pictures, draft / own.FILE, shown_only=True)
+    write_card(draft, BOUNDS[levels])
+    shutil.rmtree(folder / asked.MODEL, ignore_errors=True)
+    draft.parent.rename(folder / asked.MODEL)
+
+
+def _failed(folder: Path, sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    with suppress(OSError):  # of a full disk; the server says that it ended
+        asked.say(folder, sentence)
+    return FAILED
+
+
+def _of_the_disk(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The server's disk is full, so that nothing more could be saved. Try again later."
+    return f"The server could not save it: {error.strerror or error}."
