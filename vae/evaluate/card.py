@@ -52,8 +52,9 @@ def thumbnails(model: VAE, side: int = 10) -> Image.Image:
     return Image.fromarray(tiled.mul(255).round().byte().numpy().squeeze())
 
 
-def examples(name: str, each: int = 3) -> list[int]:
-    """Indices of test pictures to show, `each` of every group, drawn at random once."""
+def examples(name: str, each: int = 3, least: int = 24) -> list[int]:
+    """Indices of test pictures to show, `each` of every group, of few groups more, drawn at random once."""
+    each = max(each, least // len(data.groups(name)))
     count = data.dataset_of(name).count("test")
     order = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
     return [int(i) for rows in data.groups(name).values() for i in order[torch.isin(order, rows)][:each]]

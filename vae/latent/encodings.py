@@ -95,9 +95,9 @@ def near(company: Company, z: Float[Tensor, "b d"]) -> Near:
 def typical_densities(company: Company, count: int = 400, seed: int = 0) -> Float[Tensor, " count"]:
     """Log densities, ascending, of places where pictures are encoded: z ~ q(z|x) of `count` pictures under all others.
 
-    With itself in its company every picture would lie at a peak of its own.
+    With itself in its company every picture would lie at a peak of its own. Of few pictures it is a half.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator, count = torch.Generator().manual_seed(seed), min(count, len(company) // 2)
     order = torch.randperm(len(company), generator=generator)
     some, others = order[:count], order[count:]
     z = company.mu[some] + company.sigma[some] * torch.randn(company.mu[some].shape, generator=generator)

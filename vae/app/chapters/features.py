@@ -74,9 +74,9 @@ def show(entry: Entry) -> dict[str, str]:
 
 
 def classed(entry: Entry) -> Entry | None:
-    """The model itself where its pictures have classes, else the first whose have."""
+    """The model itself where its pictures have classes and others learned them too, else the first whose have."""
     readers = (one for one in picker.visible() if one.lacks(Can.READ, Can.MOVE) is None)
-    return next((one for one in (entry, *readers) if one.dataset.class_names), None)
+    return next((one for one in (entry, *readers) if one.dataset.class_names and one.mine is None), None)
 
 
 def curves(entry: Entry, measured: Entry) -> None:

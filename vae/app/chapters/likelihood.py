@@ -9,7 +9,6 @@ from torch import Tensor
 from vae.app import look
 from vae.app.look.keys import KEYS
 from vae.app.session import inputs, kept, verdict
-from vae.app.session.ids import Example
 from vae.inference import familiar
 from vae.inference.familiar import Level
 from vae.serve import asked
@@ -46,7 +45,7 @@ def aside(entry: Entry) -> None:
         found = elbos(entry)
         radius = st.slider("Radius of the disc", RADII[0], RADII[-1], RADII[int(np.argmax(found))], key="disc.radius")
         number = RADII.index(radius)
-        example = inputs.find(entry, Example(kept.typical(entry)[inputs.OPENS_WITH]))
+        example = inputs.find(entry, inputs.first(entry))
         elbo = float(kept.values(entry)["elbo"][example.id.index])
         disc = discs(entry)[number : number + 1]
         columns = st.columns(2, gap="large")

@@ -38,6 +38,12 @@ def in_words(entry: Entry) -> str:
             f"It learned to use {uses}. Of pictures that it has never seen {known:.1f} dB come back: more is better, "
             "and from 35 on few see a difference."
         )
+    if "weighed_neighbours" not in numbers:
+        lost, told = (numbers[name]["value"] for name in ("reconstruction", "kl"))
+        return (
+            f"It learned to use {uses}. They tell {told:.0f} nats of a picture that it has never seen, and "
+            f"{lost:.0f} are lost."
+        )
     right = numbers["weighed_neighbours"]["latents"]
     return (
         f"It learned to use {uses}. Told by them alone, {100 * right:.0f} % of pictures that it has never seen are "

@@ -247,7 +247,7 @@ def table(entry: Entry) -> None:
         options = {"icon": ":material/download:", "on_click": "ignore"}
         st.download_button("CSV", lambda: as_csv(entry), f"{entry.name}.csv", "text/csv", **options)
         st.download_button("NPZ", lambda: as_npz(entry), f"{entry.name}.npz", **options)
-    if not entry.dataset.class_names:
+    if "linear_probe" not in entry.numbers:
         return
     probe, neighbours, weighed = (
         entry.numbers[kind] for kind in ("linear_probe", "nearest_neighbours", "weighed_neighbours")

@@ -24,7 +24,7 @@ from vae.serve.library import library
 PAD = 140  # pixels on a side of the drawing pad
 KEPT = 8  # pictures of the visitor's own that are remembered beside the last upload and the last drawing
 PREPARED = 3  # preparations that are kept: for the model that is shown, for one beside it, and of another file
-OPENS_WITH = 2  # the class of the example that is there at first
+OPENS_WITH = 2  # the class of the example that is there at first; the last where there are fewer
 OTHERS_OWN = "a picture that somebody brought, which is too large for a link; an example is shown"
 
 
@@ -56,7 +56,13 @@ def current(entry: Entry) -> Input:
     if "own" not in st.session_state:  # a first look: what the link says
         _take_from_link(entry)
     chosen = st.session_state["own"] or st.session_state.get(f"input.{entry.dataset.name}")
-    return find(entry, chosen) or find(entry, Example(kept.typical(entry)[OPENS_WITH]))
+    return find(entry, chosen) or find(entry, first(entry))
+
+
+def first(entry: Entry) -> Example:
+    """The example that is there at first."""
+    chosen = kept.typical(entry)
+    return Example(chosen[min(OPENS_WITH, len(chosen) - 1)])
 
 
 def _take_from_link(entry: Entry) -> None:

@@ -23,6 +23,7 @@ from vae.serve.library import library
 
 LEAST = 3.5  # of a slider's reach: one latent in two thousand lies further out under N(0, 1)
 DRAWN = 0.98  # of draws of N(0, I) that are within all sliders, however many there are
+DIFFERENT = 10  # pictures that a page can begin with
 Found = TypeVar("Found")
 
 
@@ -82,12 +83,19 @@ def typical(entry: Entry) -> list[int]:
 def _typical(mu: Tensor, reconstructed: Tensor, pictures: Tensor, groups: list[Tensor]) -> list[int]:
     chosen = []
     for rows in groups:
-        near = min(50, len(rows) // 2)
-        crowded = torch.cdist(mu[rows], mu[rows]).kthvalue(near).values.argsort()[: len(rows) // 10]
+        near = max(1, min(50, len(rows) // 2))
+        crowded = torch.cdist(mu[rows], mu[rows]).kthvalue(near).values.argsort()[: max(1, len(rows) // 10)]
         crowded = crowded[reconstructed[rows[crowded]].argsort(descending=True)[: max(1, len(crowded) // 2)]]
         own = pictures[rows].flatten(1).float()
         chosen.append(int(rows[crowded[(own[crowded] - own.mean(0)).square().sum(1).argmin()]]))
     return chosen
+
+
+def varied(entry: Entry) -> list[int]:
+    """Ten and more test pictures that differ: the typical ones of the groups, or, where those are few, from all over
+    the set."""
+    count, chosen = entry.examples, typical(entry)
+    return chosen if len(chosen) >= DIFFERENT else [place * count // DIFFERENT for place in range(DIFFERENT)]
 
 
 @of_model

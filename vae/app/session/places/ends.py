@@ -17,7 +17,7 @@ def restored(entry: Entry) -> list[Id]:
     """
     key = f"ends.{entry.dataset.name}"
     if key not in st.session_state:
-        examples = [Example(kept.typical(entry)[start]) for start in STARTS]
+        examples = [Example(kept.varied(entry)[start]) for start in STARTS]
         starts = [parse(inputs.identity(inputs.current(entry))), *examples]
         said = [parse(one) for one in link.asked("ends").split(",")[: len(starts)]]
         if any(isinstance(one, Own) for one in said):
