@@ -2,7 +2,7 @@
 
 import torch
 
-from vae.models.base import Given, Model
+from vae.models.base import Given, Mapped, Model
 from vae.models.families.conditional import Conditional
 from vae.models.families.ladder import Ladder
 from vae.models.families.principal import Principal
@@ -25,6 +25,7 @@ __all__ = [
     "FourierFeatures",
     "Given",
     "Ladder",
+    "Mapped",
     "Model",
     "Principal",
     "Pyramid",
