@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, Normal, constraints, kl_divergence
 
 
-def normal(mu: Float[Tensor, "*b d"], sigma: Float[Tensor, "*b d"]) -> Independent:
-    """N(mu, diag(sigma^2)), sigma a standard deviation; event = the last dimension."""
-    return Independent(Normal(mu, sigma, validate_args=False), 1, validate_args=False)
+def normal(mu: Float[Tensor, "*b d"], sigma: Float[Tensor, "*b d"], dims: int = 1) -> Independent:
+    """N(mu, diag(sigma^2)), sigma a standard deviation; event = the last `dims` dimensions, 3 of a map."""
+    return Independent(Normal(mu, sigma, validate_args=False), dims, validate_args=False)
 
 
 def standard_normal(dims: int, device: torch.device | str = "cpu") -> Independent:

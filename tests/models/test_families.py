@@ -10,7 +10,19 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from tests.registry import VECTORS
 from vae.distributions import Joint, kl, normal, rsample
-from vae.models import FAMILIES, VAE, Autoencoder, Conditional, Ladder, Principal, Pyramid, Spatial, build
+from vae.models import (
+    FAMILIES,
+    VAE,
+    Autoencoder,
+    AutoencoderKL,
+    AutoencoderTiny,
+    Conditional,
+    Ladder,
+    Principal,
+    Pyramid,
+    Spatial,
+    build,
+)
 from vae.models.checkpoint import config_from_json, config_to_json
 from vae.models.networks import Config
 from vae.models.pretrained import list_pretrained, load_card
@@ -28,6 +40,22 @@ CONFIGS = {
     "pyramid": Pyramid.Config(
         Pictures(3, 16, 16, 256, "crop"), 15, "conv", channels=(4, 8), maps=(3, 2), blocks=(1, 1)
     ),
+    "kl": AutoencoderKL.Config(
+        Pictures(3, None, None, 256, "photo"), 4, block_out_channels=(4, 8), norm_num_groups=2, layers_per_block=1
+    ),
+    "tiny": AutoencoderTiny.Config(
+        Pictures(3, None, None, 256, "photo"),
+        4,
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        num_encoder_blocks=(1, 1),
+        num_decoder_blocks=(1, 1),
+    ),
+}
+# Weights that change nothing: an encoder's half for sigma, and what is added to all keys alike.
+UNUSED = {
+    "autoencoder": {"encoder.4.weight"},
+    "kl": {f"{part}.mid_block.attentions.0.to_k.bias" for part in ("encoder", "decoder")},
 }
 LADDERS = {"dense": CONFIGS["ladder"], "conv": replace(CONFIGS["ladder"], network="conv", channels=(4, 8))}
 EVERY_LADDER = pytest.mark.parametrize("config", LADDERS.values(), ids=LADDERS)
@@ -63,10 +91,9 @@ def test_the_loss_of_every_family_reaches_every_weight_that_it_uses(config):
     y = torch.arange(5) % 4
     parts = terms(model.given(y) if config.classes else model, bits(spec=config.spec), seeded())
     loss(parts).backward()
-    unused = {"encoder.4.weight"} if config.family == "autoencoder" else set()  # its half for sigma
     for name, parameter in model.named_parameters():
         assert parameter.grad.isfinite().all(), name
-        assert name in unused or parameter.grad.abs().max() > 0, name
+        assert name in UNUSED.get(config.family, ()) or parameter.grad.abs().max() > 0, name
 
 
 FINE = {"network": "conv", "spec": {"channels": 3, "height": 8, "width": 8, "levels": 256, "preparation": "crop"}}

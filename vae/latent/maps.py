@@ -1,7 +1,8 @@
 """What can be done with a z that is a map: encode a photo, keep some channels, draw z again, blend two photos.
 
 A photo is taken in strips, so that memory is bounded whatever its size: a strip is computed with what lies within the
-network's reach around it, which is then cut off, and joins its neighbours without a seam.
+network's reach around it, which is then cut off, and joins its neighbours without a seam. Where the whole photo has a
+say at each place, as in a network with attention or with norms over space, it is taken in one piece.
 """
 
 import math
@@ -15,8 +16,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from vae.distributions import psnr
-from vae.models import Spatial
-from vae.models.spaces import STEP
+from vae.models import Mapped
 
 STRIP = 8192  # places of the map in a strip: 512 x 1,024 pixels
 
@@ -31,7 +31,7 @@ class Photo:
 
     @property
     def bits(self) -> Float[Tensor, "k rows columns"]:
-        """What each number of the map tells, KL(q || p) in bits."""
+        """What each number of the map tells, KL(q || p) in bits, p = N(0, I); infinite where q is a point."""
         return kl_divergence(Normal(self.mu, self.sigma), Normal(0.0, 1.0)) / math.log(2)
 
     def rate(self, keep: int) -> float:
@@ -59,30 +59,30 @@ class Shown(NamedTuple):
 
 
 @torch.inference_mode()
-def encoded(model: Spatial, levels: UInt8[Tensor, "c height width"]) -> Photo:
-    """A photo, its sides multiples of 8."""
+def encoded(model: Mapped, levels: UInt8[Tensor, "c height width"]) -> Photo:
+    """A photo, its sides multiples of the model's step."""
 
     def parts(x: Tensor) -> Tensor:
         q = model.encode(x / 255).base_dist
         return torch.cat([q.mean, q.stddev], 1)
 
-    moments = _in_strips(parts, levels[None], STEP, 1, model.config.reach)[0].cpu()
+    moments = _in_strips(parts, levels[None], model.config.space.step, 1, model.config.reach)[0].cpu()
     return Photo(levels, *moments.chunk(2))
 
 
 @torch.inference_mode()
-def decoded(model: Spatial, z: Float[Tensor, "k rows columns"], keep: int) -> UInt8[Tensor, "c height width"]:
+def decoded(model: Mapped, z: Float[Tensor, "k rows columns"], keep: int) -> UInt8[Tensor, "c height width"]:
     """Levels of the mean of p(x|z) at the first `keep` channels of z."""
     told = torch.tensor([keep])
 
     def mean(part: Tensor) -> Tensor:
         return model.decode(part, told).mean.mul(255).round().clamp(0, 255).byte()
 
-    return _in_strips(mean, z[None], 1, STEP, model.config.reach)[0].cpu()
+    return _in_strips(mean, z[None], 1, model.config.space.step, model.config.reach)[0].cpu()
 
 
 @torch.inference_mode()
-def shown(model: Spatial, asked: Asked, photo: Photo, other: Photo | None = None) -> Shown:
+def shown(model: Mapped, asked: Asked, photo: Photo, other: Photo | None = None) -> Shown:
     """What is asked for of a photo, or of two of the same size."""
     mu, sigma, levels, rate = photo.mu, photo.sigma, photo.levels.float(), photo.rate(asked.keep)
     if other is not None:
@@ -95,11 +95,16 @@ def shown(model: Spatial, asked: Asked, photo: Photo, other: Photo | None = None
     return Shown(mean, float(psnr(mean[None] / 255, levels[None] / 255)), rate)
 
 
-def _in_strips(function: Callable[[Tensor], Tensor], whole: Tensor, to_map: int, from_map: int, reach: int) -> Tensor:
+def _in_strips(
+    function: Callable[[Tensor], Tensor], whole: Tensor, to_map: int, from_map: int, reach: int | None
+) -> Tensor:
     """function(whole), (1, c, h, w), computed from strips of it.
 
-    A place of the map is `to_map` rows of what the function is given, and `from_map` rows of what it gives.
+    A place of the map is `to_map` rows of what the function is given, and `from_map` rows of what it gives. The reach
+    None is that of the whole.
     """
+    if reach is None:
+        return function(whole)
     rows, columns = whole.shape[2] // to_map, whole.shape[3] // to_map
     each = max(1, STRIP // columns)
     found = []

@@ -2,12 +2,14 @@
 
 import torch
 
-from vae.models.base import Given, Model
+from vae.models.base import Given, Mapped, Model
 from vae.models.families.conditional import Conditional
+from vae.models.families.kl import AutoencoderKL
 from vae.models.families.ladder import Ladder
 from vae.models.families.principal import Principal
 from vae.models.families.pyramid import Pyramid
 from vae.models.families.spatial import Spatial
+from vae.models.families.tiny import AutoencoderTiny
 from vae.models.families.vae import FARTHEST, VAE, WIDEST, Autoencoder, out_of_reach
 from vae.models.networks import NETWORKS, Config, ConvBlock, DenseBlock, FourierFeatures
 
@@ -18,6 +20,8 @@ __all__ = [
     "VAE",
     "WIDEST",
     "Autoencoder",
+    "AutoencoderKL",
+    "AutoencoderTiny",
     "Conditional",
     "Config",
     "ConvBlock",
@@ -25,6 +29,7 @@ __all__ = [
     "FourierFeatures",
     "Given",
     "Ladder",
+    "Mapped",
     "Model",
     "Principal",
     "Pyramid",
@@ -42,6 +47,8 @@ FAMILIES: dict[str, type[Model]] = {
     "spatial": Spatial,
     "principal": Principal,
     "pyramid": Pyramid,
+    "kl": AutoencoderKL,
+    "tiny": AutoencoderTiny,
 }
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from vae.distributions import normal
 from vae.models.networks import NETWORKS, Config, initialise
 from vae.models.spaces import Pictures
 
@@ -56,6 +57,27 @@ class Model(nn.Module, ABC):
         initialise(self, generator)
 
 
+class Mapped(Model):
+    """A model whose z is a map, (b, channels, h / step, w / step), for pictures of any size.
+
+    `encode` and `decode` also take `keep`, how many of its first channels are kept of each picture.
+    """
+
+    @property
+    def prior(self) -> Independent | None:
+        """p(z) = N(0, I), for a map of any size."""
+        zero = torch.zeros(self.latents, 1, 1, device=self.device)
+        return normal(zero, torch.ones_like(zero), 3)
+
+    def given(self, keep: Int64[Tensor, " b"]) -> "Given":
+        """The model that says of each picture its first `keep` channels, with the interface of a VAE."""
+        return Given(self, keep)
+
+    def kept(self, keep: Int64[Tensor, " b"]) -> Float[Tensor, "b k 1 1"]:
+        """1 for the channels that are kept of each picture, 0 for the others."""
+        return (torch.arange(self.latents, device=self.device) < keep.to(self.device)[:, None]).float()[..., None, None]
+
+
 class Given:
     """A model that is told something of each picture, its class or how many channels are kept, with the interface of a
     VAE: `terms`, `elbo` and `importance_bound` take it as one."""
@@ -64,8 +86,8 @@ class Given:
         self.model, self.told = model, told
 
     @property
-    def prior(self) -> Distribution:
-        """p(z) = N(0, I), whatever was told."""
+    def prior(self) -> Distribution | None:
+        """p(z) = N(0, I), whatever was told; None where z has no distribution."""
         return self.model.prior
 
     def encode(self, x: Float[Tensor, "b c h w"]) -> Independent:

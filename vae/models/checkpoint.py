@@ -7,8 +7,8 @@ import json
 import math
 from dataclasses import asdict, fields
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import get_args
+from types import GenericAlias, NoneType, UnionType
+from typing import get_args, get_origin
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,10 +17,12 @@ from torch import Tensor
 from vae.models import FAMILIES, Config, Model, build
 from vae.models.device import choose_device
 from vae.models.files import save_tensors
+from vae.models.guard import check
+from vae.models.networks import NetworkConfig
 from vae.models.spaces import Pictures
 
 WEIGHTS, SCALE = "model.safetensors", "|scale"
-SIZES = ("channels", "layers", "maps", "blocks")  # tuples, which JSON has as lists
+FIRST = [field.name for field in fields(NetworkConfig)]  # what files have said from the first
 UNUSED = {"octaves": 0, "classes": 0, "layers": [], "corrected": False, "bounded": False}
 
 
@@ -39,13 +41,19 @@ def save(model: Model, path: Path | str, training: dict | None = None, dtype: to
     save_tensors(tensors, Path(path), told)
 
 
-def load(path: Path | str, device: str = "auto") -> Model:
+def load(path: Path | str, device: str = "auto", most: int | None = None) -> Model:
     """The model in a file that `save` wrote: float32, frozen, in eval mode.
 
-    ValueError where the file is missing, is not safetensors, or does not fit its own configuration.
+    ValueError where the file is missing, is not safetensors, has more than `most` bytes where that is said, or does not
+    fit its own configuration.
     """
-    metadata, tensors = read(Path(path))
-    config = _config(metadata, path)
+    metadata, tensors = read(Path(path), most)
+    return assembled(_config(metadata, path), tensors, path, device)
+
+
+def assembled(config: Config, tensors: dict[str, Tensor], path: Path | str, device: str) -> Model:
+    """The model of a configuration and the weights from a file: float32, frozen, in eval mode. ValueError where they do
+    not fit, or are not all numbers."""
     if misfit := _misfit(config, tensors):
         raise ValueError(f"the weights in {path} do not fit their configuration: {misfit}")
     for name, tensor in tensors.items():
@@ -56,8 +64,10 @@ def load(path: Path | str, device: str = "auto") -> Model:
     return model.requires_grad_(False).eval().to(choose_device(device), memory_format=torch.channels_last)
 
 
-def head(path: Path) -> tuple[Config, int]:
-    """The configuration in a file and how many weights it has, without reading them; ValueError where it has none."""
+def head(path: Path, most: int | None = None) -> tuple[Config, int]:
+    """The configuration in a file and how many weights it has, without reading them; ValueError where it has none, or
+    the file is one that `read` refuses."""
+    check(path, most)
     try:
         with safe_open(path, framework="pt") as file:
             names = [name for name in file.keys() if not name.endswith(SCALE)]  # noqa: SIM118
@@ -69,7 +79,10 @@ def head(path: Path) -> tuple[Config, int]:
 
 def _config(metadata: dict[str, str], path: Path | str) -> Config:
     if "config" not in metadata:
-        raise ValueError(f"{path} carries no model configuration")
+        raise ValueError(
+            f"{path} carries no model configuration, so that nothing says which network its weights are of; of a "
+            "diffusers model give the folder with its config.json"
+        )
     return config_from_json(metadata["config"])
 
 
@@ -90,9 +103,13 @@ def as_facts(text: str, what: str) -> dict:
     return facts
 
 
-def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    if not path.is_file():
-        raise ValueError(f"there is no weights file {path}")
+def read(path: Path, most: int | None = None) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """What a safetensors file says of itself, and its tensors as float32, those in bytes with their scales.
+
+    ValueError where `vae.models.guard` refuses the file, which it does before anything else looks at it, or it is
+    damaged.
+    """
+    check(path, most)
     try:
         with safe_open(path, framework="pt") as file:
             metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -102,7 +119,7 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     tensors = {name: tensor.float() for name, tensor in tensors.items()}
     for name, scale in scales.items():
         whole = tensors.get(name.removesuffix(SCALE))
-        if whole is None or scale.shape != whole.shape[:1]:
+        if whole is None or whole.ndim == 0 or scale.shape != whole.shape[:1]:
             raise ValueError(f"{path} holds {name[:80]} for no matrix of {scale.numel()} rows")
         whole *= scale.view(-1, *[1] * (whole.ndim - 1))
     return metadata, tensors
@@ -145,11 +162,10 @@ def config_from_json(text: str) -> Config:
             raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
         kind, spec = FAMILIES[family].Config, Pictures(**typed(Pictures, values["spec"]))
         _drop_unused(values, family)
-        sizes = {name: tuple(values[name]) for name in SIZES if name in values}
-        if len(sizes["channels"]) != 2 or any(type(size) is not int for size in sum(sizes.values(), ())):
-            raise TypeError(f"{', '.join(sizes)} are whole numbers, not {[values[name] for name in sizes]}")
-        return kind(**typed(kind, values) | {"spec": spec} | sizes)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        if missing := [field.name for field in fields(kind) if field.name in FIRST and field.name not in values]:
+            raise ValueError(f"it does not say {missing[0]}")
+        return kind(**typed(kind, values) | {"spec": spec})
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"this is not a model configuration: {error}") from error
 
 
@@ -162,13 +178,30 @@ def _drop_unused(values: dict, family: str) -> None:
 
 
 def typed(kind: type, values: object) -> dict:
-    """The values, where those of a dataclass's numbers and names are of its types; JSON may hold anything."""
+    """The values, where those of a dataclass's numbers, names and sizes are of its types; JSON may hold anything.
+
+    JSON has tuples as lists, and numbers that happen to be whole without a point.
+    """
     if not isinstance(values, dict):
-        raise TypeError(f"{values!r} is not a set of named values")
-    for field in fields(kind):
-        allowed = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
-        simple = set(allowed) <= {int, str, bool, NoneType}
-        if simple and field.name in values and type(values[field.name]) not in allowed:
-            kinds = " or ".join(kind.__name__ for kind in allowed)
-            raise TypeError(f"{field.name} must be of type {kinds}, not {values[field.name]!r}")
-    return values
+        raise TypeError(f"{str(values)[:80]} is not a set of named values")
+    return values | {
+        field.name: _typed(field.name, field.type, values[field.name]) for field in fields(kind) if field.name in values
+    }
+
+
+def _typed(name: str, kind: type | UnionType | GenericAlias, value: object) -> object:
+    """The value of one field, of its type where that is simple, or TypeError."""
+    if get_origin(kind) is tuple:
+        _, *others = get_args(kind)
+        if type(value) is not list or any(type(size) is not int for size in value):
+            raise TypeError(f"{name} must be whole numbers, not {str(value)[:80]}")
+        if others != [...] and len(value) != 1 + len(others):
+            raise TypeError(f"{name} must be {1 + len(others)} whole numbers, not {str(value)[:80]}")
+        return tuple(value)
+    allowed = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if float in allowed and type(value) is int:
+        return float(value)
+    if set(allowed) <= {int, float, str, bool, NoneType} and type(value) not in allowed:
+        kinds = " or ".join(kind.__name__ for kind in allowed)
+        raise TypeError(f"{name} must be of type {kinds}, not {str(value)[:80]!r}")
+    return value

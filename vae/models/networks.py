@@ -1,6 +1,6 @@
 """The networks of the models, and the configuration that determines them.
 
-Two kinds, chosen by `Config.network`. "conv" is built for hardware with fast bfloat16 products: the picture is
+Two kinds, chosen by `NetworkConfig.network`. "conv" is built for hardware with fast bfloat16 products: the picture is
 folded to a quarter of its size at once (pixel_unshuffle), wide 3 x 3 residual blocks work at 14 x 14 and 7 x 7, and
 PixelShuffle unfolds it again; no BatchNorm. "dense" is built for plain CPUs: residual blocks over the whole picture,
 ten times cheaper a step.
@@ -9,7 +9,7 @@ ten times cheaper a step.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -20,30 +20,23 @@ from vae.models.spaces import Latents, Pictures, Vector
 
 @dataclass(frozen=True)
 class Config:
-    """What the models of all families have: the picture, the latents, and the sizes of the network.
-
-    `width` and `dense_blocks` are those of the dense parts; `channels` (at half and at quarter size) and
-    `conv_blocks` (at each; of a ladder at half size) those of the convolutions, which only network "conv" has.
+    """What the models of all families have: the picture and the latents.
 
     Each family has a subclass of its own, which says by what name files know it (`family`) and adds what no other has;
-    networks ask for these of all: `octaves`, the number of frequencies at which a decoder is also told the sines and
-    cosines of z, and `classes`, the number of labels that a model is told of. A `corrected` q is the encoder's with the
+    these are asked of all: `octaves`, the number of frequencies at which a decoder is also told the sines and cosines
+    of z, and `classes`, the number of labels that a model is told of. A `corrected` q is the encoder's with the
     decoder's correction (`vae.models.families.correction`).
     """
 
     spec: Pictures
     latents: int
-    network: str = "dense"
-    width: int = 512
-    dense_blocks: int = 1
-    channels: tuple[int, int] = (64, 128)
-    conv_blocks: int = 1
-    octaves: ClassVar[int] = 0
-    classes: ClassVar[int] = 0
-    corrected: ClassVar[bool] = False
-    linear: ClassVar[bool] = False  # whether principal components are added to what the networks say
-    prior: ClassVar[bool] = True  # whether z has a distribution
-    any_size: ClassVar[bool] = False  # whether pictures of every size are read
+    # Without types, for dataclasses give a field the place of the annotation that it replaces: a family's come last.
+    octaves = 0
+    classes = 0
+    corrected = False
+    linear = False  # whether principal components are added to what the networks say
+    prior = True  # whether z has a distribution
+    any_size = False  # whether pictures of every size are read
 
     @property
     def space(self) -> Latents:
@@ -54,10 +47,28 @@ class Config:
         if self.any_size != (self.spec.height is None):
             size = "of any size" if self.any_size else "of one size"
             raise ValueError(f"a {self.family} model reads pictures {size}, not {self.spec.height} x {self.spec.width}")
-        if self.network not in NETWORKS:
-            raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {self.network!r}")
         if self.latents < 1:
             raise ValueError(f"a model needs at least one latent, not {self.latents}")
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Config):
+    """That of the families whose networks are of this file: the sizes of the network.
+
+    `width` and `dense_blocks` are those of the dense parts; `channels` (at half and at quarter size) and
+    `conv_blocks` (at each; of a ladder at half size) those of the convolutions, which only network "conv" has.
+    """
+
+    network: str = "dense"
+    width: int = 512
+    dense_blocks: int = 1
+    channels: tuple[int, int] = (64, 128)
+    conv_blocks: int = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.network not in NETWORKS:
+            raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {self.network!r}")
         if min(self.width, *self.channels) < 1:
             raise ValueError(f"width and channels must be at least 1, not {self.width} and {self.channels}")
         if not (0 <= self.dense_blocks <= 64 and 0 <= self.conv_blocks <= 64):
@@ -130,7 +141,7 @@ class FourierFeatures(nn.Module):
         return torch.cat([z, *waves], dim=1)
 
 
-def _from_latents(config: Config) -> list[nn.Module]:
+def _from_latents(config: NetworkConfig) -> list[nn.Module]:
     """What a decoder begins with: z, or its Fourier features, to the width of the dense blocks."""
     if not config.octaves:
         return [nn.Linear(config.latents + config.classes, config.width)]
@@ -138,11 +149,11 @@ def _from_latents(config: Config) -> list[nn.Module]:
     return [FourierFeatures(config.octaves), nn.Linear(features, config.width)]
 
 
-def _trunk(config: Config) -> list[nn.Module]:
+def _trunk(config: NetworkConfig) -> list[nn.Module]:
     return [*(DenseBlock(config.width) for _ in range(config.dense_blocks)), nn.SiLU()]
 
 
-def dense_networks(config: Config, outputs: int) -> tuple[nn.Module, nn.Module]:
+def dense_networks(config: NetworkConfig, outputs: int) -> tuple[nn.Module, nn.Module]:
     """(encoder to 2 x latents, decoder to `outputs` values a pixel and channel) of dense residual blocks.
 
     Those of a model with classes read one more value for each class, after the pixels and after z.
@@ -163,7 +174,7 @@ def dense_networks(config: Config, outputs: int) -> tuple[nn.Module, nn.Module]:
     return encoder, decoder
 
 
-def conv_networks(config: Config, outputs: int) -> tuple[nn.Module, nn.Module]:
+def conv_networks(config: NetworkConfig, outputs: int) -> tuple[nn.Module, nn.Module]:
     """The same with residual convolutions at half and quarter size around the dense part."""
     channels, height, width = config.spec.shape
     half, quarter = config.channels
@@ -214,7 +225,7 @@ class Rungs(NamedTuple):
     picture: nn.Module  # a state to the values of all pixels
 
 
-def dense_rungs(config: Config, outputs: int) -> Rungs:
+def dense_rungs(config: NetworkConfig, outputs: int) -> Rungs:
     """The state is a vector."""
     channels, height, width = config.spec.shape
     return Rungs(
@@ -232,7 +243,7 @@ def dense_rungs(config: Config, outputs: int) -> Rungs:
     )
 
 
-def conv_rungs(config: Config, outputs: int) -> Rungs:
+def conv_rungs(config: NetworkConfig, outputs: int) -> Rungs:
     """The state is a picture of many channels at quarter size; z is read off it, and added to it, as a vector.
 
     There is one block on each rung at quarter size, and `conv_blocks` before and after them at half size.
@@ -278,7 +289,8 @@ def initialise(model: nn.Module, generator: torch.Generator | None) -> None:
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             nn.init.kaiming_uniform_(module.weight, nonlinearity="linear", generator=generator)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     for module in model.modules():
         if isinstance(module, DenseBlock | ConvBlock | Halved):
             nn.init.zeros_(module.body[-1].weight)

@@ -11,11 +11,11 @@ from torch.distributions import Independent
 from vae.distributions import standard_normal
 from vae.models.base import Given, Model
 from vae.models.families.vae import likelihood, posterior
-from vae.models.networks import Config
+from vae.models.networks import NetworkConfig
 
 
 @dataclass(frozen=True)
-class ConditionalConfig(Config):
+class ConditionalConfig(NetworkConfig):
     """`classes` is the number of labels; a `bounded` encoder cannot put a picture farther out than latents are used."""
 
     classes: int = 0

@@ -21,14 +21,14 @@ from torch.distributions import Independent
 from vae.distributions import Joint, normal
 from vae.models.base import Model
 from vae.models.families.vae import gaussian, likelihood
-from vae.models.networks import RUNGS, Config, initialise
+from vae.models.networks import RUNGS, NetworkConfig, initialise
 from vae.models.spaces import Layers
 
 BEND = 5.0  # corrections stay below it, in standard deviations of the prior; a few far ones upset the optimiser
 
 
 @dataclass(frozen=True)
-class LadderConfig(Config):
+class LadderConfig(NetworkConfig):
     """`layers` are the latents of each layer, from the top."""
 
     layers: tuple[int, ...] = ()

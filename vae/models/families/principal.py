@@ -20,14 +20,14 @@ from vae.models.base import Model
 from vae.models.device import in_float32
 from vae.models.families.spatial import COARSE, FINE, SPREAD
 from vae.models.families.vae import VAE, likelihood, posterior
-from vae.models.networks import Config, Halved, initialise
+from vae.models.networks import Halved, NetworkConfig, initialise
 
 SQUEEZED = 32  # channels that a place keeps before all places meet
 DRAWN = 0  # the seed of the eigenvectors' first guess
 
 
 @dataclass(frozen=True)
-class PrincipalConfig(Config):
+class PrincipalConfig(NetworkConfig):
     """`channels` are those of the network at a quarter and at an eighth of the picture's size.
 
     `blocks` are the residual blocks at an eighth of the size, in the encoder and in the decoder; at a quarter there are

@@ -25,7 +25,7 @@ from vae.models.families.ladder import BEND
 from vae.models.families.principal import Principal
 from vae.models.families.spatial import COARSE, FINE, SPREAD, begin_as, blocks_of, transform_of
 from vae.models.families.vae import gaussian, posterior
-from vae.models.networks import Config, Halved, initialise
+from vae.models.networks import Halved, NetworkConfig, initialise
 from vae.models.spaces import STEP, Layers
 
 # Residual blocks: at a quarter of the picture's size; at an eighth on sight of a picture, where the way down meets what
@@ -34,7 +34,7 @@ QUARTER, SIGHT, MERGE, AFTER = 1, 2, 1, 2
 
 
 @dataclass(frozen=True)
-class PyramidConfig(Config):
+class PyramidConfig(NetworkConfig):
     """`maps` are the channels of z in each layer below the vector; the last has a place for each 8 x 8 pixels.
 
     `latents` counts those of all layers; what is left of them is the vector, that of a principal model of the same

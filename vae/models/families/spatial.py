@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.distributions import Independent, Normal
+from torch.distributions import Independent
 
-from vae.distributions import discretized_logistic
-from vae.models.base import Given, Model
+from vae.distributions import discretized_logistic, normal
+from vae.models.base import Mapped
 from vae.models.families.vae import FARTHEST, WIDEST
-from vae.models.networks import Config, Halved, initialise
+from vae.models.networks import Halved, NetworkConfig, initialise
 from vae.models.spaces import STEP, Map
 
 FINE, COARSE = 4, 2  # the network works at a quarter of the picture's size, and at an eighth, which is that of z
@@ -30,7 +30,7 @@ SPREAD = math.sqrt(3) / math.pi  # the scale of a logistic whose standard deviat
 
 
 @dataclass(frozen=True)
-class SpatialConfig(Config):
+class SpatialConfig(NetworkConfig):
     """`latents` is the number of channels of z; `channels` are those of the network at a quarter and an eighth size.
 
     `blocks` are the residual blocks at an eighth of the size, in the encoder and in the decoder; at a quarter there are
@@ -101,7 +101,7 @@ def begin_as(analysis: nn.Conv2d, synthesis: nn.Conv2d, transform: Transform, mi
     synthesis.bias.copy_(mean - middle)
 
 
-class Spatial(Model):
+class Spatial(Mapped):
     """p(z) = N(0, I) for each number of the map, p(x|z) a discretised logistic with one learned scale for each colour.
 
     z is (b, channels, h / 8, w / 8).
@@ -154,12 +154,6 @@ class Spatial(Model):
         spread = (rest**2 + left / len(mean)).sqrt()
         self.log_scale.copy_((SPREAD * spread).log()[:, None].expand_as(self.log_scale))
 
-    @property
-    def prior(self) -> Independent:
-        """p(z) = N(0, I), for a map of any size."""
-        zero = torch.zeros(self.latents, 1, 1, device=self.device)
-        return _normal(zero, torch.ones_like(zero))
-
     def encode(self, x: Float[Tensor, "b c h w"], keep: Int64[Tensor, " b"] | None = None) -> Independent:
         """q(z|x), event = the map; x in [0, 1], its sides multiples of 8.
 
@@ -171,9 +165,9 @@ class Spatial(Model):
         sigma = log_sigma.clamp(-9, math.log(WIDEST)).exp()
         mu = mu if self.training else mu.clamp(-FARTHEST, FARTHEST)
         if keep is not None:
-            kept = self._kept(keep)
+            kept = self.kept(keep)
             mu, sigma = mu * kept, sigma * kept + (1 - kept)
-        return _normal(mu, sigma)
+        return normal(mu, sigma, 3)
 
     def decode(self, z: Float[Tensor, "b k h w"], keep: Int64[Tensor, " b"] | None = None) -> Independent:
         """p(x|z), event = the picture; of each picture the first `keep` channels alone, where that is said."""
@@ -181,18 +175,7 @@ class Spatial(Model):
         if keep is None:
             log_scale = self.log_scale[-1:]
         else:
-            z, log_scale = z * self._kept(keep), self.log_scale[keep.to(self.device) - 1]
+            z, log_scale = z * self.kept(keep), self.log_scale[keep.to(self.device) - 1]
         loc = F.pixel_shuffle(self.synthesis(z), STEP) + self.decoder(z)
         log_scale = log_scale[:, :, None, None].expand_as(loc)
         return discretized_logistic(loc.float() + 0.5, log_scale, self.input_spec.levels)
-
-    def given(self, keep: Int64[Tensor, " b"]) -> Given:
-        """The model that says of each picture its first `keep` channels, with the interface of a VAE."""
-        return Given(self, keep)
-
-    def _kept(self, keep: Int64[Tensor, " b"]) -> Float[Tensor, "b k 1 1"]:
-        return (torch.arange(self.latents, device=self.device) < keep.to(self.device)[:, None]).float()[..., None, None]
-
-
-def _normal(mu: Tensor, sigma: Tensor) -> Independent:
-    return Independent(Normal(mu, sigma, validate_args=False), 3, validate_args=False)

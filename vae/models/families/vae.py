@@ -13,7 +13,7 @@ from torch.distributions import Independent
 from vae.distributions import bernoulli, discretized_logistic, normal, standard_normal
 from vae.models.base import Model
 from vae.models.families.correction import corrected
-from vae.models.networks import Config
+from vae.models.networks import NetworkConfig
 from vae.models.spaces import Pictures
 
 # How far from 0 an encoder may put a picture, and how wide its q may be, for each latent. The test sets lie within 6.1
@@ -61,7 +61,7 @@ def out_of_reach(mu: Float[Tensor, "*b d"], sigma: Float[Tensor, "*b d"]) -> Boo
 
 
 @dataclass(frozen=True)
-class VAEConfig(Config):
+class VAEConfig(NetworkConfig):
     """q of a `corrected` model is the encoder's with the decoder's correction; models are trained without.
 
     A `bounded` encoder cannot put a picture farther out than latents are used.
@@ -117,7 +117,7 @@ class VAE(Model):
 
 
 @dataclass(frozen=True)
-class AutoencoderConfig(Config):
+class AutoencoderConfig(NetworkConfig):
     """That of a VAE whose q is a point."""
 
     octaves: int = 0
