@@ -2,6 +2,7 @@
 
 python -m vae.evaluate mnist                     measure pretrained/mnist again
 python -m vae.evaluate mnist --run runs/mnist    take the weights from a training run first
+python -m vae.evaluate mine --run runs/mine      the same of a training on pictures of one's own, with the pictures
 python -m vae.evaluate mnist --judge             only make its judge anew, from the encodings that are there
 python -m vae.evaluate mnist --directions        only find its named directions, from the same
 """
@@ -21,17 +22,19 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; gives the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m vae.evaluate",
-        description="Measures a model on the whole test set and writes pretrained/NAME/card.json.",
+        description="Measures a model on the whole test set and writes pretrained/NAME/card.json. A model of your own "
+        f"pictures is measured on those that were held out, and lies in {pretrained.own_shelf()}.",
         epilog="example: python -m vae.evaluate mnist --run runs/mnist",
     )
-    parser.add_argument("name", help="the model's folder in pretrained/")
+    parser.add_argument("name", help="the model's folder in pretrained/, or the name of your own")
     parser.add_argument("--run", type=Path, metavar="DIR", help="first take the weights of this training run")
     parser.add_argument(
         "--pictures",
         type=int,
         metavar="N",
         help="random test pictures for the IWAE bound and for log p(x), all other numbers take the whole set "
-        f"(default: {PICTURES}, of a chapter's model {CHAPTER_PICTURES})",
+        f"(default: {PICTURES}, of a chapter's model {CHAPTER_PICTURES}, of your own {OWN_PICTURES[2]} in black and "
+        f"white and {OWN_PICTURES[256]} in colour)",
     )
     parser.add_argument(
         "--judge", action="store_true", help="only make what tells pictures that the model knows from others; a minute"
@@ -46,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.judge:
             folder = pretrained.folder_of(options.name)
+            mine = pictures_in(folder)  # noqa: F841
             judge.make(folder).save(folder / pretrained.JUDGE)
             return 0
         if options.directions:

@@ -18,7 +18,7 @@ from vae.evaluate.bounds import PICTURES, SEED, bound
 from vae.evaluate.measures import measured, subject
 from vae.models import VAE, Model, checkpoint, pretrained
 from vae.models.files import save_tensors, whole
-from vae.train.recipes import CHAPTER_RECIPES
+from vae.train.recipes import CHAPTER_RECIPES, RECIPES
 
 
 def limits(model: Model, numbers: dict, dataset: data.Dataset | data.Gallery | data.Own) -> list[str]:
@@ -135,16 +135,33 @@ def _written(folder: Path, card: dict) -> dict:
 
 
 def take(run: Path, name: str) -> Path:
-    """Copy a training run's weights to where they ship, smaller than they were trained; the folder there."""
-    weights = run / checkpoint.WEIGHTS
+    """Copy a training run's weights to where they ship, smaller than they were trained; the folder there.
+
+    Those of a run on pictures of one's own go, with the pictures that pages show, to the shelf of one's own models.
+    ValueError where the lab has a model of that name.
+    """
+    weights, mine = run / checkpoint.WEIGHTS, run / own.FILE
     trained, facts = checkpoint.load(weights, "cpu"), checkpoint.training_facts(weights)
+    if mine.is_file():
+        return _take_own(trained, facts, own.load(mine), name)
     folder = ships_in(name)
-    dtype = torch.float16 if folder.parent == pretrained.PRETRAINED else torch.int8
+    dtype = torch.int8 if folder.parent.name == pretrained.CHAPTERS else torch.float16
     checkpoint.save(trained, folder / checkpoint.WEIGHTS, facts, dtype)
     return folder
 
 
+def _take_own(trained: Model, facts: dict, mine: data.Own, name: str) -> Path:
+    if name in pretrained.shipped() or name in RECIPES or not own.NAME.fullmatch(name):
+        raise ValueError(f"a model of your own cannot be called {name!r}: choose another name")
+    folder = pretrained.own_shelf() / name
+    checkpoint.save(trained, folder / checkpoint.WEIGHTS, facts, torch.float16)
+    own.save(mine, folder / own.FILE, shown_only=True)
+    return folder
+
+
 def ships_in(name: str) -> Path:
-    """The folder of a model, whether it is there yet or not."""
+    """The folder of a model of the lab, whether it is there yet or not; of one's own once it is there."""
+    if name not in pretrained.shipped() and (pretrained.own_shelf() / name / checkpoint.WEIGHTS).is_file():
+        return pretrained.own_shelf() / name
     chapter = name in {recipe.name for recipe in CHAPTER_RECIPES}
     return pretrained.PRETRAINED / pretrained.CHAPTERS / name if chapter else pretrained.PRETRAINED / name

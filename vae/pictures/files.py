@@ -106,10 +106,41 @@ def _unpacked(name: str, content: bytes) -> tuple[list[File], list[str]]:
         members = archive.infolist()
     except BROKEN:
         return [], [f"{name}: the archive is damaged and cannot be read."]
-    members = [one for one in members if not one.filename.endswith("/")]
-    members = [one for one in members if not _unseen(PurePosixPath(one.filename).parts)]
+    members = _seen(members)
     if sum(one.file_size for one in members) > MAX_TOTAL:
         return [], [f"{name}: unpacked it would have more than {MAX_TOTAL / 1e6:.0f} MB."]
+    return _listed(name, archive, members)
+
+
+def archived(path: Path) -> tuple[list[File], list[str]]:
+    """The files in a ZIP archive of one's own, however many there are, each read from the disk when it is needed; and a
+    sentence about each that is refused. ValueError where it is no archive."""
+    try:
+        archive = zipfile.ZipFile(path)
+        return _listed(readable(path.name), archive, _seen(archive.infolist()))
+    except BROKEN as error:
+        raise ValueError(f"{path} is no ZIP archive that can be read: {error}") from error
+
+
+def below(path: Path) -> list[File]:
+    """The files of a folder of one's own and below it, however many there are and wherever links lead, in the order of
+    their names; hidden ones are passed over."""
+    names = (one.relative_to(path) for one in sorted(path.rglob("*")) if not one.is_dir())
+    return [
+        File(readable(str(name)), lambda name=name: _from_disk(path / name, MAX_BYTES))
+        for name in names
+        if not _unseen(name.parts)
+    ]
+
+
+def _seen(members: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """Those that are files, and not what systems leave in archives."""
+    files = [one for one in members if not one.filename.endswith("/")]
+    return [one for one in files if not _unseen(PurePosixPath(one.filename).parts)]
+
+
+def _listed(name: str, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> tuple[list[File], list[str]]:
+    """The members that nothing speaks against, and a sentence about each other."""
     found, refused = [], []
     for member in members:
         reason = _reason(member)

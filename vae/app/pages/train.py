@@ -160,7 +160,7 @@ def understood(digest: object, found: Brought) -> Own | None:
         st.warning("There is no picture in this that can be read.")
         left_out(found, [])
         return None
-    st.html(look.note(said(found)))
+    st.html(look.note(found.words))
     shape, preparation = own.suggested(found)
     left, right, name = st.columns(3)
     title = name.text_input("What they show", "My pictures", max_chars=40, key="train.title")
@@ -181,18 +181,6 @@ def understood(digest: object, found: Brought) -> Own | None:
         st.session_state["train.made"] = held
     left_out(found, held[2])
     return held[1]
-
-
-def said(found: Brought) -> str:
-    """The count, sizes, colours and classes, in a sentence or two."""
-    sizes = sorted(one.size for one in found.seen)
-    coloured, both = sum(one.coloured for one in found.seen), {sizes[0], sizes[-1]}
-    colours = {len(found): "in colour", 0: "grey"}.get(coloured, f"{coloured} of them in colour")
-    wide = " to ".join(f"{width} x {height}" for width, height in sorted(both))
-    counts = [sum(one.folder == name for one in found.seen) for name in found.class_names]
-    classes = ", ".join(f"{name} ({count})" for name, count in zip(found.class_names, counts, strict=True))
-    pictures = "One picture" if len(found) == 1 else f"{len(found):,} pictures"
-    return f"{pictures}, {wide} pixels, {colours}." + (f" Classes by folder: {classes}." if classes else "")
 
 
 def left_out(found: Brought, more: list[str]) -> None:

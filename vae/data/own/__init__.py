@@ -2,8 +2,9 @@
 
 from vae.data.own.brought import Brought, brought
 from vae.data.own.kept import FILE, load, opened, save
-from vae.data.own.made import LEAST, made, own_set
+from vae.data.own.made import LEAST, made, own_set, read_on
 from vae.data.own.pairs import is_idx, unpacked
+from vae.data.own.sources import found_in, sampled
 from vae.data.own.suggested import SHAPES, Shape, suggested
 
 __all__ = [
@@ -13,11 +14,14 @@ __all__ = [
     "Brought",
     "Shape",
     "brought",
+    "found_in",
     "is_idx",
     "load",
     "made",
     "opened",
     "own_set",
+    "read_on",
+    "sampled",
     "save",
     "suggested",
     "unpacked",

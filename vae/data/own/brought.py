@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -22,6 +23,7 @@ COARSE = 32  # pixels on the long side at which pictures are compared and judged
 TINT = 12.0  # levels between the channels of a pixel, on average over the picture, from which it counts as coloured
 APART = "in no folder"
 MOST_CLASSES = 40  # more folders say where pictures were kept, and not what they are
+Copy = bytes  # of a picture, as a PNG file
 PLAIN = 0.5  # of a picture's pixels at its commonest level: its ground is plain
 NEAR_GROUND = 24.0  # levels from that
 
@@ -46,7 +48,7 @@ class Brought:
     refused: list[str] = field(default_factory=list)
     twins: list[str] = field(default_factory=list)
     _copies: list[bytes] = field(default_factory=list)
-    _known: dict[str, int] = field(default_factory=dict)
+    _known: dict[bytes, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.seen)
@@ -73,23 +75,38 @@ class Brought:
         """The copies."""
         return bank.bank(self._copies, {})
 
-    def add(self, file: File) -> None:
-        """Read one more file."""
+    @property
+    def words(self) -> str:
+        """The count, sizes, colours and classes, in a sentence or two."""
+        sizes = sorted(one.size for one in self.seen)
+        coloured, both = sum(one.coloured for one in self.seen), {sizes[0], sizes[-1]}
+        colours = {len(self): "in colour", 0: "grey"}.get(coloured, f"{coloured:,} of them in colour")
+        wide = " to ".join(f"{width} x {height}" for width, height in sorted(both))
+        counts = Counter(one.folder for one in self.seen)
+        classes = ", ".join(f"{name} ({counts[name]:,})" for name in self.class_names)
+        pictures = "One picture" if len(self) == 1 else f"{len(self):,} pictures"
+        return f"{pictures}, {wide} pixels, {colours}." + (f" Classes by folder: {classes}." if classes else "")
+
+    def add(self, file: File, keep: bool = True) -> Copy | None:
+        """Read one more file; its small copy, which is kept here unless not, or None where there is none."""
         try:
             picture = upright(file.read())
         except ImageError as error:
             self.refused.append(f"{file.name}: {error}")
-            return
+            return None
         small = np.asarray(smaller(Image.fromarray(picture), SIDE))
-        digest = hashlib.sha256(repr(small.shape).encode() + small.tobytes()).hexdigest()
+        digest = hashlib.sha256(repr(small.shape).encode() + small.tobytes()).digest()
         if digest in self._known:
             self.twins.append(f"{file.name} is {self.seen[self._known[digest]].name} once more")
-            return
+            return None
         self._known[digest] = len(self.seen)
         height, width = picture.shape[:2]
         folder = PurePosixPath(file.name.replace("\\", "/")).parent.name or APART
         self.seen.append(Seen(file.name, folder, (width, height), is_coloured(small), has_plain_ground(small)))
-        self._copies.append(_png(small))
+        copy = _png(small)
+        if keep:
+            self._copies.append(copy)
+        return copy
 
 
 def brought(files: Iterable[File], most: float) -> Iterator[Brought]:

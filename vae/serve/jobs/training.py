@@ -20,7 +20,8 @@ from vae.models import checkpoint, files
 from vae.serve.jobs import asked
 from vae.train import saved
 from vae.train.loop import Diverged, train
-from vae.train.own.watch import BEST, FOLDER, Watch
+from vae.train.own.held import BEST, write_weights
+from vae.train.own.watch import FOLDER, Watch
 from vae.train.recipes import recipe_from
 from vae.train.run import Run
 
@@ -132,9 +133,7 @@ def _finish(folder: Path, run: Run, pictures: Own) -> None:
 
     draft, levels = folder / DRAFT / folder.name, pictures.spec.levels
     shutil.rmtree(draft.parent, ignore_errors=True)
-    best = checkpoint.load(folder / BEST, "cpu")
-    facts = saved.facts(run) | {"kept_step": checkpoint.training_facts(folder / BEST)["step"]}
-    checkpoint.save(best, draft / checkpoint.WEIGHTS, facts, torch.float16)
+    write_weights(run, folder, draft / checkpoint.WEIGHTS, torch.float16)
     own.save(pictures, draft / own.FILE, shown_only=True)
     write_card(draft, BOUNDS[levels])
     shutil.rmtree(folder / asked.MODEL, ignore_errors=True)
