@@ -12,8 +12,9 @@ import json
 import sys
 from pathlib import Path
 
+from vae.data import own
 from vae.evaluate import class_directions, directions, judge
-from vae.evaluate.bounds import CHAPTER_PICTURES, PICTURES
+from vae.evaluate.bounds import CHAPTER_PICTURES, OWN_PICTURES, PICTURES
 from vae.evaluate.card import ships_in, take, write_card
 from vae.models import pretrained
 
@@ -49,17 +50,22 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.judge:
             folder = pretrained.folder_of(options.name)
-            mine = pictures_in(folder)  # noqa: F841
-            judge.make(folder).save(folder / pretrained.JUDGE)
+            with own.open_in(folder) as mine:
+                if mine and not judge.can_be_made(mine.name):
+                    raise ValueError(
+                        f"{mine.tested} held-out pictures are too few for a judge, which needs {judge.FEWEST}"
+                    )
+                judge.make(folder).save(folder / pretrained.JUDGE)
             return 0
         if options.directions:
             folder = pretrained.folder_of(options.name)
-            for name, found in (directions.write(folder) | class_directions.write(folder)).items():
+            with own.open_in(folder):
+                both = directions.write(folder) | class_directions.write(folder)
+            for name, found in both.items():
                 print(f"{name:12} {json.dumps(found)}")
             return 0
         folder = take(options.run, options.name) if options.run else ships_in(options.name)
-        usual = PICTURES if folder.parent == pretrained.PRETRAINED else CHAPTER_PICTURES
-        numbers = write_card(folder, usual if options.pictures is None else options.pictures)["numbers"]
+        numbers = write_card(folder, options.pictures)["numbers"]
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ from vae import data
 from vae.data import own
 from vae.distributions import standard_normal
 from vae.evaluate import class_directions, directions, judge, photos
-from vae.evaluate.bounds import PICTURES, SEED, bound
+from vae.evaluate.bounds import CHAPTER_PICTURES, OWN_PICTURES, PICTURES, SEED, bound
 from vae.evaluate.measures import measured, subject
 from vae.models import VAE, Model, checkpoint, pretrained
 from vae.models.files import save_tensors, whole
@@ -60,10 +60,11 @@ def examples(name: str, each: int = 3, least: int = 24) -> list[int]:
     return [int(i) for rows in data.groups(name).values() for i in order[torch.isin(order, rows)][:each]]
 
 
-def write_card(folder: Path, pictures: int = PICTURES) -> dict:
+def write_card(folder: Path, pictures: int | None = None) -> dict:
     """Measure the model in a folder and write its card there; a page's model gets encodings and thumbnails too.
 
-    Where the folder has pictures of somebody's own, it is about those.
+    Where the folder has pictures of somebody's own, it is about those. The tighter bounds are of so many `pictures`,
+    where that is said.
     """
     weights = folder / checkpoint.WEIGHTS
     model, training = checkpoint.load(weights), checkpoint.training_facts(weights)
@@ -74,13 +75,16 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
     if model.config.any_size:
         return _written(folder, _photos_card(folder, model, training, data.BANKS[name]))
     dataset = mine or data.dataset_of(name)
+    if pictures is None:
+        usual = CHAPTER_PICTURES if _is_compared(folder) else PICTURES
+        pictures = OWN_PICTURES[dataset.spec.levels] if mine else usual
     of = subject(model, dataset.name, pictures if mine is None else min(pictures, mine.tested))
     numbers = measured(of)
     card = _card(folder, model, training, dataset, numbers) | {
         "test": {"pictures": len(of.x), "binarisation_seed": data.BINARISATION_SEED, "unit": "nats per picture"},
         "limits": limits(model, numbers, dataset),
     }
-    is_chosen_from = folder.parent != pretrained.PRETRAINED / pretrained.CHAPTERS
+    is_chosen_from = not _is_compared(folder)
     if is_chosen_from:
         card["examples"] = examples(dataset.name)
         parts = of.parts if mine is None else bound(model, data.test_inputs(name))
@@ -99,6 +103,11 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
         card["directions"] = directions.write(folder)
         card["class_directions"] = class_directions.write(folder)
     return card
+
+
+def _is_compared(folder: Path) -> bool:
+    """Whether it is that of a model which only chapters compare with others."""
+    return folder.parent == pretrained.PRETRAINED / pretrained.CHAPTERS
 
 
 def _card(folder: Path, model: Model, training: dict, source: data.Set, numbers: dict) -> dict:
@@ -145,7 +154,7 @@ def take(run: Path, name: str) -> Path:
     if mine.is_file():
         return _take_own(trained, facts, own.load(mine), name)
     folder = ships_in(name)
-    dtype = torch.int8 if folder.parent.name == pretrained.CHAPTERS else torch.float16
+    dtype = torch.int8 if _is_compared(folder) else torch.float16
     checkpoint.save(trained, folder / checkpoint.WEIGHTS, facts, dtype)
     return folder
 

@@ -1,7 +1,7 @@
 """Pictures of one's own as a data set: what was brought and understood, prepared and held out, kept in one file."""
 
 from vae.data.own.brought import Brought, brought
-from vae.data.own.kept import FILE, load, opened, save
+from vae.data.own.kept import FILE, NAME, load, open_in, opened, save
 from vae.data.own.made import LEAST, made, own_set, read_on
 from vae.data.own.pairs import is_idx, unpacked
 from vae.data.own.sources import found_in, sampled
@@ -10,6 +10,7 @@ from vae.data.own.suggested import SHAPES, Shape, suggested
 __all__ = [
     "FILE",
     "LEAST",
+    "NAME",
     "SHAPES",
     "Brought",
     "Shape",
@@ -18,6 +19,7 @@ __all__ = [
     "is_idx",
     "load",
     "made",
+    "open_in",
     "opened",
     "own_set",
     "read_on",

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,6 @@ from vae.train.run import Replica, Run
 SAVE_EVERY = 60.0  # seconds
 MOST_THREADS = 256  # far more than these take the process down
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 USUAL = "good"  # the preset where none is said
 FAMILIES_OF_ONES_OWN = ("vae", "principal")
 OF_NO_MODEL = {field.name: None for field in flags.of_models()}
@@ -220,7 +218,7 @@ def _check_named(options: argparse.Namespace) -> None:
 def _check_own(options: argparse.Namespace) -> None:
     """ValueError where anything that can be judged before pictures are read is not allowed."""
     name = options.name
-    if not NAME.fullmatch(name):
+    if not own.NAME.fullmatch(name):
         raise ValueError(f"--name is made of letters, digits, dots, dashes and underscores, 60 at most, not {name!r}")
     if name in RECIPES or name in pretrained.shipped():
         raise ValueError(f"{name} is the name of a recipe or a model of the lab: choose another --name")
