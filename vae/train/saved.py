@@ -207,7 +207,7 @@ class Keeper:
         return True
 
 
-def _finite(numbers: dict[str, float]) -> dict[str, float | None]:
+def _finite(numbers: dict[str, int | float]) -> dict[str, int | float | None]:
     """As JSON has numbers."""
     return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 

@@ -222,7 +222,7 @@ def controls(pictures: Own) -> None:
 def more(recipe: Recipe) -> Recipe:
     """What else can be chosen, one step behind."""
     with st.expander("More"):
-        is_bits = recipe.model.spec.levels == 2
+        is_bits = recipe.model.spec.is_binary
         network = recipe.model.network
         if is_bits:
             words = {"dense": "dense layers", "conv": "convolutions"}

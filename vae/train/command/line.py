@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 
 from vae import data
-from vae.data import OWN, Own, Split, own
+from vae.data import OWN, Own, own
 from vae.data.own import SHAPES
 from vae.models import VAE, pretrained
 from vae.models.device import choose_device
@@ -154,15 +154,39 @@ def _run(options: argparse.Namespace) -> int:
     if is_own and goes_on:
         saved.recipe_of(folder)  # that there is something to go on with
 
+    device, replica, made = _together(options, folder, is_own and not goes_on)
+    mine = seen = None
+    if is_own:
+        mine = made or own.load(folder / own.FILE)
+        recipe, part = _of_own(options, mine, folder, goes_on), mine.part("train")
+        run, held_out = Run(recipe, part.images, device, replica, part.labels), mine.part("validation")
+    elif recipe.model.any_size:
+        squared, held_out = squares(recipe)
+        run = Run(recipe, squared, device, replica)
+    else:
+        seen, held_out = data.hold_out(data.load(recipe.dataset, "train"), recipe.held_out)
+        run = Run(recipe, seen.images, device, replica, seen.labels)
+    if goes_on:
+        saved.resume(run, folder)
+        say(run, f"Going on at step {run.step} of {run.steps}.")
+    elif is_own:
+        weights = sum(weight.numel() for weight in run.model.parameters())
+        words = f"A {recipe.model.family} of {recipe.model.latents} latents and {weights:,} weights"
+        say(run, f"{words} takes {run.steps:,} steps of {recipe.batch} pictures.")
+    recorder = Recorder(run, options.history, seen or held_out) if options.history else lambda: None
+    prepare(run, folder)
+    return follow(run, folder, options.save_every, held_out, recorder, mine, bool(options.to_the_end))
+
+
+def _together(options: argparse.Namespace, folder: Path, prepares: bool) -> tuple[torch.device, Replica, Own | None]:
+    """Where this process computes, and its place among the others, which wait while the first prepares pictures; and
+    these, in the process that did."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    replica, made = Replica(int(os.environ.get("RANK", "0")), world), []
-    device = choose_device(options.device)
+    device, made = choose_device(options.device), []
 
     def first() -> None:
-        """What one process does for all: the pictures."""
-        if is_own and not goes_on:
-            title = options.title or options.name
-            asked = (options.data, folder, title, options.shape, options.preparation)
+        if prepares:
+            asked = (options.data, folder, options.title or options.name, options.shape, options.preparation)
             made.append(pictures.prepared(*asked, lambda sentence: print(sentence, file=sys.stderr)))
 
     if world > 1:
@@ -172,35 +196,7 @@ def _run(options: argparse.Namespace) -> int:
         meet("nccl" if device.type == "cuda" else "gloo", first)
     else:
         first()
-    mine, held_out = None, Split(torch.zeros(0), torch.zeros(0))
-    if is_own:
-        mine = made[0] if made else own.load(folder / own.FILE)
-        recipe = _of_own(options, mine, folder, goes_on)
-        part = mine.part("train")
-        run = Run(recipe, part.images, device, replica, part.labels)
-    elif recipe.model.any_size:
-        squared, held_out = squares(recipe)
-        run, seen = (
-            Run(recipe, squared, device, replica),
-            held_out,
-        )  # a recorder, which would look, refuses such a model
-    else:
-        seen, held_out = data.hold_out(data.load(recipe.dataset, "train"), recipe.held_out)
-        run = Run(recipe, seen.images, device, replica, seen.labels)
-    if goes_on:
-        saved.resume(run, folder)
-        say(run, f"Going on at step {run.step} of {run.steps}.")
-    elif is_own:
-        weights = sum(weight.numel() for weight in run.model.parameters())
-        config = recipe.model
-        say(
-            run,
-            f"A {config.family} of {config.latents} latents and {weights:,} weights takes {run.steps:,} steps of "
-            f"{recipe.batch} pictures.",
-        )
-    recorder = Recorder(run, options.history, seen) if options.history else lambda: None
-    prepare(run, folder)
-    return follow(run, folder, options.save_every, held_out, recorder, mine, bool(options.to_the_end))
+    return device, Replica(int(os.environ.get("RANK", "0")), world), made[0] if made else None
 
 
 def _named(options: argparse.Namespace) -> Recipe:
