@@ -113,11 +113,12 @@ def _unpacked(name: str, content: bytes) -> tuple[list[File], list[str]]:
 
 
 def archived(path: Path) -> tuple[list[File], list[str]]:
-    """The files in a ZIP archive of one's own, however many there are, each read from the disk when it is needed; and a
-    sentence about each that is refused. ValueError where it is no archive."""
+    """The files in a ZIP archive of one's own, however many there are, in the order of their names, each read from the disk
+    when it is needed; and a sentence about each that is refused. ValueError where it is no archive."""
     try:
         archive = zipfile.ZipFile(path)
-        return _listed(readable(path.name), archive, _seen(archive.infolist()))
+        members = sorted(_seen(archive.infolist()), key=lambda one: PurePosixPath(one.filename))
+        return _listed(readable(path.name), archive, members)
     except BROKEN as error:
         raise ValueError(f"{path} is no ZIP archive that can be read: {error}") from error
 

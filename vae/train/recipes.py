@@ -84,6 +84,7 @@ class Recipe:
             raise ValueError("a model is trained uncorrected; it is the recipe that says whether it is corrected then")
         if self.corrected and not isinstance(self.model, VAE.Config):
             raise ValueError(f"only a vae can be corrected, not a {self.model.family}")
+        _ = self.kept  # that there is such a model
         if self.top and not isinstance(self.model, Pyramid.Config):
             raise ValueError(f"only a pyramid's top layer is another model, not that of a {self.model.family}")
         if self.held_out < 0:

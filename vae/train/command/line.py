@@ -223,8 +223,10 @@ def _check_own(options: argparse.Namespace) -> None:
     for other in ("validate", "history"):
         if getattr(options, other) is not None:
             raise ValueError(f"--{other} goes with a recipe's name; of your own pictures some are always held back")
-    if options.steps is not None and (options.steps < 1 or options.epochs is not None):
-        raise ValueError(f"--steps is a number from 1 on, in place of --epochs, not {options.steps}")
+    if options.steps is not None and options.steps < 1:
+        raise ValueError(f"--steps is a number from 1 on, not {options.steps}")
+    if options.steps is not None and options.epochs is not None:
+        raise ValueError("--steps and --epochs say the same: give one of them")
     flags.changed(Recipe(name, OWN, VAE.Config(Pictures(), 1), 1), argparse.Namespace(**vars(options) | OF_NO_MODEL))
 
 
