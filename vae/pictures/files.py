@@ -113,8 +113,8 @@ def _unpacked(name: str, content: bytes) -> tuple[list[File], list[str]]:
 
 
 def archived(path: Path) -> tuple[list[File], list[str]]:
-    """The files in a ZIP archive of one's own, however many there are, in the order of their names, each read from the disk
-    when it is needed; and a sentence about each that is refused. ValueError where it is no archive."""
+    """The files in a ZIP archive of one's own, however many there are, in the order of their names, each read from the
+    disk when it is needed; and a sentence about each that is refused. ValueError where it is no archive."""
     try:
         archive = zipfile.ZipFile(path)
         members = sorted(_seen(archive.infolist()), key=lambda one: PurePosixPath(one.filename))

@@ -94,7 +94,9 @@ class Brought:
         except ImageError as error:
             self.refused.append(f"{file.name}: {error}")
             return None
-        small = np.asarray(smaller(Image.fromarray(picture), SIDE))
+        small = picture
+        if max(picture.shape[:2]) > SIDE:
+            small = np.asarray(smaller(Image.fromarray(picture), SIDE))
         digest = hashlib.sha256(repr(small.shape).encode() + small.tobytes()).digest()
         if digest in self._known:
             self.twins.append(f"{file.name} is {self.seen[self._known[digest]].name} once more")
