@@ -20,7 +20,7 @@ def pictures(shape: str, preparation: str, count: int = 60) -> data.Own:
 @pytest.mark.parametrize(
     ("shape", "preparation", "varies"),
     [
-        ("bits-28", "plain", (0.5, False)),
+        ("bits-28", "plain", (1.0, False)),
         ("colour-32", "crop", (1.0, True)),
         ("colour-32", "face", (0.0, False)),
     ],
