@@ -1,6 +1,7 @@
 """Train: pictures of one's own, what was understood of them, three controls, and the network while it learns."""
 
 import html
+from collections.abc import Callable
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from vae.data import DataError, Own, own
 from vae.data.own import SHAPES, Brought
 from vae.pictures import FORMATS, films
 from vae.pictures.files import File, on_disk, uploads
-from vae.serve.jobs import limits
+from vae.serve.jobs import limits, packed
 from vae.serve.jobs.asked import OVER, Wish
 from vae.serve.jobs.queue import Refused, jobs
 from vae.train.own.presets import SIZES, most_latents, preset, usual_latents
@@ -25,6 +26,7 @@ from vae.train.recipes import Recipe
 PICTURES = [*(name.lower() for name in FORMATS), "jpg", "jfif", "tif"]
 OTHERS = ["zip", "gz", "idx3-ubyte", "idx1-ubyte"]
 FILES, FOLDER, BUILT_IN, SERVER = "Files or a ZIP", "A folder", "Pictures of this lab", "A folder on the server"
+NETWORK = "A network that I kept"
 SHOWN = 6  # sentences about files that were left out, before the rest is counted
 SHEET = (5, 8)  # rows and columns of the pictures as the network will see them
 STEPS = 10**6  # that may be taken one by one
@@ -77,12 +79,15 @@ def others() -> None:
 def source() -> tuple[object, Brought | Own] | None:
     """Where pictures come from, and what was read of them, with what tells them from others; None before there are
     any."""
-    kinds = [FILES, FOLDER, BUILT_IN, *([SERVER] if limits.folder() else [])]
+    kinds = [FILES, FOLDER, BUILT_IN, *([SERVER] if limits.folder() else []), NETWORK]
     kind = st.segmented_control("Pictures to learn from", kinds, default=FILES, key="train.kind", required=True)
     if kind == BUILT_IN:
         return built_in()
     if kind == SERVER:
         return on_server()
+    if kind == NETWORK:
+        network()
+        return None
     files = st.file_uploader(
         "Drop pictures or a ZIP here: folders in it become classes. A pair of IDX files will do, too."
         if kind == FILES
@@ -128,6 +133,15 @@ def on_server() -> tuple[object, Brought] | None:
         st.warning(f"There is no such folder below {root.name}.")
         return None
     return place, read(place, lambda: on_disk(place))
+
+
+def network() -> None:
+    """A file that was downloaded here once, or written by the command line."""
+    words = "Drop the .safetensors file here. It is measured anew, in a minute or so, and is yours as it was."
+    file = st.file_uploader(words, type=["safetensors"], max_upload_size=packed.MOST // 10**6, key="train.network_file")
+    if file is None or not st.button("Open it", type="primary", key="train.open"):
+        return
+    begun(lambda: jobs().bring(Path(file.name).stem[:40], file.getvalue(), mine.known()))
 
 
 def taken(files: list[tuple[str, bytes]]) -> tuple[list[File], list[str]]:
@@ -262,8 +276,13 @@ def more(recipe: Recipe) -> Recipe:
 
 def start(pictures: Own, recipe: Recipe) -> None:
     """Begin it, or say why that cannot be done now."""
+    begun(lambda: jobs().start(pictures, recipe, mine.known()))
+
+
+def begun(ask: Callable[[], str]) -> None:
+    """Turn to what was asked for, or say why that cannot be had now."""
     try:
-        key = jobs().start(pictures, recipe, mine.known())
+        key = ask()
     except Refused as error:
         st.warning(str(error))
         return
@@ -288,26 +307,29 @@ def leave() -> None:
 
 def watch(key: str) -> None:
     """A training while it goes on, and what has come of it."""
-    found, pictures = jobs().find(key), own.load(jobs().folder(key) / own.FILE)
-    entry = mine.entry(key)
+    found, entry, file = jobs().find(key), mine.entry(key), jobs().folder(key) / own.FILE
+    pictures = own.load(file) if file.is_file() else None  # none of a network that was brought
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(f"<b>{html.escape(found.title)}</b>")
         if entry is not None:
             options = {"type": "primary", "icon": ":material/tune:", "key": "train.explore"}
             if st.button("Explore it", on_click=use, args=(key,), **options):
                 st.switch_page("vae/app/pages/explore.py")
+            options = {"icon": ":material/download:", "on_click": "ignore", "key": "train.download"}
+            name = f"{''.join(letter for letter in found.title if letter.isalnum() or letter in ' -_')}.safetensors"
+            st.download_button("Download", lambda: packed.packed(entry.folder), name, **options)
         st.button("Train another", icon=":material/add:", on_click=leave, key="train.another")
         with st.popover("Delete", icon=":material/delete:"):
             st.write("The pictures, the training and its network are deleted from this server.")
             st.button("Delete all of it", on_click=delete, args=(key,), key="train.delete")
-    labels = pictures.part("test").labels[:POINTS].tolist()
     told = {
         "rev": key,
         "path": f"{routes.MINE}/{key}",
-        "side": pictures.spec.height,
-        "labels": labels,
+        "side": pictures.spec.height if pictures else 28,
+        "labels": pictures.part("test").labels[:POINTS].tolist() if pictures else [],
         "colours": CLASS_COLOURS,
-        "linear": f"the best linear code of {found.recipe['model']['latents']} numbers",
+        "linear": f"the best linear code of {found.recipe['model']['latents']} numbers" if pictures else "",
+        "brought": pictures is None,
     }
     components.watching(key="watching", data=told, on_wish_change=lambda: wished(key), on_stand_change=lambda: None)
     if found.stand not in OVER:

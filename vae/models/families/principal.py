@@ -23,6 +23,7 @@ from vae.models.families.vae import VAE, likelihood, posterior
 from vae.models.networks import Halved, NetworkConfig, initialise
 
 SQUEEZED = 32  # channels that a place keeps before all places meet
+FEW = 512  # pictures whose components are sooner found exactly
 DRAWN = 0  # the seed of the eigenvectors' first guess
 
 
@@ -126,9 +127,13 @@ class Principal(VAE):
         """
         k, n, flat = self.latents, len(x), x.flatten(1)
         mean = flat.mean(0)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(DRAWN)
-            _, values, vectors = torch.svd_lowrank(flat - mean, q=min(n, flat.shape[1], k + 64), niter=6)
+        if n <= FEW:
+            _, values, rows = torch.linalg.svd(flat - mean, full_matrices=False)
+            vectors = rows.T
+        else:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(DRAWN)
+                _, values, vectors = torch.svd_lowrank(flat - mean, q=min(n, flat.shape[1], k + 64), niter=6)
         deviations = values[:k] / math.sqrt(n)
         rest = (flat.var(0, correction=0).sum() - deviations.square().sum()).div(len(mean) - k).sqrt()
         self.components.mean.copy_(mean)

@@ -17,7 +17,7 @@ import torch
 
 from vae.data import DataError, Own, own
 from vae.models import checkpoint, files
-from vae.serve.jobs import asked
+from vae.serve.jobs import asked, packed
 from vae.train import saved
 from vae.train.loop import Diverged, train
 from vae.train.own.watch import BEST, FOLDER, Watch
@@ -31,7 +31,6 @@ LOOK = 0.05  # seconds between looks at what is wished while it pauses
 OFTEN = 10  # steps from one report to the next
 SAVE_EVERY = 15.0  # seconds
 BOUNDS = {2: 50, 256: 10}  # held-out pictures for the importance-weighted bound, by the levels of a pixel
-DRAFT = ".model"
 
 
 class Hand:
@@ -78,7 +77,7 @@ class Hand:
 def work(folder: Path, minutes: float) -> int:
     """Train what the folder asks for; the exit status."""
     try:
-        return _train(folder, minutes)
+        return _measure(folder) if (folder / asked.BROUGHT).is_file() else _train(folder, minutes)
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
@@ -113,6 +112,15 @@ def _train(folder: Path, minutes: float) -> int:
     return DONE
 
 
+def _measure(folder: Path) -> int:
+    """Of a model that was brought."""
+    draft = folder / asked.DRAFT / folder.name
+    shutil.rmtree(draft.parent, ignore_errors=True)
+    packed.unpacked(folder / asked.BROUGHT, draft)
+    _put(folder, draft)
+    return DONE
+
+
 def _spared(folder: Path, minutes: float) -> int:
     """Once more from the beginning, with half as many pictures at once; where that was tried, it is too large."""
     job = asked.read(folder)
@@ -128,15 +136,20 @@ def _spared(folder: Path, minutes: float) -> int:
 
 def _finish(folder: Path, run: Run, pictures: Own) -> None:
     """Measure the best weights and put the model into the folder, as a whole."""
-    from vae.evaluate.card import write_card  # here, because what it imports takes seconds before the first picture
-
-    draft, levels = folder / DRAFT / folder.name, pictures.spec.levels
+    draft = folder / asked.DRAFT / folder.name
     shutil.rmtree(draft.parent, ignore_errors=True)
     best = checkpoint.load(folder / BEST, "cpu")
     facts = saved.facts(run) | {"kept_step": checkpoint.training_facts(folder / BEST)["step"]}
     checkpoint.save(best, draft / checkpoint.WEIGHTS, facts, torch.float16)
     own.save(pictures, draft / own.FILE, shown_only=True)
-    write_card(draft, BOUNDS[levels])
+    _put(folder, draft)
+
+
+def _put(folder: Path, draft: Path) -> None:
+    """Measure a model, and put it where it is found, as a whole."""
+    from vae.evaluate.card import write_card  # here, because what it imports takes seconds before the first picture
+
+    write_card(draft, BOUNDS[checkpoint.head(draft / checkpoint.WEIGHTS)[0].spec.levels])
     shutil.rmtree(folder / asked.MODEL, ignore_errors=True)
     draft.parent.rename(folder / asked.MODEL)
 
