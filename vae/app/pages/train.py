@@ -3,6 +3,7 @@
 import html
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import streamlit as st

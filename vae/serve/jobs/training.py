@@ -155,6 +155,7 @@ def _put(folder: Path, draft: Path) -> None:
 
 
 def _failed(folder: Path, sentence: str) -> int:
+    sentence = sentence.replace(str(folder / asked.BROUGHT), "This file").replace(str(folder), "its folder")
     print(sentence, file=sys.stderr)
     with suppress(OSError):  # of a full disk; the server says that it ended
         asked.say(folder, sentence)
