@@ -95,7 +95,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path, unmeas
     whole.mkdir()
     killed.mkdir()
     one, other = begun(whole, pictures, 200), begun(killed, pictures, 200)
-    command = [sys.executable, "-m", "vae.serve.jobs.process", str(other), "6000", str(MINUTES)]
+    command = [sys.executable, "-m", "vae.serve.jobs.process", str(other), str(MINUTES), "6000", "1"]
     with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
         until = time.monotonic() + 60
         while not (other / saved.STATE).is_file() and time.monotonic() < until:

@@ -42,7 +42,7 @@ class Jobs:
     """The queue; every method may be called from any thread."""
 
     def __init__(self, root: Path, limited: Limits, run: Callable[[Path, Limits], subprocess.Popen] | None = None):
-        self.root, self.limits, self._run = root, limited, run or _process
+        self.root, self.limits, self._run = root, limited, run or begun
         self._changed = Condition()
         self._running: dict[str, subprocess.Popen] = {}
         self._thread: Thread | None = None
@@ -233,8 +233,10 @@ class Jobs:
                 self._changed.wait(LOOK if busy else DAY / 24)
 
 
-def _process(folder: Path, limited: Limits) -> subprocess.Popen:
-    command = [sys.executable, "-m", "vae.serve.jobs.process", str(folder), str(limited.memory), str(limited.minutes)]
+def begun(folder: Path, limited: Limits) -> subprocess.Popen:
+    """The process of a training, whose folder is there."""
+    bounds = map(str, (limited.minutes, limited.memory, limited.nice))
+    command = [sys.executable, "-m", "vae.serve.jobs.process", str(folder), *bounds]
     home = Path(__file__).resolve().parents[3]
     with (folder / asked.LOG).open("ab") as out:
         return subprocess.Popen(
