@@ -11,13 +11,16 @@ COLOURS = Pictures(3, 32, 32, 256, "crop")
 
 
 def pictures(count: int, spec: Pictures = BITS, seed: int = 0) -> torch.Tensor:
-    """(count, c, h, w) bytes: in turn an upright bar, a level one, and a ring, each somewhere else."""
+    """(count, c, h, w) bytes: in turn an upright bar, a level one, and a ring, each elsewhere, of another size."""
     chance, found = np.random.default_rng(seed), []
     y, x = np.mgrid[: spec.height, : spec.width]
     for place in range(count):
         down, across = chance.integers(spec.height // 3, 2 * spec.height // 3, 2)
-        near = (np.abs(x - across), np.abs(y - down), np.abs(np.hypot(y - down, x - across) - 6))[place % 3]
-        levels = (255 * (near < 2.2)).astype(np.float64)
+        lean, long, pen = chance.uniform(-0.3, 0.3), chance.uniform(6, 10), chance.uniform(1.3, 2.6)
+        along, beside = (x - across) + lean * (y - down), (y - down) - lean * (x - across)
+        upright, level = np.maximum(abs(along), abs(beside) - long), np.maximum(abs(beside), abs(along) - long)
+        ring = np.abs(np.hypot(along * (1 + lean), beside) - 0.8 * long)
+        levels = (255 * (pen + 0.5 - (upright, level, ring)[place % 3])).clip(0, 255)
         if spec.channels == 3:
             levels = levels * chance.uniform(0.4, 1, 3)[:, None, None] + chance.uniform(0, 90, 3)[:, None, None]
         found.append(torch.from_numpy(levels.clip(0, 255).astype(np.uint8)).view(-1, *levels.shape[-2:]))

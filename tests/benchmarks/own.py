@@ -3,8 +3,8 @@
     python -m tests.benchmarks.own FOLDER|ZIP ...
 
 Starts `streamlit run streamlit_app.py` with an empty cache, gives each folder or archive to the page Train in a
-headless Chromium, presses Train as the page suggests it, and opens Explore. Then the network's file is taken away, the server
-is started again, and the file is brought: until it can be explored. Prints a row for each.
+headless Chromium, presses Train as the page suggests it, and opens Explore. Then the network's file is taken away, the
+server is started again, and the file is brought: until it can be explored. Prints a row for each.
 """
 
 import contextlib
