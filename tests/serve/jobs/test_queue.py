@@ -107,6 +107,18 @@ def test_a_process_that_fails_says_why_and_is_not_tried_again(queue):
     assert len(queue.begun) == 1
 
 
+def test_an_error_of_ours_is_not_tried_again_and_stands_in_the_log(queue, caplog):
+    key = queue.add()
+    queue.look()
+    (queue.folder(key) / asked.LOG).write_text("Traceback: it went wrong here")
+    queue.ends(1)
+    assert queue.find(key).stand == Stand.FAILED
+    assert "server's log" in queue.find(key).why
+    assert "it went wrong here" in caplog.text
+    queue.look()
+    assert len(queue.begun) == 1
+
+
 def test_one_that_was_stopped_goes_on_behind_those_that_wait(queue):
     first, second = queue.add(), queue.add()
     queue.look()

@@ -34,6 +34,9 @@ DAY = 86_400.0
 LOST = "Its process was ended from outside, {tries} times. Start it anew, with a smaller size."
 
 
+OURS = "An error of the lab's own ended it. The server's log says which."
+
+
 class Refused(ValueError):
     """A training that is not taken now; the message is one sentence for the visitor."""
 
@@ -170,6 +173,9 @@ class Jobs:
             self._set(key, stand=Stand.STOPPED)
         elif status == FAILED:
             self._set(key, stand=Stand.FAILED, why=said or "It could not be trained.")
+        elif status > 0:  # an error of ours, which would come again
+            log.error("the training %s ended with %d: %s", key[:10], status, _end(self.root / key / asked.LOG))
+            self._set(key, stand=Stand.FAILED, why=OURS)
         else:
             tries = asked.read(self.root / key).tries + 1
             log.warning("the process of the training %s ended with %d", key[:10], status)
@@ -231,6 +237,11 @@ class Jobs:
             with self._changed:
                 busy = self._running or self._waiting()
                 self._changed.wait(LOOK if busy else DAY / 24)
+
+
+def _end(path: Path, most: int = 2000) -> str:
+    """The last letters of a log."""
+    return path.read_text(errors="replace")[-most:] if path.is_file() else ""
 
 
 def begun(folder: Path, limited: Limits) -> subprocess.Popen:

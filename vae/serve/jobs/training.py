@@ -9,13 +9,14 @@ import os
 import shutil
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from vae.data import DataError, Own, own
+from vae.data import Own, own
 from vae.models import checkpoint, files
 from vae.serve.jobs import asked, packed
 from vae.train import saved
@@ -31,6 +32,19 @@ LOOK = 0.05  # seconds between looks at what is wished while it pauses
 OFTEN = 10  # steps from one report to the next
 SAVE_EVERY = 15.0  # seconds
 BOUNDS = {2: 50, 256: 10}  # held-out pictures for the importance-weighted bound, by the levels of a pixel
+
+
+class Unusable(Exception):
+    """What was asked for cannot be had; the message is one sentence for the visitor."""
+
+
+@contextmanager
+def _read() -> Iterator[None]:
+    """What is read inside may be anybody's, or damaged."""
+    try:
+        yield
+    except ValueError as error:
+        raise Unusable(str(error)) from error
 
 
 class Hand:
@@ -81,7 +95,7 @@ def work(folder: Path, minutes: float) -> int:
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
-    except (DataError, ValueError) as error:
+    except Unusable as error:
         return _failed(folder, str(error))
     except OSError as error:
         return _failed(folder, _of_the_disk(error))
@@ -89,12 +103,13 @@ def work(folder: Path, minutes: float) -> int:
 
 
 def _train(folder: Path, minutes: float) -> int:
-    pictures, recipe = own.load(folder / own.FILE), recipe_from(asked.read(folder).recipe)
     files.tidy(folder)
-    part = pictures.part("train")
-    run = Run(recipe, part.images, labels=part.labels)
-    if (folder / saved.STATE).is_file():
-        saved.resume(run, folder)
+    with _read():
+        pictures, recipe = own.load(folder / own.FILE), recipe_from(asked.read(folder).recipe)
+        part = pictures.part("train")
+        run = Run(recipe, part.images, labels=part.labels)
+        if (folder / saved.STATE).is_file():
+            saved.resume(run, folder)
     watch = Watch(run, pictures, folder)
     hand, keeper = Hand(run, watch, folder, minutes), saved.Keeper(run, folder, SAVE_EVERY)
     try:
@@ -116,7 +131,8 @@ def _measure(folder: Path) -> int:
     """Of a model that was brought."""
     draft = folder / asked.DRAFT / folder.name
     shutil.rmtree(draft.parent, ignore_errors=True)
-    packed.unpacked(folder / asked.BROUGHT, draft)
+    with _read():
+        packed.unpacked(folder / asked.BROUGHT, draft)
     _put(folder, draft)
     return DONE
 
