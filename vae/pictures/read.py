@@ -41,6 +41,12 @@ OTHERS = (
     (b"%PDF", "This is a PDF document; save the picture in it as a PNG or JPEG."),
     (b"<svg", "This is an SVG drawing; export it as a PNG."),
     (b"<?xml", "This is an SVG drawing or another XML file; export the picture as a PNG."),
+    (b"PK\x03\x04", "This is a ZIP archive; unpack it, and bring the pictures that are in it."),
+    (b"Rar!\x1a\x07", "This is a RAR archive, which cannot be read here; pack the pictures as a ZIP."),
+    (b"7z\xbc\xaf\x27\x1c", "This is a 7z archive, which cannot be read here; pack the pictures as a ZIP."),
+    (b"\x1f\x8b", "This is a gzipped file, which cannot be read here; pack pictures as a ZIP."),
+    (b"\0\0\x08\x01", "This is an IDX file of labels; Train reads it where both files of the pair are dropped."),
+    (b"\0\0\x08\x03", "This is an IDX file of pictures; Train reads it where both files of the pair are dropped."),
     (b"\0\0\0\x0cJXL ", "This is a JPEG XL picture, which cannot be read here; save it as a PNG or JPEG."),
     (b"\xff\x0a", "This is a JPEG XL picture, which cannot be read here; save it as a PNG or JPEG."),
 )
