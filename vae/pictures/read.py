@@ -84,8 +84,7 @@ def _decoded(data: bytes, trail: Trail) -> Image.Image:
         raise ImageError("The file is empty.")
     if len(data) > MAX_BYTES:
         raise ImageError(f"The file has {len(data) / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB can be read.")
-    # For good, not in a `catch_warnings` block: threads that leave such blocks out of order restore wrong filters.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
+    _hush_pillow()
     if data.count(b"Exif\0\0") * 65_536 > MAX_EXIF:  # Pillow copies them all for each one more
         raise ImageError(PIECES)
     try:
@@ -102,6 +101,14 @@ def _decoded(data: bytes, trail: Trail) -> Image.Image:
         if "truncated" in str(error).lower():
             return _without_its_end(data, trail)
         raise ImageError(_broken(str(error).lower())) from None
+
+
+def _hush_pillow() -> None:
+    """What Pillow says of a visitor's file is no warning to the server.
+
+    For good, not in a `catch_warnings` block: threads that leave such blocks out of order restore wrong filters.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _hush_libtiff() -> None:
@@ -123,6 +130,7 @@ _hush_libtiff()
 def megapixels(data: bytes) -> float:
     """What a file costs to decode, in millions of pixels by its own word, of which a JPEG's count a quarter; 0 for what
     is no picture."""
+    _hush_pillow()
     try:
         with Image.open(_Source(data), formats=FORMATS) as image:
             return image.width * image.height / (4e6 if image.format in JPEGS else 1e6)
