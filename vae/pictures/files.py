@@ -26,6 +26,8 @@ ENTRY = b"PK\x01\x02"  # what each entry of a ZIP's directory begins with
 # What zipfile raises on archives that are damaged or meant to do harm.
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError)
 BROKEN += (RuntimeError, MemoryError, OverflowError, LookupError)
+# What means something to Markdown, HTML or Streamlit, as wide letters that look the same and mean nothing.
+MARKS = str.maketrans({mark: chr(ord(mark) + 0xFEE0) for mark in "[]<>*`$:\\~|#"})
 UNSEEN = ("__MACOSX", "Thumbs.db", "desktop.ini")  # what systems leave in folders, beside hidden files
 
 
@@ -52,6 +54,11 @@ def readable(name: str) -> str:
     """A name as it may be shown: what is not printable as Python would write it (a tab as \\t), and at most MAX_NAME
     letters, the last ones where it is longer."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name[-MAX_NAME:])[-MAX_NAME:]
+
+
+def unmarked(name: str) -> str:
+    """The same for a name that strangers give and pages show among their own words: it has no links, and is no HTML."""
+    return readable(name).translate(MARKS)
 
 
 def uploads(

@@ -130,12 +130,22 @@ _hush_libtiff()
 def megapixels(data: bytes) -> float:
     """What a file costs to decode, in millions of pixels by its own word, of which a JPEG's count a quarter; 0 for what
     is no picture."""
+    width, height, kind = _head(data)
+    return width * height / (4e6 if kind in JPEGS else 1e6)
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """The width and height that a file says it has, before it is turned upright; (0, 0) for what is no picture."""
+    return _head(data)[:2]
+
+
+def _head(data: bytes) -> tuple[int, int, str]:
     _hush_pillow()
     try:
         with Image.open(_Source(data), formats=FORMATS) as image:
-            return image.width * image.height / (4e6 if image.format in JPEGS else 1e6)
+            return image.width, image.height, image.format
     except (ImageError, Image.DecompressionBombError, *BROKEN):
-        return 0.0
+        return 0, 0, ""
 
 
 def _opened(data: bytes, trail: Trail) -> Image.Image:

@@ -70,6 +70,13 @@ def test_a_file_that_is_no_good_costs_one_sentence_with_the_true_reason(content,
     assert why in sentence
 
 
+def test_a_picture_is_as_large_as_its_file_says_and_as_wide_as_it_is_seen():
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    large = as_file(noise(1200, 1600), "JPEG"), as_file(noise(1200, 1600), "JPEG", exif=turned)
+    assert [one.size for one in read([("a", large[0]), ("b", large[1])]).seen] == [(1600, 1200), (1200, 1600)]
+
+
 def test_an_ending_that_lies_does_not_matter():
     found = read([("a.txt", as_file(noise(9, 9))), ("b.jpg", as_file(noise(9, 8), "GIF")), ("c.zip", MODES["RGB"])])
     assert [one.name for one in found.seen] == ["a.txt", "b.jpg", "c.zip"]
@@ -103,10 +110,10 @@ def test_hostile_names_of_folders_are_kept_as_letters():
     hostile = ["<script>x</script>", "**b** [a](http://x)", "a\u202etxt", "\0", "x" * 500, "..", " "]
     found = read([(f"{name}/{n}.png", as_file(noise(9, 9, seed=n))) for n, name in enumerate(hostile)])
     assert [one.folder for one in found.seen] == [
-        "script>",  # the last folder of its path
+        "script＞",  # the last folder of its path, in letters that are no HTML
         "x)",
-        r"a\u202etxt",
-        r"\x00",
+        "a＼u202etxt",
+        "＼x00",
         "x" * 200,
         "in no folder",
         " ",

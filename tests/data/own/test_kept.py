@@ -54,7 +54,7 @@ def test_a_set_comes_back_as_it_was_saved(pictures, tmp_path):
     [
         ("name", "other-123"), ("name", "own-"), ("name", "own-../../x"), ("name", "own-²³"),
         ("name", "own-" + "a" * 99), ("name", 7), ("name", None), ("title", ""), ("title", 3), ("title", "x" * 41),
-        ("title", "a\u202eb"),
+        ("title", "a\u202eb"), ("title", "[a](b)"), ("class_names", ["a", "*b*"]),
         ("title", "a\nb"), ("class_names", "ab"), ("class_names", [1, 2]), ("class_names", ["a"]), ("class_names", []),
         ("class_names", ["a", "a"]), ("class_names", [str(n) for n in range(99)]), ("class_names", ["a", "\u202e"]),
         ("class_names", ["a", "b" * 999]), ("class_names", {"a": 1}), ("tested", 1), ("tested", -2), ("tested", 10**9),

@@ -83,11 +83,11 @@ def test_the_same_pictures_are_the_same_set_whoever_brings_them_and_another_titl
 @pytest.mark.parametrize(
     ("title", "shown"),
     [
-        ("<b>x</b>", "<b>x</b>"),
-        ("a\u202eb\0\n", r"a\u202eb\x00\n"),
+        ("<b>x</b> [a](http://x) **b**", "＜b＞x＜/b＞ ［a］(http：//x) ＊＊b＊＊"),
+        ("a\u202eb\0\n", "a＼u202eb＼x00＼n"),
         ("x" * 5000, "x" * 40),
         ("", "My pictures"),
-        ("  \u3000 ", r"\u3000"),
+        ("  \u3000 ", "＼u3000"),
     ],
 )
 def test_a_title_is_letters_and_short(title, shown):

@@ -12,8 +12,9 @@ from PIL import Image
 from vae.data import bank
 from vae.data.bank import Bank
 from vae.pictures import ImageError, megapixels, upright
-from vae.pictures.files import File
+from vae.pictures.files import File, unmarked
 from vae.pictures.ground import coarsened
+from vae.pictures.read import size_of
 from vae.pictures.steps import luminance, smaller
 
 SIDE = 128  # pixels on the long side of the copies that are kept, at most: twice what a model reads
@@ -27,7 +28,8 @@ NEAR_GROUND = 24.0  # levels from that
 
 @dataclass(frozen=True)
 class Seen:
-    """One picture: its file, the folder it was in, its width and height, whether it has colours and a plain ground."""
+    """One picture: its file, the folder it was in, its width and height as it is seen, whether it has colours and a
+    plain ground."""
 
     name: str
     folder: str
@@ -84,15 +86,18 @@ class Brought:
     def add(self, file: File) -> None:
         """Read one more file."""
         try:
-            picture = upright(file.read())
+            content = file.read()
+            picture = upright(content)
         except ImageError as error:
             self.refused.append(f"{file.name}: {error}")
             return
         small = _copied(picture)
         digest = hashlib.sha256(repr(small.shape).encode() + small.tobytes()).hexdigest()
-        height, width = picture.shape[:2]
+        width, height = _as_it_came(picture.shape[1], picture.shape[0], size_of(content))
         coloured, plain = is_coloured(small), has_plain_ground(small)
-        self._take(Seen(file.name, file.folder or APART, (width, height), coloured, plain), digest, _png(small))
+        self._take(
+            Seen(file.name, unmarked(file.folder) or APART, (width, height), coloured, plain), digest, _png(small)
+        )
 
     def _take(self, one: Seen, digest: str, copy: bytes) -> None:
         if digest in self._known:
@@ -149,6 +154,11 @@ def has_plain_ground(picture: UInt8[np.ndarray, "h w *c"]) -> bool:
     counts = np.bincount(levels.astype(np.int64).clip(0, 255).ravel() // 16, minlength=16)
     middle = 16 * int(counts.argmax()) + 8
     return float((np.abs(levels - middle) < NEAR_GROUND).mean()) > PLAIN
+
+
+def _as_it_came(width: int, height: int, said: tuple[int, int]) -> tuple[int, int]:
+    """The width and height before a large picture was made smaller; the file says them before it is turned upright."""
+    return (max(said), min(said)) if width > height else (min(said), max(said))
 
 
 def _copied(picture: UInt8[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "..."]:

@@ -16,7 +16,7 @@ from vae.models.checkpoint import as_facts, typed
 from vae.models.files import save_tensors
 from vae.models.guard import check
 from vae.models.spaces import Pictures
-from vae.pictures.files import readable
+from vae.pictures.files import unmarked
 
 FILE = "pictures.safetensors"
 _open: WeakValueDictionary[str, Own] = WeakValueDictionary()
@@ -92,11 +92,11 @@ def _checked(facts: dict, images: torch.Tensor, labels: torch.Tensor) -> Own:
     own = Own(**typed(Own, {name: facts[name] for name in ("name", "title", "tested", "validated")}) | values)
     if not 2 <= own.tested <= len(images) or own.validated < 1:
         raise ValueError(f"{len(images)} pictures, {own.tested} of them held out, are no set")
-    if len(names) > MOST_CLASSES or len(set(names)) < len(names) or any(readable(name) != name for name in names):
+    if len(names) > MOST_CLASSES or len(set(names)) < len(names) or any(unmarked(name) != name for name in names):
         raise ValueError(f"its {len(names)} classes must be at most {MOST_CLASSES}, with names that can be shown")
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < max(1, len(names)):
         raise ValueError("its labels are of no class")
-    if not own.title or readable(own.title)[:TITLE] != own.title:
+    if not own.title or unmarked(own.title)[:TITLE] != own.title:
         raise ValueError(f"its title must have 1 to {TITLE} letters that can be shown")
     key = own.name.removeprefix(OWN)
     if key == own.name or not (key.isascii() and key.isalnum()) or len(own.name) > 60:

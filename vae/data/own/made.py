@@ -12,7 +12,7 @@ from vae.data.own.brought import Brought
 from vae.data.sets import OWN, SHOWN, Own, Split
 from vae.models.spaces import Pictures
 from vae.pictures import ImageError, prepare
-from vae.pictures.files import readable
+from vae.pictures.files import unmarked
 
 LEAST = 20  # pictures that a model can be trained on at all
 TESTED, VALIDATED = 0.10, 0.05  # shares that are held out: for the numbers of the card, and to stop by
@@ -75,14 +75,14 @@ def own_set(
     pictures = torch.stack(list(images))[order]
     classes = torch.as_tensor(labels, dtype=torch.int64)[order]
     tested, validated = (min(SHOWN, max(2, round(share * count))) for share in (TESTED, VALIDATED))
-    title = readable(title)[:TITLE].strip() or "My pictures"
+    title = unmarked(title)[:TITLE].strip() or "My pictures"
     digest = hashlib.sha256(repr((title, class_names, spec)).encode())
     digest.update(pictures.numpy().tobytes())
     digest.update(classes.numpy().tobytes())
     return Own(
         OWN + digest.hexdigest()[:24],
         title,
-        tuple(readable(name) for name in class_names),
+        tuple(unmarked(name) for name in class_names),
         spec,
         tested,
         validated,
