@@ -2,7 +2,7 @@
 
 from starlette.middleware import Middleware
 
-from vae.app.door import connections, origins, repeats
+from vae.app.door import connections, origins, repeats, uploads
 from vae.app.door.base import Base
 from vae.app.door.busy import say as say_busy
 from vae.app.door.files import Files
@@ -19,5 +19,6 @@ def close() -> int:
     files = connections.open_files()
     connections.guard(files)
     repeats.bound()
+    uploads.let_in()
     origins.ask_nobody()
     return files // connections.EACH_SOCKET
