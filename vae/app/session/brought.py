@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from vae.app.door import arrivals
 from vae.data import own
 from vae.data.own import Brought
 from vae.pictures.files import File, readable
@@ -31,6 +32,10 @@ def uploaded(key: str) -> tuple[Hashable, Brought] | None:
     if not files:
         return None
     held = st.session_state.setdefault(KEY, {})
+    ids = {file.file_id for file in files}
+    for gone in [one for one in held if one[-1] not in ids]:
+        del held[gone]
+    _take_in([file for file in files if (file.file_id,) not in held], held)
     pairs = [file for file in files if (file.file_id,) not in held and own.is_idx(file.getvalue())]
     alone = [file for file in files if file not in pairs]
     takes = {(file.file_id,): (lambda most, file=file: _taken([file], most)) for file in alone}
@@ -62,27 +67,43 @@ def read(takes: dict[tuple, Take]) -> tuple[Hashable, Brought]:
     return before
 
 
+def _take_in(files: list[UploadedFile], held: dict[tuple, Brought]) -> None:
+    """What was read of files as they arrived."""
+    room = jobs().limits.pictures - sum(map(len, held.values()))
+    for file in files:
+        found = arrivals.taken(file.file_id)
+        if found is None:
+            continue
+        if len(found) > room:
+            found = Brought(refused=[f"{readable(file.name)}: {_full()}"])
+        room -= len(found)
+        held[(file.file_id,)] = found
+
+
+def _full() -> str:
+    return f"there are {jobs().limits.pictures:,} pictures already, the most at once."
+
+
 def unpacked() -> int:
     """Bytes that an archive may have unpacked here."""
     return UNPACKED * jobs().limits.megabytes * 10**6
 
 
 def _read(take: Take, show: Callable[[float, str], object]) -> Brought:
-    limits, before = jobs().limits, own.together(st.session_state[KEY].values())
-    files, refused = take(limits.pictures - len(before))
+    limits, held = jobs().limits, st.session_state[KEY].values()
+    count, megapixels = sum(map(len, held)), sum(part.megapixels for part in held)
+    files, refused = take(limits.pictures - count)
     found = Brought()
-    for number, so_far in enumerate(own.brought(files, limits.megapixels, before.megapixels)):
-        show(number / max(1, len(files)), f"Reading picture {len(before) + number:,} …")
+    for number, so_far in enumerate(own.brought(files, limits.megapixels, megapixels)):
+        show(number / max(1, len(files)), f"Reading picture {count + number:,} …")
         found = so_far
     found.refused[:0] = refused
     return found
 
 
 def _taken(files: list[UploadedFile], most: int) -> Taken:
-    limits = jobs().limits
     if most <= 0:
-        full = f"there are {limits.pictures:,} pictures already, the most at once."
-        return [], [f"{readable(file.name)}: {full}" for file in files]
+        return [], [f"{readable(file.name)}: {_full()}" for file in files]
     given = [(file.name, file.getvalue()) for file in files]
     return own.taken(given, most, unpacked())
 
