@@ -52,6 +52,7 @@ async def lifespan(app):
 
 if __name__ == "__main__":
     from vae.app import components, look
+    from vae.app.door import arrivals
     from vae.app.live import wire
     from vae.app.session import inputs, kept, link, picker, sources
     from vae.serve.capabilities import Can
@@ -117,6 +118,7 @@ if __name__ == "__main__":
             st.page_link(each, icon=icon)
     with wire.turn():
         _, does, needed = pages[page]
+        arrivals.expect(page.title == "Train")
         entry, notices = picker.choose_model(page.title, needed), st.container()
         if entry is not None:
             reads = entry.lacks(*needs) is None

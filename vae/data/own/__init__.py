@@ -1,10 +1,11 @@
 """Pictures of one's own as a data set: what was brought and understood, prepared and held out, kept in one file."""
 
-from vae.data.own.brought import Brought, brought
+from vae.data.own.brought import Brought, brought, together
 from vae.data.own.kept import FILE, load, opened, packed, save
-from vae.data.own.made import LEAST, made, own_set
+from vae.data.own.made import LEAST, TooFew, made, own_set
 from vae.data.own.pairs import is_idx, unpacked
 from vae.data.own.suggested import SHAPES, Shape, suggested
+from vae.data.own.taken import taken
 
 __all__ = [
     "FILE",
@@ -12,6 +13,7 @@ __all__ = [
     "SHAPES",
     "Brought",
     "Shape",
+    "TooFew",
     "brought",
     "is_idx",
     "load",
@@ -21,5 +23,7 @@ __all__ = [
     "packed",
     "save",
     "suggested",
+    "taken",
+    "together",
     "unpacked",
 ]

@@ -9,15 +9,23 @@ from torch import Tensor
 
 from vae.data.idx import DataError
 from vae.data.own.brought import Brought
-from vae.data.sets import OWN, Own, Split
+from vae.data.sets import OWN, SHOWN, Own, Split
 from vae.models.spaces import Pictures
 from vae.pictures import ImageError, prepare
-from vae.pictures.files import readable
+from vae.pictures.files import unmarked
 
 LEAST = 20  # pictures that a model can be trained on at all
 TESTED, VALIDATED = 0.10, 0.05  # shares that are held out: for the numbers of the card, and to stop by
 SEED = 1998
 TITLE = 40  # letters
+
+
+class TooFew(DataError):
+    """So few pictures are left that nothing can be learnt; `refused` has a sentence about each that is not."""
+
+    def __init__(self, sentence: str, refused: list[str]):
+        super().__init__(sentence)
+        self.refused = refused
 
 
 def prepared(found: Brought, spec: Pictures) -> Iterator[tuple[int, UInt8[Tensor, "c h w"] | str]]:
@@ -33,8 +41,9 @@ def prepared(found: Brought, spec: Pictures) -> Iterator[tuple[int, UInt8[Tensor
 
 def made(title: str, found: Brought, spec: Pictures) -> tuple[Own, list[str]]:
     """The data set, and a sentence about each picture that could not be prepared, or is another once more as it is
-    read. DataError where too few are left."""
-    images, labels, refused, known = [], [], [], {}
+    read. TooFew where too few are left."""
+    images, classes, refused, known = [], [], [], {}
+    labels = found.labels.tolist()
     for place, picture in prepared(found, spec):
         if isinstance(picture, str):
             refused.append(picture)
@@ -45,8 +54,11 @@ def made(title: str, found: Brought, spec: Pictures) -> tuple[Own, list[str]]:
             continue
         known[digest] = found.seen[place].name
         images.append(picture)
-        labels.append(int(found.labels[place]))
-    return own_set(title, found.class_names, spec, images, labels), refused
+        classes.append(labels[place])
+    try:
+        return own_set(title, found.class_names, spec, images, classes), refused
+    except DataError as error:
+        raise TooFew(str(error), refused) from error
 
 
 def own_set(
@@ -62,15 +74,15 @@ def own_set(
     order = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
     pictures = torch.stack(list(images))[order]
     classes = torch.as_tensor(labels, dtype=torch.int64)[order]
-    tested, validated = (max(2, round(share * count)) for share in (TESTED, VALIDATED))
-    title = readable(title)[:TITLE].strip() or "My pictures"
+    tested, validated = (min(SHOWN, max(2, round(share * count))) for share in (TESTED, VALIDATED))
+    title = unmarked(title)[:TITLE].strip() or "My pictures"
     digest = hashlib.sha256(repr((title, class_names, spec)).encode())
     digest.update(pictures.numpy().tobytes())
     digest.update(classes.numpy().tobytes())
     return Own(
         OWN + digest.hexdigest()[:24],
         title,
-        tuple(readable(name) for name in class_names),
+        tuple(unmarked(name) for name in class_names),
         spec,
         tested,
         validated,

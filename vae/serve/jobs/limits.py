@@ -56,3 +56,15 @@ def is_on(environment: Mapping[str, str] = os.environ) -> bool:
 def folder(environment: Mapping[str, str] = os.environ) -> Path | None:
     """The folder on the server that visitors may train from, with all below it; None where the operator names none."""
     return Path(environment[FROM]).resolve() if environment.get(FROM) else None
+
+
+def inside(root: Path, said: str) -> Path:
+    """The folder or file that a visitor names below the one that they may train from; ValueError, with one sentence,
+    where there is none, or a link leads out of it."""
+    try:
+        place = (root / said.strip()).resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):  # not there, a circle of links, no name at all
+        place = None
+    if place is None or not place.is_relative_to(root):
+        raise ValueError(f"There is no such folder or ZIP below {root.name}.")
+    return place

@@ -99,8 +99,14 @@ class Jobs:
             return key
 
     def find(self, key: str) -> Asked | None:
-        """A training by its key; None where there is none."""
-        return asked.read(self.root / key) if self._is_here(key) else None
+        """A training by its key; None where there is none, or what says of it is damaged."""
+        if not self._is_here(key):
+            return None
+        try:
+            return asked.read(self.root / key)
+        except ValueError as error:
+            log.warning("a training cannot be read: %s", error)
+            return None
 
     def folder(self, key: str) -> Path:
         """Where all of it lies; KeyError where there is none."""

@@ -36,6 +36,11 @@ def most_latents(own: Own) -> int:
     return max(2, min(MOST_LATENTS, own.count("train") // PER_LATENT, own.spec.pixels // 4))
 
 
+def of_bits(recipe: Recipe) -> bool:
+    """Whether it is for pictures in black and white."""
+    return recipe.model.spec.levels == 2
+
+
 def usual_latents(own: Own) -> int:
     """How many suit it: few for drawings, more for colours."""
     return min(16 if own.spec.levels == 2 else 64, most_latents(own))
