@@ -1,5 +1,8 @@
 """One thread, as the machines that run the tests are small, and the fixtures that several files use."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 from jaxtyping import Float
@@ -11,6 +14,7 @@ from vae import data
 from vae.distributions import normal
 
 torch.set_num_threads(1)
+os.environ["VAE_LAB_MODELS"] = str(Path(__file__).parent / "nobodys")  # one's own models are none of the tests'
 
 
 class LinearGaussian:

@@ -5,6 +5,7 @@ from importlib import import_module
 # Imported on first use: `python -m vae.train` would otherwise import vae.train twice, and say so.
 _HOMES = {
     "load": "vae.models.elsewhere",
+    "list_own": "vae.models.pretrained",
     "list_pretrained": "vae.models.pretrained",
     "load_pretrained": "vae.models.pretrained",
     "Terms": "vae.objective",

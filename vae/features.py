@@ -25,6 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vae import data
+from vae.data import own
 from vae.distributions import kl_per_dimension
 from vae.inference.familiar import Judges, Level, Verdict, judged
 from vae.latent.encodings import Company
@@ -123,7 +124,8 @@ def judge_of(name: str, model: Model) -> Judging | None:
     file = pretrained.folder_of(name) / pretrained.JUDGE
     if not file.is_file():
         return None
-    pictures = data.test_set(pretrained.load_card(name)["data"]["name"]).images
+    with own.open_in(file.parent):
+        pictures = data.test_set(pretrained.load_card(name)["data"]["name"]).images
     company = Company(*pretrained.load_encodings(name), pictures)
     return partial(judged, model, company, Judges.load(file))
 
@@ -174,6 +176,7 @@ FORMATS = {".csv": as_csv, ".npz": as_npz}
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; gives the exit status: 1 where no picture could be read."""
+    known = [*pretrained.list_pretrained(), *pretrained.list_own()]
     parser = argparse.ArgumentParser(
         prog="python -m vae.features",
         description="Writes what a model keeps of each picture in a folder and below it: the mean mu and standard "
@@ -182,9 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
         "prepares uploads; those that cannot be read are named, and the others are written all the same.",
         epilog="example: python -m vae.features mnist photos/ --out features.csv",
     )
-    parser.add_argument(
-        "model", metavar="MODEL", help=f"{', '.join(pretrained.list_pretrained())}, or a file model.safetensors"
-    )
+    parser.add_argument("model", metavar="MODEL", help=f"{', '.join(known)}, or a file model.safetensors")
     parser.add_argument(
         "folder", metavar="FOLDER", type=Path, help="the pictures: PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF; or a ZIP"
     )

@@ -56,3 +56,9 @@ def test_each_deformation_moves_a_spot_as_far_as_its_definition_says(monkeypatch
     found = moved.std(0)
     for axis, distance in enumerate(expected):
         assert abs(float(found[axis]) - distance) < 0.06 + 0.05 * distance, f"axis {axis}: {found}"
+
+
+def test_beyond_the_edges_a_coloured_picture_is_as_in_a_mirror_and_a_grey_one_black():
+    colour = torch.tensor([0.9, 0.5, 0.2]).view(1, 3, 1, 1).expand(16, 3, 32, 32)
+    torch.testing.assert_close(warp(colour, generator()), colour.clone())
+    assert warp(torch.ones(16, 1, 28, 28), generator()).amin() < 0.1

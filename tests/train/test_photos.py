@@ -16,7 +16,7 @@ from vae.models import Spatial
 from vae.models.families.spatial import transform_of
 from vae.models.spaces import STEP
 from vae.objective import terms
-from vae.train import command
+from vae.train.command import line as command
 from vae.train.crops import Crops
 from vae.train.recipes import RECIPES, recipe_from
 from vae.train.run import Run

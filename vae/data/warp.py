@@ -12,6 +12,7 @@ SHIFT, BEND, KNOTS = 0.02, 0.02, 5  # in half pictures, and the bends at KNOTS x
 def warp(x: Float[Tensor, "b c h w"], generator: torch.Generator) -> Float[Tensor, "b c h w"]:
     """Each picture turned, scaled, sheared, shifted and bent a little, as another hand would have written it.
 
+    Beyond the edges of a grey picture it is black, beyond those of a coloured one as in a mirror.
     Affine and elastic deformations of digits: Simard et al., Best Practices for Convolutional Neural Networks (2003).
     """
 
@@ -24,4 +25,5 @@ def warp(x: Float[Tensor, "b c h w"], generator: torch.Generator) -> Float[Tenso
     matrix = torch.cat([torch.stack(rows, 1).unflatten(1, (2, 2)), SHIFT * normal(2, 1)], 2)
     bend = F.interpolate(BEND * normal(2, KNOTS, KNOTS), size=x.shape[2:], mode="bicubic", align_corners=True)
     places = F.affine_grid(matrix, list(x.shape), align_corners=False) + bend.permute(0, 2, 3, 1)
-    return F.grid_sample(x, places, mode="bicubic", padding_mode="zeros", align_corners=False).clamp(0, 1)
+    beyond = "zeros" if x.shape[1] == 1 else "reflection"
+    return F.grid_sample(x, places, mode="bicubic", padding_mode=beyond, align_corners=False).clamp(0, 1)

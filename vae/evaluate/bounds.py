@@ -16,6 +16,7 @@ from vae.objective import importance_bound
 
 ELBO_SAMPLES, IW_SAMPLES = 10, 1000
 PICTURES, CHAPTER_PICTURES = 2000, 500  # whose tighter bounds are computed
+OWN_PICTURES = {2: 200, 256: 20}  # the same of somebody's own, by the levels of a pixel
 ACTIVE = 0.01  # variance of a latent's posterior mean over the data: Burda et al. (2016), section 5
 SEED = 0
 

@@ -14,11 +14,11 @@ from vae import data
 from vae.data import own
 from vae.distributions import standard_normal
 from vae.evaluate import class_directions, directions, judge, photos
-from vae.evaluate.bounds import PICTURES, SEED, bound
+from vae.evaluate.bounds import CHAPTER_PICTURES, OWN_PICTURES, PICTURES, SEED, bound
 from vae.evaluate.measures import measured, subject
 from vae.models import VAE, Model, checkpoint, pretrained
 from vae.models.files import save_tensors, whole
-from vae.train.recipes import CHAPTER_RECIPES
+from vae.train.recipes import CHAPTER_RECIPES, RECIPES
 
 
 def limits(model: Model, numbers: dict, dataset: data.Dataset | data.Gallery | data.Own) -> list[str]:
@@ -60,10 +60,11 @@ def examples(name: str, each: int = 3, least: int = 24) -> list[int]:
     return [int(i) for rows in data.groups(name).values() for i in order[torch.isin(order, rows)][:each]]
 
 
-def write_card(folder: Path, pictures: int = PICTURES) -> dict:
+def write_card(folder: Path, pictures: int | None = None) -> dict:
     """Measure the model in a folder and write its card there; a page's model gets encodings and thumbnails too.
 
-    Where the folder has pictures of somebody's own, it is about those.
+    Where the folder has pictures of somebody's own, it is about those. The tighter bounds are of so many `pictures`,
+    where that is said.
     """
     weights = folder / checkpoint.WEIGHTS
     model, training = checkpoint.load(weights), checkpoint.training_facts(weights)
@@ -74,6 +75,9 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
     if model.config.any_size:
         return _written(folder, _photos_card(folder, model, training, data.BANKS[name]))
     dataset = mine or data.dataset_of(name)
+    if pictures is None:
+        usual = CHAPTER_PICTURES if _is_compared(folder) else PICTURES
+        pictures = OWN_PICTURES[dataset.spec.levels] if mine else usual
     of = subject(model, dataset.name, pictures if mine is None else min(pictures, mine.tested))
     numbers = measured(of)
     card = _card(folder, model, training, dataset, numbers) | {
@@ -84,7 +88,7 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
         },
         "limits": limits(model, numbers, dataset),
     }
-    is_chosen_from = folder.parent != pretrained.PRETRAINED / pretrained.CHAPTERS
+    is_chosen_from = not _is_compared(folder)
     if is_chosen_from:
         card["examples"] = examples(dataset.name)
         parts = of.parts if mine is None else bound(model, data.test_inputs(name))
@@ -103,6 +107,11 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
         card["directions"] = directions.write(folder)
         card["class_directions"] = class_directions.write(folder)
     return card
+
+
+def _is_compared(folder: Path) -> bool:
+    """Whether it is that of a model which only chapters compare with others."""
+    return folder.parent == pretrained.PRETRAINED / pretrained.CHAPTERS
 
 
 def _card(folder: Path, model: Model, training: dict, source: data.Set, numbers: dict) -> dict:
@@ -139,16 +148,33 @@ def _written(folder: Path, card: dict) -> dict:
 
 
 def take(run: Path, name: str) -> Path:
-    """Copy a training run's weights to where they ship, smaller than they were trained; the folder there."""
-    weights = run / checkpoint.WEIGHTS
+    """Copy a training run's weights to where they ship, smaller than they were trained; the folder there.
+
+    Those of a run on pictures of one's own go, with the pictures that pages show, to the shelf of one's own models.
+    ValueError where the lab has a model of that name.
+    """
+    weights, mine = run / checkpoint.WEIGHTS, run / own.FILE
     trained, facts = checkpoint.load(weights, "cpu"), checkpoint.training_facts(weights)
+    if mine.is_file():
+        return _take_own(trained, facts, own.load(mine), name)
     folder = ships_in(name)
-    dtype = torch.float16 if folder.parent == pretrained.PRETRAINED else torch.int8
+    dtype = torch.int8 if _is_compared(folder) else torch.float16
     checkpoint.save(trained, folder / checkpoint.WEIGHTS, facts, dtype)
     return folder
 
 
+def _take_own(trained: Model, facts: dict, mine: data.Own, name: str) -> Path:
+    if name in pretrained.shipped() or name in RECIPES or not own.NAME.fullmatch(name):
+        raise ValueError(f"a model of your own cannot be called {name!r}: choose another name")
+    folder = pretrained.own_shelf() / name
+    checkpoint.save(trained, folder / checkpoint.WEIGHTS, facts, torch.float16)
+    own.save(mine, folder / own.FILE, shown_only=True)
+    return folder
+
+
 def ships_in(name: str) -> Path:
-    """The folder of a model, whether it is there yet or not."""
+    """The folder of a model of the lab, whether it is there yet or not; of one's own once it is there."""
+    if name not in pretrained.shipped() and (pretrained.own_shelf() / name / checkpoint.WEIGHTS).is_file():
+        return pretrained.own_shelf() / name
     chapter = name in {recipe.name for recipe in CHAPTER_RECIPES}
     return pretrained.PRETRAINED / pretrained.CHAPTERS / name if chapter else pretrained.PRETRAINED / name

@@ -1,11 +1,13 @@
 """The models that ship: weights, card, encodings and thumbnails of each.
 
 Those that the pages show lie in pretrained/NAME; those that only the theory's chapters compare in
-pretrained/chapters/NAME.
+pretrained/chapters/NAME. Those of one's own lie apart from them, in the cache folder: models/NAME.
 """
 
+import os
 from pathlib import Path
 
+import platformdirs
 from jaxtyping import Float
 from torch import Tensor
 
@@ -34,14 +36,42 @@ def list_pretrained(chapters: bool = False) -> list[str]:
     return [folder.name for folder in folders(chapters)]
 
 
+def list_own() -> list[str]:
+    """The names of the models of one's own, in alphabetical order: made by `vae.train --data`, put there by
+    `vae.evaluate`."""
+    return [folder.name for folder in own_folders()]
+
+
+def own_shelf() -> Path:
+    """Where the models of one's own lie: in $VAE_LAB_MODELS, else as models in $VAE_LAB_CACHE or the user's cache
+    folder."""
+    if shelf := os.environ.get("VAE_LAB_MODELS"):
+        return Path(shelf).expanduser()
+    root = os.environ.get("VAE_LAB_CACHE") or platformdirs.user_cache_dir("vae-lab", appauthor=False)
+    return Path(root).expanduser() / "models"
+
+
+def own_folders() -> list[Path]:
+    """Their folders, in the order of their names; those of the lab's names are passed over."""
+    return [folder for folder in _on(own_shelf()) if folder.name not in shipped()]
+
+
+def shipped() -> set[str]:
+    """All names of models that ship, the pages' and the chapters'."""
+    return {*list_pretrained(), *list_pretrained(chapters=True)}
+
+
 def folders(chapters: bool = False) -> list[Path]:
-    """Their folders, in the order of their names."""
-    shelf = PRETRAINED / CHAPTERS if chapters else PRETRAINED
+    """The folders of those that ship, in the order of their names."""
+    return _on(PRETRAINED / CHAPTERS if chapters else PRETRAINED)
+
+
+def _on(shelf: Path) -> list[Path]:
     return sorted(card.parent for card in shelf.glob(f"*/{CARD}") if (card.parent / WEIGHTS).is_file())
 
 
 def load_pretrained(name: str, device: str = "auto") -> Model:
-    """A frozen model in eval mode; ValueError names what there is if `name` is unknown."""
+    """A frozen model in eval mode, one that ships or one's own; ValueError names what there is if `name` is unknown."""
     return load(folder_of(name) / WEIGHTS, device)
 
 
@@ -97,7 +127,7 @@ def read_encodings(folder: Path) -> dict[str, Tensor]:
 
 def shown(error: ValueError) -> str:
     """What a visitor is told of an error: not where on the server's disk the models lie."""
-    return str(error).replace(str(PRETRAINED), "pretrained")
+    return str(error).replace(str(PRETRAINED), "pretrained").replace(str(own_shelf()), "models")
 
 
 def folder_of(name: str) -> Path:
@@ -106,4 +136,7 @@ def folder_of(name: str) -> Path:
         return PRETRAINED / name
     if name in list_pretrained(chapters=True):
         return PRETRAINED / CHAPTERS / name
-    raise ValueError(f"there is no pretrained model {name!r}; there are: {', '.join(list_pretrained())}")
+    if name in list_own():
+        return own_shelf() / name
+    known = ", ".join([*list_pretrained(), *list_own()])
+    raise ValueError(f"there is no pretrained model {name!r}; there are: {known}")

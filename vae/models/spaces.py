@@ -45,6 +45,11 @@ class Pictures:
         return self.channels, self.height, self.width
 
     @property
+    def is_binary(self) -> bool:
+        """Whether its pixels are bits."""
+        return self.levels == 2
+
+    @property
     def pixels(self) -> int:
         """The number of values in one picture: channels x height x width."""
         return self.channels * self.height * self.width

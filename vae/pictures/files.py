@@ -171,8 +171,7 @@ def _unpacked(name: str, content: bytes, room: _Room) -> tuple[list[File], list[
         members = archive.infolist()
     except BROKEN:
         return [], [f"{name}: the archive is damaged and cannot be read."]
-    members = [one for one in members if not one.filename.endswith("/")]
-    members = [one for one in members if not _unseen(PurePosixPath(one.filename).parts)]
+    members = _seen(members)
     reasons = [_reason(one) for one in members]
     size = sum(one.file_size for one, reason in zip(members, reasons, strict=True) if not reason)
     if not members:
@@ -181,8 +180,42 @@ def _unpacked(name: str, content: bytes, room: _Room) -> tuple[list[File], list[
         return [], [f"{name}: unpacked it would have more than {room.bytes / 1e6:.0f} MB."]
     room.entries -= entries
     room.bytes -= size
+    return _listed(name, archive, members)
+
+
+def archived(path: Path) -> tuple[list[File], list[str]]:
+    """The files in a ZIP archive of one's own, however many there are, in the order of their names, each read from the
+    disk when it is needed; and a sentence about each that is refused. ValueError where it is no archive."""
+    try:
+        archive = zipfile.ZipFile(path)
+        members = sorted(_seen(archive.infolist()), key=lambda one: PurePosixPath(one.filename))
+        return _listed(readable(path.name), archive, members)
+    except BROKEN as error:
+        raise ValueError(f"{path} is no ZIP archive that can be read: {error}") from error
+
+
+def below(path: Path) -> list[File]:
+    """The files of a folder of one's own and below it, however many there are and wherever links lead, in the order of
+    their names; hidden ones are passed over."""
+    names = (one.relative_to(path) for one in sorted(path.rglob("*")) if not one.is_dir())
+    return [
+        _file(str(name), lambda name=name: _from_disk(path / name, MAX_BYTES))
+        for name in names
+        if not _unseen(name.parts)
+    ]
+
+
+def _seen(members: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """Those that are files, and not what systems leave in archives."""
+    files = [one for one in members if not one.filename.endswith("/")]
+    return [one for one in files if not _unseen(PurePosixPath(one.filename).parts)]
+
+
+def _listed(name: str, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> tuple[list[File], list[str]]:
+    """The members that nothing speaks against, and a sentence about each other."""
     found, refused = [], []
-    for member, reason in zip(members, reasons, strict=True):
+    for member in members:
+        reason = _reason(member)
         if reason:
             refused.append(f"{readable(member.filename) or name}: {reason}")
         else:

@@ -1,7 +1,8 @@
 """The models that are served: found by their cards, loaded when somebody first asks, let go of when memory is short.
 
-The shipped ones are everybody's, others belong to one owner. Pages, messages and caches pass on an `Entry`, which is
-small and lives as long as its model is here; the model itself is had by `Library.lease`, and whoever holds that has it.
+The shipped ones are everybody's, and so are those that `vae.evaluate` made of this machine's own trainings; others
+belong to one owner. Pages, messages and caches pass on an `Entry`, which is small and lives as long as its model is
+here; the model itself is had by `Library.lease`, and whoever holds that has it.
 """
 
 import logging
@@ -53,7 +54,11 @@ class Library:
         self._recent: OrderedDict[Entry, Loaded] = OrderedDict()  # the one used last is the last
         self._held: WeakValueDictionary[Entry, Loaded] = WeakValueDictionary()  # by whomever
         self._loading: dict[Entry, Future] = {}
-        for shelf, folders in ((PAGES, pretrained.folders()), (CHAPTERS, pretrained.folders(chapters=True))):
+        shelves = (
+            (PAGES, [*pretrained.folders(), *pretrained.own_folders()]),
+            (CHAPTERS, pretrained.folders(chapters=True)),
+        )
+        for shelf, folders in shelves:
             for folder in folders:
                 try:
                     self._entries[None][folder.name] = read(folder, shelf)

@@ -1,12 +1,15 @@
 """Named recipes: everything that determines a trained model, in frozen dataclasses."""
 
 import json
+import math
 from dataclasses import dataclass, fields, is_dataclass, replace
 
 from vae.data import BANKS, DATASETS, OWN
 from vae.models import VAE, Autoencoder, Conditional, Config, Ladder, Principal, Pyramid, Spatial
 from vae.models.checkpoint import config_from_json, typed
 from vae.models.spaces import STEP
+
+MOST_SEEDS = 2**31  # a generator's seed is this and the number of a step
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,19 @@ class Recipe:
             raise ValueError(f"dataset must be one of {', '.join((*DATASETS, *BANKS))}, not {self.dataset!r}")
         if self.epochs < 1 or self.batch < 1:
             raise ValueError(f"epochs and batch must be at least 1, not {self.epochs} and {self.batch}")
+        if not (0 < self.learning_rate < math.inf and 0 <= self.weight_decay < math.inf and self.clip > 0):
+            raise ValueError(
+                "learning_rate and clip are above 0 and weight_decay is not below, not "
+                f"{self.learning_rate:g}, {self.clip:g} and {self.weight_decay:g}"
+            )
+        if not (self.warmup >= 0 and 0 <= self.kl_warmup < math.inf and 0 <= self.beta < math.inf):
+            raise ValueError(
+                f"warmup, kl_warmup and beta are not below 0, not {self.warmup}, {self.kl_warmup:g} and {self.beta:g}"
+            )
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is a share from 0 to below 1, not {self.ema:g}")
+        if not 0 <= self.seed < MOST_SEEDS:
+            raise ValueError(f"seed is a whole number from 0 to {MOST_SEEDS - 1}, not {self.seed}")
         if not (0 <= self.warp <= 1 and 0 <= self.cut <= 1):
             raise ValueError(f"warp and cut are shares from 0 to 1, not {self.warp} and {self.cut}")
         if self.model.any_size != (self.side > 0) or self.model.any_size != (self.crops > 0):
@@ -68,6 +84,7 @@ class Recipe:
             raise ValueError("a model is trained uncorrected; it is the recipe that says whether it is corrected then")
         if self.corrected and not isinstance(self.model, VAE.Config):
             raise ValueError(f"only a vae can be corrected, not a {self.model.family}")
+        _ = self.kept  # that there is such a model
         if self.top and not isinstance(self.model, Pyramid.Config):
             raise ValueError(f"only a pyramid's top layer is another model, not that of a {self.model.family}")
         if self.held_out < 0:

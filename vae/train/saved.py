@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from vae.models import checkpoint, files
 from vae.train.loop import Metrics
-from vae.train.recipes import differences, recipe_from
+from vae.train.recipes import Recipe, differences, recipe_from
 from vae.train.run import Run
 
 STATE, LOG = "state.safetensors", "metrics.jsonl"
@@ -84,18 +85,12 @@ def resume(run: Run, folder: Path) -> None:
 
     ValueError with a sentence where there is none, or it is damaged, or of another recipe.
     """
-    path = folder / STATE
-    if not path.is_file():
-        raise ValueError(f"there is nothing to resume in {folder}")
+    before, earlier = _told(folder)
     try:
-        with safe_open(path, framework="pt") as file:
-            told = file.metadata() or {}
+        with safe_open(folder / STATE, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        before, earlier = recipe_from(json.loads(told["recipe"])), json.loads(told["legs"])
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path} does not say which recipe it is of") from error
+        raise ValueError(f"{folder / STATE} cannot be read: {error}") from error
     if changed := differences(before, run.recipe):
         raise ValueError(
             f"{folder} was begun with another recipe: {', '.join(changed[:3])} now. Resume with the same, or begin "
@@ -103,6 +98,27 @@ def resume(run: Run, folder: Path) -> None:
         )
     run.restore(tensors)
     run.legs = earlier
+
+
+def recipe_of(folder: Path) -> Recipe:
+    """The recipe that a folder's run was begun with; ValueError with a sentence where there is none, or it is
+    damaged."""
+    return _told(folder)[0]
+
+
+def _told(folder: Path) -> tuple[Recipe, list[dict]]:
+    """The recipe and the legs of the run in a folder."""
+    path = folder / STATE
+    if not path.is_file():
+        raise ValueError(f"there is nothing to resume in {folder}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = file.metadata() or {}
+        return recipe_from(json.loads(told["recipe"])), json.loads(told["legs"])
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} does not say which recipe it is of") from error
 
 
 def cut_log(folder: Path, step: int) -> None:
@@ -120,6 +136,13 @@ def _step(line: str) -> float:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return math.inf
+
+
+def logged(folder: Path, step: int) -> list[dict]:
+    """What was reported up to a step, line by line."""
+    path = folder / LOG
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines if _step(line) <= step]
 
 
 def launch() -> str:
@@ -140,21 +163,22 @@ def is_restarted(folder: Path) -> bool:
 
 
 class Keeper:
-    """Writes a run into its folder now and then. What cannot be written is a warning, and is tried again."""
+    """Writes a run into its folder now and then, as `write` does or somebody else's `writing`. What cannot be written
+    is a warning, and is tried again."""
 
-    def __init__(self, run: Run, folder: Path, every: float):
-        self.run, self.folder, self.every = run, folder, every
+    def __init__(self, run: Run, folder: Path, every: float, writing: Callable[[Run, Path], None] | None = None):
+        self.run, self.folder, self.every, self._writing = run, folder, every, writing
         self.step = run.first_step or None  # whose weights are on disk
         self._tried = -math.inf
 
-    def report(self, metrics: Metrics) -> None:
-        """A line of the log, and, where it is time, the run."""
-        line = {name: value if math.isfinite(value) else None for name, value in asdict(metrics).items()}
+    def report(self, metrics: Metrics, held_out: Mapping[str, dict[str, float]] = MappingProxyType({})) -> None:
+        """A line of the log, with what was seen of held-out pictures, and, where it is time, the run."""
+        line = _finite(asdict(metrics)) | {part: _finite(numbers) for part, numbers in held_out.items()}
         try:
             with (self.folder / LOG).open("a") as log:
                 log.write(json.dumps(line) + "\n")
         except OSError as error:
-            _warn(f"{self.folder / LOG} cannot be written: {error.strerror or error}.")
+            warn(f"{self.folder / LOG} cannot be written: {error.strerror or error}.")
         if time.monotonic() - self._tried >= self.every:
             self.keep()
 
@@ -162,13 +186,13 @@ class Keeper:
         """Whether the run could be written. Weights that are not finite numbers never replace those that are."""
         self._tried = time.monotonic()
         if not self.run.is_finite():
-            _warn(f"Step {self.run.step} is not saved: its weights are not finite numbers.")
+            warn(f"Step {self.run.step} is not saved: its weights are not finite numbers.")
             return False
         try:
-            write(self.run, self.folder)
+            (self._writing or write)(self.run, self.folder)
         except OSError as error:
             last = "nothing is saved yet" if self.step is None else f"what is saved is step {self.step}"
-            _warn(f"Step {self.run.step} cannot be saved: {error.strerror or error}; {last}. It will be tried again.")
+            warn(f"Step {self.run.step} cannot be saved: {error.strerror or error}; {last}. It will be tried again.")
             return False
         self.step = self.run.step
         return True
@@ -183,5 +207,11 @@ class Keeper:
         return True
 
 
-def _warn(sentence: str) -> None:
+def _finite(numbers: dict[str, int | float]) -> dict[str, int | float | None]:
+    """As JSON has numbers."""
+    return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+
+
+def warn(sentence: str) -> None:
+    """On the terminal, beside a progress bar."""
     tqdm.write(sentence, file=sys.stderr)

@@ -20,7 +20,7 @@ from vae.pictures.files import on_disk
 from vae.serve.jobs import asked, limits, packed
 from vae.serve.jobs.asked import OVER, Wish
 from vae.serve.jobs.queue import Refused, jobs
-from vae.train.own.presets import SIZES, most_latents, of_bits, preset, usual_latents
+from vae.train.own.presets import SIZES, most_latents, preset, usual_latents
 from vae.train.own.watch import POINTS
 from vae.train.recipes import Recipe
 
@@ -152,7 +152,7 @@ def understood(digest: object, found: Brought) -> Own | None:
         st.warning("There is no picture in this that can be read.")
         left_out(found, [], True)
         return None
-    st.html(look.note(said(found)))
+    st.html(look.note(found.words))
     left, right, name = st.columns(3)
     title = name.text_input("What they show", "My pictures", max_chars=40, key="train.title")
     suggest(*own.suggested(found))
@@ -183,19 +183,6 @@ def suggest(shape: str, preparation: str) -> None:
     for key, value in keys.items():
         if is_new or key not in st.session_state:
             st.session_state[key] = value
-
-
-def said(found: Brought) -> str:
-    """The count, sizes, colours and classes, in a sentence or two."""
-    sizes = sorted(one.size for one in found.seen)
-    coloured, both = sum(one.coloured for one in found.seen), {sizes[0], sizes[-1]}
-    colours = {len(found): "in colour", 0: "grey"}.get(coloured, f"{coloured} of them in colour")
-    wide = " to ".join(f"{width} x {height}" for width, height in sorted(both))
-    counts = [sum(one.folder == name for one in found.seen) for name in found.class_names]
-    classes = ", ".join(f"{name} ({count})" for name, count in zip(found.class_names, counts, strict=True))
-    pictures = "One picture" if len(found) == 1 else f"{len(found):,} pictures"
-    about = f"Classes by folder: {classes}." if classes else found.unclassed
-    return f"{pictures}, {wide} pixels, {colours}. {about}".strip()
 
 
 def left_out(found: Brought, more: list[str], is_open: bool = False) -> None:
@@ -239,7 +226,7 @@ def controls(pictures: Own) -> None:
 def more(recipe: Recipe) -> Recipe:
     """What else can be chosen, one step behind."""
     with st.expander("More"):
-        is_bits = of_bits(recipe)
+        is_bits = recipe.model.spec.is_binary
         network = recipe.model.network
         if is_bits:
             words = {"dense": "dense layers", "conv": "convolutions"}

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,7 @@ COARSE = 32  # pixels on the long side at which pictures are compared and judged
 TINT = 5.0  # levels between the channels of a pixel, on average over the picture, from which it counts as coloured
 APART = "in no folder"
 MOST_CLASSES = 40  # more folders say where pictures were kept, and not what they are
+Copy = bytes  # of a picture, as a PNG file
 PLAIN = 0.5  # of a picture's pixels at its commonest level: its ground is plain
 NEAR_GROUND = 24.0  # levels from that
 
@@ -48,7 +50,7 @@ class Brought:
     twins: list[str] = field(default_factory=list)
     megapixels: float = 0.0
     _copies: list[bytes] = field(default_factory=list)
-    _known: dict[str, int] = field(default_factory=dict)
+    _known: dict[bytes, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.seen)
@@ -83,29 +85,44 @@ class Brought:
         """The copies."""
         return bank.bank(self._copies, {})
 
-    def add(self, file: File) -> None:
-        """Read one more file."""
+    @property
+    def words(self) -> str:
+        """The count, sizes, colours and classes, in a sentence or two."""
+        sizes = sorted(one.size for one in self.seen)
+        coloured, both = sum(one.coloured for one in self.seen), {sizes[0], sizes[-1]}
+        colours = {len(self): "in colour", 0: "grey"}.get(coloured, f"{coloured:,} of them in colour")
+        wide = " to ".join(f"{width} x {height}" for width, height in sorted(both))
+        counts = Counter(one.folder for one in self.seen)
+        classes = ", ".join(f"{name} ({counts[name]:,})" for name in self.class_names)
+        pictures = "One picture" if len(self) == 1 else f"{len(self):,} pictures"
+        about = f"Classes by folder: {classes}." if classes else self.unclassed
+        return f"{pictures}, {wide} pixels, {colours}. {about}".strip()
+
+    def add(self, file: File, keep: bool = True) -> Copy | None:
+        """Read one more file; its small copy, which is kept here unless not, or None where there is none."""
         try:
             content = file.read()
             picture = upright(content)
         except ImageError as error:
             self.refused.append(f"{file.name}: {error}")
-            return
+            return None
         small = _copied(picture)
-        digest = hashlib.sha256(repr(small.shape).encode() + small.tobytes()).hexdigest()
-        width, height = _as_it_came(picture.shape[1], picture.shape[0], size_of(content))
+        digest = hashlib.sha256(repr(small.shape).encode() + small.tobytes()).digest()
+        size = _as_it_came(picture.shape[1], picture.shape[0], size_of(content))
         coloured, plain = is_coloured(small), has_plain_ground(small)
-        self._take(
-            Seen(file.name, unmarked(file.folder) or APART, (width, height), coloured, plain), digest, _png(small)
-        )
+        one = Seen(file.name, unmarked(file.folder) or APART, size, coloured, plain)
+        return self._take(one, digest, _png(small), keep)
 
-    def _take(self, one: Seen, digest: str, copy: bytes) -> None:
+    def _take(self, one: Seen, digest: bytes, copy: Copy, keep: bool = True) -> Copy | None:
+        """The copy, unless it is known already."""
         if digest in self._known:
             self.twins.append(f"{one.name} is {self.seen[self._known[digest]].name} once more")
-            return
+            return None
         self._known[digest] = len(self.seen)
         self.seen.append(one)
-        self._copies.append(copy)
+        if keep:
+            self._copies.append(copy)
+        return copy
 
 
 def together(parts: Iterable[Brought]) -> Brought:

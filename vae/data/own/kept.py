@@ -1,6 +1,9 @@
 """A data set of one's own in a file, and those that are open in this process, by name."""
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -20,6 +23,7 @@ from vae.models.spaces import Pictures
 from vae.pictures.files import unmarked
 
 FILE = "pictures.safetensors"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")  # what a model of one's own may be called
 _open: WeakValueDictionary[str, Own] = WeakValueDictionary()
 
 
@@ -84,6 +88,13 @@ def load(path: Path, before: str = "") -> Own:
     except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise DataError(f"{path} holds no pictures of one's own: {error}") from error
     return opened(own)
+
+
+@contextmanager
+def open_in(folder: Path) -> Iterator[Own | None]:
+    """The set that lies beside a model in its folder, open meanwhile; None where there is none."""
+    found = load(folder / FILE) if (folder / FILE).is_file() else None  # known for as long as it is held
+    yield found
 
 
 def _checked(facts: dict, images: Tensor, labels: Tensor) -> Own:

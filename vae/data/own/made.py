@@ -1,21 +1,21 @@
 """What was brought -> a data set: each picture as a model reads it, and a share of them held out."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
-from jaxtyping import UInt8
 from torch import Tensor
 
 from vae.data.idx import DataError
 from vae.data.own.brought import Brought
-from vae.data.sets import OWN, SHOWN, Own, Split
+from vae.data.sets import OWN, Own, Split
 from vae.models.spaces import Pictures
 from vae.pictures import ImageError, prepare
-from vae.pictures.files import unmarked
+from vae.pictures.files import File, unmarked
 
 LEAST = 20  # pictures that a model can be trained on at all
 TESTED, VALIDATED = 0.10, 0.05  # shares that are held out: for the numbers of the card, and to stop by
+MOST_HELD = 1000  # pictures for each of these
 SEED = 1998
 TITLE = 40  # letters
 
@@ -28,35 +28,47 @@ class TooFew(DataError):
         self.refused = refused
 
 
-def prepared(found: Brought, spec: Pictures) -> Iterator[tuple[int, UInt8[Tensor, "c h w"] | str]]:
-    """The place of each picture and what a model reads of it, or a sentence why nothing can be read of it."""
+def copies(found: Brought) -> Iterator[tuple[int, bytes]]:
+    """The place of each picture that was brought, and its small copy."""
     bank = found.bank
-    for place, one in enumerate(found.seen):
-        try:
-            picture = prepare(bank.content(place), spec).picture[0]
-            yield place, picture.mul(255).round().byte()
-        except ImageError as error:
-            yield place, f"{one.name}: {error}"
+    for place in range(len(found)):
+        yield place, bank.content(place)
 
 
-def made(title: str, found: Brought, spec: Pictures) -> tuple[Own, list[str]]:
+def read_on(found: Brought, files: Iterable[File]) -> Iterator[tuple[int, bytes]]:
+    """The same of files as they are read: `found` comes to know them, and keeps none of the copies."""
+    for file in files:
+        copy = found.add(file, keep=False)
+        if copy is not None:
+            yield len(found) - 1, copy
+
+
+def made(
+    title: str, found: Brought, spec: Pictures, brought: Iterable[tuple[int, bytes]] | None = None
+) -> tuple[Own, list[str]]:
     """The data set, and a sentence about each picture that could not be prepared, or is another once more as it is
-    read. TooFew where too few are left."""
-    images, classes, refused, known = [], [], [], {}
-    labels = found.labels.tolist()
-    for place, picture in prepared(found, spec):
-        if isinstance(picture, str):
-            refused.append(picture)
+    read. TooFew where too few are left.
+
+    The pictures are the `copies` of `found`, unless they are `brought` one by one, as by `read_on`.
+    """
+    images, places, refused, known = [], [], [], {}
+    for place, copy in copies(found) if brought is None else brought:
+        name = found.seen[place].name
+        try:
+            picture = prepare(copy, spec).picture[0].mul(255).round().byte()
+        except ImageError as error:
+            refused.append(f"{name}: {error}")
             continue
-        digest = picture.numpy().tobytes()
+        digest = hashlib.sha256(picture.numpy()).digest()
         if digest in known:
-            refused.append(f"{found.seen[place].name}: as it is read it is {known[digest]} once more.")
+            refused.append(f"{name}: as it is read it is {found.seen[known[digest]].name} once more.")
             continue
-        known[digest] = found.seen[place].name
+        known[digest] = place
         images.append(picture)
-        classes.append(labels[place])
+        places.append(place)
+    labels = torch.from_numpy(found.labels)[torch.tensor(places, dtype=torch.int64)]
     try:
-        return own_set(title, found.class_names, spec, images, classes), refused
+        return own_set(title, found.class_names, spec, images, labels), refused
     except DataError as error:
         raise TooFew(str(error), refused) from error
 
@@ -72,13 +84,13 @@ def own_set(
             f"{_pictures(count)} can be used, and a network needs {LEAST} to learn from, better some hundred."
         )
     order = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
-    pictures = torch.stack(list(images))[order]
+    pictures = torch.stack([images[row] for row in order.tolist()])
     classes = torch.as_tensor(labels, dtype=torch.int64)[order]
-    tested, validated = (min(SHOWN, max(2, round(share * count))) for share in (TESTED, VALIDATED))
+    tested, validated = (min(max(2, round(share * count)), MOST_HELD) for share in (TESTED, VALIDATED))
     title = unmarked(title)[:TITLE].strip() or "My pictures"
     digest = hashlib.sha256(repr((title, class_names, spec)).encode())
-    digest.update(pictures.numpy().tobytes())
-    digest.update(classes.numpy().tobytes())
+    digest.update(pictures.numpy())
+    digest.update(classes.numpy())
     return Own(
         OWN + digest.hexdigest()[:24],
         title,

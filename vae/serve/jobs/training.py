@@ -21,7 +21,8 @@ from vae.models import checkpoint, files
 from vae.serve.jobs import asked, packed
 from vae.train import saved
 from vae.train.loop import Diverged, train
-from vae.train.own.watch import BEST, FOLDER, Watch
+from vae.train.own.held import BEST, write_weights
+from vae.train.own.watch import FOLDER, Watch
 from vae.train.recipes import recipe_from
 from vae.train.run import Run
 
@@ -154,9 +155,7 @@ def _finish(folder: Path, run: Run, pictures: Own) -> None:
     """Measure the best weights and put the model into the folder, as a whole."""
     draft = folder / asked.DRAFT / folder.name
     shutil.rmtree(draft.parent, ignore_errors=True)
-    best = checkpoint.load(folder / BEST, "cpu")
-    facts = saved.facts(run) | {"kept_step": checkpoint.training_facts(folder / BEST)["step"]}
-    checkpoint.save(best, draft / checkpoint.WEIGHTS, facts, torch.float16)
+    write_weights(run, folder, draft / checkpoint.WEIGHTS, torch.float16)
     own.save(pictures, draft / own.FILE, shown_only=True)
     _put(folder, draft)
 

@@ -8,6 +8,7 @@ from vae import data
 from vae.distributions import bernoulli, discretized_logistic
 
 SURE = 0.01  # a Bernoulli's probability is never nearer to 0 or 1
+MOST = 5000  # training pictures that the components are those of
 SCALES = tuple(step / 4 for step in range(-20, -3))  # log scales of the logistic that are tried
 
 
@@ -17,7 +18,8 @@ def floor(own: data.Own, latents: int, held_out: UInt8[Tensor, "n c h w"]) -> fl
     The components are those of the training pictures; the likelihood is the model's kind, its one scale the best for
     the training pictures. No rate is counted: it is what no linear code of so many numbers can fall below.
     """
-    train, x = (data.as_read(data.grey(images), own.spec) for images in (own.part("train").images, held_out))
+    some = own.part("train").images[:MOST]
+    train, x = (data.as_read(data.grey(images), own.spec) for images in (some, held_out))
     flat = train.flatten(1)
     mean, count = flat.mean(0), min(latents, len(train) - 1)
     with torch.random.fork_rng(devices=[]):
@@ -37,5 +39,5 @@ def floor(own: data.Own, latents: int, held_out: UInt8[Tensor, "n c h w"]) -> fl
         likely = discretized_logistic(back(pictures), torch.full_like(pictures, scale), own.spec.levels)
         return -float(likely.log_prob(pictures).mean())
 
-    some = train[:64]
-    return round(lost(x, min(SCALES, key=lambda scale: lost(some, scale))), 3)
+    few = train[:64]
+    return round(lost(x, min(SCALES, key=lambda scale: lost(few, scale))), 3)

@@ -77,7 +77,9 @@ def preset(name: str, own: Own, size: str = "good", latents: int | None = None, 
 
 
 def with_steps(recipe: Recipe, own: Own, steps: int) -> Recipe:
-    """The same with as many epochs as take at least so many steps."""
+    """The same with as many epochs as take at least so many steps; ValueError where there is not one batch."""
+    if recipe.batch > own.count("train"):
+        raise ValueError(f"a batch of {recipe.batch} needs at least as many pictures, not {own.count('train')}")
     each = own.count("train") // recipe.batch
     return replace(recipe, epochs=math.ceil(steps / each))
 

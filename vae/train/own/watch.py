@@ -15,61 +15,53 @@ from scipy.linalg import orthogonal_procrustes
 from torch import Tensor
 
 from vae import data
-from vae.distributions import kl_per_dimension, reparameterised
+from vae.distributions import kl_per_dimension
 from vae.latent.directions import principal_directions
-from vae.models import Model, checkpoint, files
+from vae.models import Model, files
 from vae.pictures import films
+from vae.train.own.held import HeldOut, is_past_its_best
 from vae.train.own.linear import floor
 from vae.train.own.words import said
 from vae.train.run import Run
 
-FOLDER, BEST = "watch", "best.safetensors"
+FOLDER = "watch"
 ACROSS = 8  # pictures in a row: held-out ones, what comes back of them, and two rows of samples
 POINTS = 400  # encodings of the scatter
-DRAWS = 4  # of z a picture, with the same noise at every moment
-FIRST, APART, MOST = 0.4, 1.12, 160  # seconds to the second moment, the factor between moments, and how many there are
+FIRST, APART = 0.4, 1.12  # seconds to the second moment, and the factor between moments
 WORTH = 6.0  # times that a moment must take before the next: looking is not to cost more than a seventh of the time
-LONG = 6  # moments
 USED = 0.05  # nats that a latent tells, at least, of one that is used
 
 
 class Watch:
     """To be called before each step and after the last: at its moments it writes what it sees into a folder.
 
-    Of the averaged weights it keeps those with the best bound on the validation pictures, in BEST. `seconds` of
-    training went before, where a run goes on.
+    Of the averaged weights it keeps those with the best bound on the validation pictures (`vae.train.own.held`).
+    `seconds` of training went before, where a run goes on.
     """
 
     def __init__(self, run: Run, own: data.Own, folder: Path):
         self.run, self.own, self.folder = run, own, folder / FOLDER
-        self.kept = folder / BEST
-        generator, latents = torch.Generator().manual_seed(0), run.recipe.model.latents
-        seen = {"validation": own.part("validation"), "train": own.part("train")}
-        rows = {name: part.images[: max(64, ACROSS)] for name, part in seen.items()}
-        self.x = {name: self._as_read(images) for name, images in rows.items()}
+        self.held = HeldOut(run, own, folder)
         test = own.part("test").images
         self.shown = self._as_read(test[: min(ACROSS, own.tested + own.validated)])
         self.spread = self._as_read(test[:POINTS])
-        self.eps = torch.randn(DRAWS, 64, latents, generator=generator)
-        self.drawn = torch.randn(2 * ACROSS, latents, generator=generator)
+        generator = torch.Generator().manual_seed(0)
+        self.drawn = torch.randn(2 * ACROSS, run.recipe.model.latents, generator=generator)
         self.floor: float | None = None  # known after the first moment, which is not to wait for it
         self.frames = frames(folder)
         before = [frame for frame in self.frames if frame["step"] <= run.step]
         for frame in self.frames[len(before) :]:
             (self.folder / _name(frame["step"])).unlink(missing_ok=True)
         self.frames = before
-        self.best = min((frame["validation"]["loss"] for frame in before), default=math.inf)
-        self._since, self._next, self._cost = time.monotonic(), 0.0, 0.0
+        self.held.best = min((frame["validation"]["loss"] for frame in before), default=math.inf)
+        self._since, self._next = time.monotonic(), 0.0
         self.place: np.ndarray | None = None
 
     @property
     def is_past_its_best(self) -> bool:
-        """Whether the held-out pictures have become worse for as long as it took to reach the best moment, at least
-        LONG moments ago: it only learns by heart from here on."""
+        """Whether it only learns by heart from here on."""
         losses = [frame["validation"]["loss"] for frame in self.frames]
-        best = min(range(len(losses)), key=losses.__getitem__, default=0)
-        behind = len(losses) - 1 - best
-        return behind >= LONG and self.frames[-1]["step"] > 2 * self.frames[best]["step"]
+        return is_past_its_best([frame["step"] for frame in self.frames], losses)
 
     def _as_read(self, images: Tensor) -> Float[Tensor, "n c h w"]:
         x = data.grey(images)
@@ -90,23 +82,21 @@ class Watch:
         run, model = self.run, self.run.average.module
         if run.step and self.floor is None:
             self.floor = floor(self.own, run.recipe.model.latents, self.own.part("validation").images)
-        was = model.training
+        numbers, was = self.held.numbers(), model.training
         model.eval()
         with torch.no_grad():
-            frame = self._seen(model)
+            frame = self._seen(model, numbers)
         model.train(was)
-        if not all(math.isfinite(value) for part in self.x for value in frame[part].values()):
+        if not all(math.isfinite(value) for part in numbers.values() for value in part.values()):
             return
         frame["words"] = said([*self.frames, frame])
         frame["left"] = self._left()
         self.frames.append(frame)
         with files.whole(self.folder / _name(run.step)) as draft:
             draft.write_text(json.dumps(frame))
-        if run.step and frame["validation"]["loss"] < self.best:
-            self.best = frame["validation"]["loss"]
-            checkpoint.save(model, self.kept, {"step": run.step})
+        self.held.keep(frame["validation"]["loss"])
 
-    def _seen(self, model: Model) -> dict:
+    def _seen(self, model: Model, numbers: dict[str, dict[str, float]]) -> dict:
         run, q = self.run, model.encode(self.spread)
         kl, mu = kl_per_dimension(q, model.prior).mean(0).cpu(), q.mean.cpu()
         return {
@@ -115,7 +105,7 @@ class Watch:
             "epoch": round(run.step / run.steps_per_epoch, 2),
             "seconds": round(run.seconds, 1),
             "beta": run.beta,
-            **{name: self._bound(model, x) for name, x in self.x.items()},
+            **numbers,
             "floor": self.floor,
             "kl": [round(float(value), 3) for value in kl],
             "used": int((kl > USED).sum()),
@@ -129,16 +119,6 @@ class Watch:
         if not taken:
             return None
         return round((time.monotonic() - self._since) / taken * (self.run.steps - self.run.step), 1)
-
-    def _bound(self, model: Model, x: Float[Tensor, "n c h w"]) -> dict[str, float]:
-        """Distortion, rate and -ELBO at beta = 1, nats a picture, and the loss at the recipe's beta."""
-        q = model.encode(x)
-        lost = [-model.decode(reparameterised(q, eps[: len(x)].to(x.device))).log_prob(x) for eps in self.eps]
-        distortion = float(torch.stack(lost).mean())
-        rate = float(kl_per_dimension(q, model.prior).sum(1).mean())
-        loss = distortion + self.run.recipe.beta * rate
-        found = {"distortion": distortion, "rate": rate, "negative_elbo": distortion + rate, "loss": loss}
-        return {name: round(value, 3) for name, value in found.items()}
 
     def _placed(self, mu: Float[Tensor, "n d"]) -> Float[np.ndarray, "n 2"]:
         """The encodings in the plane: as they are, or their first two principal components, turned towards where they
