@@ -22,7 +22,7 @@ from vae.serve.jobs.asked import Asked, Wish
 from vae.serve.jobs.training import DONE, FAILED, STOPPED, work
 from vae.serve.library import read
 from vae.train import saved
-from vae.train.own import watch
+from vae.train.own import held, watch
 from vae.train.own.presets import preset, with_steps
 from vae.train.recipes import Recipe
 
@@ -157,7 +157,7 @@ def test_a_full_disk_ends_in_a_sentence(tmp_path, unmeasured, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     folder = begun(tmp_path, own_pictures.some(40))
-    monkeypatch.setattr(watch.checkpoint, "save", full)
+    monkeypatch.setattr(held.checkpoint, "save", full)
     assert work(folder, MINUTES) == FAILED
     assert "full" in asked.said(folder)
     assert not (folder / asked.MODEL).exists()

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from vae.data.idx import DataError
@@ -43,21 +44,30 @@ def read_on(found: Brought, files: Iterable[File]) -> Iterator[tuple[int, bytes]
             yield len(found) - 1, copy
 
 
-def made(
-    title: str, found: Brought, spec: Pictures, brought: Iterable[tuple[int, bytes]] | None = None
-) -> tuple[Own, list[str]]:
-    """The data set, and a sentence about each picture that could not be prepared, or is another once more as it is
-    read. TooFew where too few are left.
+def prepared(
+    found: Brought, spec: Pictures, brought: Iterable[tuple[int, bytes]] | None = None
+) -> Iterator[tuple[int, UInt8[Tensor, "c h w"] | str]]:
+    """The place of each picture and what a model reads of it, or a sentence why nothing can be read of it.
 
     The pictures are the `copies` of `found`, unless they are `brought` one by one, as by `read_on`.
     """
-    images, places, refused, known = [], [], [], {}
     for place, copy in copies(found) if brought is None else brought:
-        name = found.seen[place].name
         try:
-            picture = prepare(copy, spec).picture[0].mul(255).round().byte()
+            yield place, prepare(copy, spec).picture[0].mul(255).round().byte().contiguous()
         except ImageError as error:
-            refused.append(f"{name}: {error}")
+            yield place, f"{found.seen[place].name}: {error}"
+
+
+def made(
+    title: str, found: Brought, spec: Pictures, brought: Iterable[tuple[int, bytes]] | None = None
+) -> tuple[Own, list[str]]:
+    """The data set of what is `prepared`, and a sentence about each picture that could not be, or is another once more
+    as it is read. TooFew where too few are left."""
+    images, places, refused, known = [], [], [], {}
+    for place, picture in prepared(found, spec, brought):
+        name = found.seen[place].name
+        if isinstance(picture, str):
+            refused.append(picture)
             continue
         digest = hashlib.sha256(picture.numpy()).digest()
         if digest in known:

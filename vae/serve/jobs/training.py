@@ -59,12 +59,12 @@ class Hand:
 
     def __call__(self) -> None:
         """Before each step: look at the pictures where it is time, and wait where that is wished."""
-        self.watch(asked.wish(self.folder).slow)
+        wished = asked.wish(self.folder)
+        self.watch(wished.slow or wished.pause)  # each step is seen there
         since = time.monotonic()
         while (wished := asked.wish(self.folder)).pause and not wished.stop and not self.orphaned:
             if wished.steps > self.taken:
                 self.taken += 1
-                self.watch(True)
                 return
             if time.monotonic() - since > PATIENCE:
                 self.left = True
