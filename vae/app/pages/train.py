@@ -90,7 +90,8 @@ def source() -> tuple[object, Brought | Own] | None:
     if kind == NETWORK:
         network()
         return None
-    st.file_uploader(
+    box = st.container(key="train-drop")
+    box.file_uploader(
         "Drop pictures or a ZIP here: folders in it become classes. A pair of IDX files will do, too."
         if kind == FILES
         else "Drop a folder here: the folders in it become classes.",
@@ -103,7 +104,8 @@ def source() -> tuple[object, Brought | Own] | None:
     if found is None:
         st.html(
             look.note(
-                "Some hundred pictures of one kind of thing are best. They stay on this server, and only you see them."
+                "Some hundred pictures of one kind of thing are best: drawings, faces, flowers, letters. You alone see "
+                "them, and they are deleted with the network, or after some days that nobody used it."
             )
         )
     return found
