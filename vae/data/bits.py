@@ -24,11 +24,11 @@ def binarise(x: Float[Tensor, "*b c h w"], generator: torch.Generator | None) ->
     return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).lt_(x)
 
 
-def as_read(picture: Float[Tensor, "1 c h w"], spec: Pictures) -> Float[Tensor, "1 c h w"]:
-    """The x that a model reads of a prepared picture: bits, always drawn with the same noise, where it wants bits."""
+def as_read(pictures: Float[Tensor, "b c h w"], spec: Pictures) -> Float[Tensor, "b c h w"]:
+    """The x that a model reads of prepared pictures: bits, always drawn with the same noise, where it wants bits."""
     if spec.levels != 2:
-        return picture
-    return binarise(picture, torch.Generator().manual_seed(BINARISATION_SEED))
+        return pictures
+    return binarise(pictures, torch.Generator().manual_seed(BINARISATION_SEED))
 
 
 def test_inputs(name: str) -> Float[Tensor, "n c h w"]:

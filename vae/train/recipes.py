@@ -8,6 +8,8 @@ from vae.models import VAE, Autoencoder, Conditional, Config, Ladder, Principal,
 from vae.models.checkpoint import config_from_json, typed
 from vae.models.spaces import STEP
 
+SEEDS = 2**63  # how many there are: more have no room in torch's generators
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -70,6 +72,8 @@ class Recipe:
             raise ValueError(f"only a vae can be corrected, not a {self.model.family}")
         if self.top and not isinstance(self.model, Pyramid.Config):
             raise ValueError(f"only a pyramid's top layer is another model, not that of a {self.model.family}")
+        if not 0 <= self.seed < SEEDS:
+            raise ValueError(f"seed must be a whole number from 0 to {SEEDS - 1}, not {self.seed}")
         if self.held_out < 0:
             raise ValueError(f"held_out is a number of pictures, not {self.held_out}")
 

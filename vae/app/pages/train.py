@@ -151,12 +151,13 @@ def understood(digest: object, found: Brought) -> Own | None:
         try:
             held = (asked, *own.made(title, found, SHAPES[chosen].spec(way)))
         except TooFew as error:
-            st.warning(str(error))
-            left_out(found, error.refused, True)
-            return None
+            held = (asked, str(error), error.refused)
         st.session_state["train.made"] = held
-    left_out(found, held[2])
-    return held[1]
+    _, pictures, refused = held
+    if isinstance(pictures, str):  # why there are none
+        st.warning(pictures)
+    left_out(found, refused, isinstance(pictures, str))
+    return None if isinstance(pictures, str) else pictures
 
 
 def suggest(shape: str, preparation: str) -> None:
