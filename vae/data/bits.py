@@ -24,11 +24,12 @@ def binarise(x: Float[Tensor, "*b c h w"], generator: torch.Generator | None) ->
     return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).lt_(x)
 
 
-def as_read(pictures: Float[Tensor, "b c h w"], spec: Pictures) -> Float[Tensor, "b c h w"]:
-    """The x that a model reads of prepared pictures: bits, always drawn with the same noise, where it wants bits."""
+def as_read(picture: Float[Tensor, "b c h w"], spec: Pictures) -> Float[Tensor, "b c h w"]:
+    """The x that a model reads of a prepared picture, or of several: bits, always drawn with the same noise, where it
+    wants bits."""
     if spec.levels != 2:
-        return pictures
-    return binarise(pictures, torch.Generator().manual_seed(BINARISATION_SEED))
+        return picture
+    return binarise(picture, torch.Generator().manual_seed(BINARISATION_SEED))
 
 
 def test_inputs(name: str) -> Float[Tensor, "n c h w"]:

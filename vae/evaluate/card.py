@@ -77,7 +77,11 @@ def write_card(folder: Path, pictures: int = PICTURES) -> dict:
     of = subject(model, dataset.name, pictures if mine is None else min(pictures, mine.tested))
     numbers = measured(of)
     card = _card(folder, model, training, dataset, numbers) | {
-        "test": {"pictures": len(of.x), "binarisation_seed": data.BINARISATION_SEED, "unit": "nats per picture"},
+        "test": {
+            "pictures": data.tested(name),
+            "binarisation_seed": data.BINARISATION_SEED,
+            "unit": "nats per picture",
+        },
         "limits": limits(model, numbers, dataset),
     }
     is_chosen_from = folder.parent != pretrained.PRETRAINED / pretrained.CHAPTERS

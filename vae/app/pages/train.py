@@ -1,13 +1,16 @@
 """Train: pictures of one's own, what was understood of them, three controls, and the network while it learns."""
 
 import html
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 from vae import data
 from vae.app import components, look
+from vae.app.door import arrivals
 from vae.app.live import routes
 from vae.app.look import CLASS_COLOURS
 from vae.app.session import brought, link, mine
@@ -15,7 +18,7 @@ from vae.data import DataError, Own, own
 from vae.data.own import SHAPES, Brought, TooFew
 from vae.pictures import FORMATS, films
 from vae.pictures.files import on_disk
-from vae.serve.jobs import limits
+from vae.serve.jobs import asked, limits, packed
 from vae.serve.jobs.asked import OVER, Wish
 from vae.serve.jobs.queue import Refused, jobs
 from vae.train.own.presets import SIZES, most_latents, of_bits, preset, usual_latents
@@ -25,6 +28,7 @@ from vae.train.recipes import Recipe
 PICTURES = [*(name.lower() for name in FORMATS), "jpg", "jfif", "tif"]
 OTHERS = ["zip", "gz", "idx3-ubyte", "idx1-ubyte"]  # what is sent of a folder beside them; of files all is looked at
 FILES, FOLDER, BUILT_IN, SERVER = "Files or a ZIP", "A folder", "Pictures of this lab", "A folder on the server"
+NETWORK = "A network that I kept"
 SHOWN = 200  # sentences about files that were left out, before the rest is counted
 FEW = 6  # sentences that are seen without scrolling
 SHEET = (5, 8)  # rows and columns of the pictures as the network will see them
@@ -78,12 +82,16 @@ def others() -> None:
 def source() -> tuple[object, Brought | Own] | None:
     """Where pictures come from, and what was read of them, with what tells them from others; None before there are
     any."""
-    kinds = [FILES, FOLDER, BUILT_IN, *([SERVER] if limits.folder() else [])]
+    kinds = [FILES, FOLDER, BUILT_IN, *([SERVER] if limits.folder() else []), NETWORK]
     kind = st.segmented_control("Pictures to learn from", kinds, default=FILES, key="train.kind", required=True)
+    arrivals.expect(kind in (FILES, FOLDER))
     if kind == BUILT_IN:
         return built_in()
     if kind == SERVER:
         return on_server()
+    if kind == NETWORK:
+        network()
+        return None
     st.file_uploader(
         "Drop pictures or a ZIP here: folders in it become classes. A pair of IDX files will do, too."
         if kind == FILES
@@ -131,6 +139,15 @@ def on_server() -> tuple[object, Brought] | None:
         return None
 
 
+def network() -> None:
+    """A file that was downloaded here once, or written by the command line."""
+    words = "Drop the .safetensors file here. It is measured anew, in a minute or so, and is yours as it was."
+    file = st.file_uploader(words, type=["safetensors"], max_upload_size=packed.MOST // 10**6, key="train.network_file")
+    if file is None or not st.button("Open it", type="primary", key="train.open"):
+        return
+    begun(lambda: jobs().bring(Path(file.name).stem, file.getvalue(), mine.known()))
+
+
 def understood(digest: object, found: Brought) -> Own | None:
     """What was understood, and what the pictures are to become; None, and a sentence, where nothing can be learnt."""
     if not found.seen:
@@ -145,13 +162,13 @@ def understood(digest: object, found: Brought) -> Own | None:
     chosen = left.selectbox("They become", list(SHAPES), **options)
     ways = SHAPES[chosen].preparations
     way = right.selectbox("What is taken of each", list(ways), format_func=ways.get, key=f"train.way.{chosen}")
-    asked = (digest, title, chosen, way)
+    wanted = (digest, title, chosen, way)
     held = st.session_state.get("train.made")
-    if held is None or held[0] != asked:
+    if held is None or held[0] != wanted:
         try:
-            held = (asked, *own.made(title, found, SHAPES[chosen].spec(way)))
+            held = (wanted, *own.made(title, found, SHAPES[chosen].spec(way)))
         except TooFew as error:
-            held = (asked, str(error), error.refused)
+            held = (wanted, str(error), error.refused)
         st.session_state["train.made"] = held
     _, pictures, refused = held
     if isinstance(pictures, str):  # why there are none
@@ -253,8 +270,13 @@ def more(recipe: Recipe) -> Recipe:
 
 def start(pictures: Own, recipe: Recipe) -> None:
     """Begin it, or say why that cannot be done now."""
+    begun(lambda: jobs().start(pictures, recipe, mine.known()))
+
+
+def begun(ask: Callable[[], str]) -> None:
+    """Turn to what was asked for, or say why that cannot be had now."""
     try:
-        key = jobs().start(pictures, recipe, mine.known())
+        key = ask()
     except Refused as error:
         st.warning(str(error))
         return
@@ -279,29 +301,32 @@ def leave() -> None:
 
 def watch(key: str) -> None:
     """A training while it goes on, and what has come of it."""
-    found, pictures = jobs().find(key), kept_pictures(key)
-    entry = mine.entry(key) if pictures else None
+    found, entry, is_brought = jobs().find(key), mine.entry(key), (jobs().folder(key) / asked.BROUGHT).is_file()
+    pictures = None if is_brought else kept_pictures(key)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(f"<b>{html.escape(found.title)}</b>")
         if entry is not None:
             options = {"type": "primary", "icon": ":material/tune:", "key": "train.explore"}
             if st.button("Explore it", on_click=use, args=(key,), **options):
                 st.switch_page("vae/app/pages/explore.py")
+            options = {"icon": ":material/download:", "on_click": "ignore", "key": "train.download"}
+            name = f"{''.join(letter for letter in found.title if letter.isalnum() or letter in ' -_')}.safetensors"
+            st.download_button("Download", lambda: packed.packed(entry.folder), name, **options)
         st.button("Train another", icon=":material/add:", on_click=leave, key="train.another")
         with st.popover("Delete", icon=":material/delete:"):
             st.write("The pictures, the training and its network are deleted from this server.")
             st.button("Delete all of it", on_click=delete, args=(key,), key="train.delete")
-    if pictures is None:
+    if pictures is None and not is_brought:
         st.warning("The pictures of this training are damaged, so that it cannot be shown. Delete it, and begin anew.")
         return
-    labels = pictures.part("test").labels[:POINTS].tolist()
     told = {
         "rev": key,
         "path": f"{routes.MINE}/{key}",
-        "side": pictures.spec.height,
-        "labels": labels,
+        "side": pictures.spec.height if pictures else 28,
+        "labels": pictures.part("test").labels[:POINTS].tolist() if pictures else [],
         "colours": CLASS_COLOURS,
-        "linear": f"the best linear code of {found.recipe['model']['latents']} numbers",
+        "linear": f"the best linear code of {found.recipe['model']['latents']} numbers" if pictures else "",
+        "brought": is_brought,
     }
     components.watching(key="watching", data=told, on_wish_change=lambda: wished(key), on_stand_change=lambda: None)
     if found.stand not in OVER:

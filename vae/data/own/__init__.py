@@ -1,7 +1,7 @@
 """Pictures of one's own as a data set: what was brought and understood, prepared and held out, kept in one file."""
 
 from vae.data.own.brought import Brought, brought, together
-from vae.data.own.kept import FILE, load, opened, save
+from vae.data.own.kept import FILE, load, opened, packed, save
 from vae.data.own.made import LEAST, TooFew, made, own_set
 from vae.data.own.pairs import is_idx, unpacked
 from vae.data.own.suggested import SHAPES, Shape, suggested
@@ -20,6 +20,7 @@ __all__ = [
     "made",
     "opened",
     "own_set",
+    "packed",
     "save",
     "suggested",
     "taken",

@@ -19,7 +19,7 @@ from vae.pictures.steps import luminance, smaller
 
 SIDE = 128  # pixels on the long side of the copies that are kept, at most: twice what a model reads
 COARSE = 32  # pixels on the long side at which pictures are compared and judged
-TINT = 12.0  # levels between the channels of a pixel, on average over the picture, from which it counts as coloured
+TINT = 5.0  # levels between the channels of a pixel, on average over the picture, from which it counts as coloured
 APART = "in no folder"
 MOST_CLASSES = 40  # more folders say where pictures were kept, and not what they are
 PLAIN = 0.5  # of a picture's pixels at its commonest level: its ground is plain

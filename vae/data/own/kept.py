@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from vae.data.idx import DataError
 from vae.data.own.brought import MOST_CLASSES
@@ -51,6 +52,12 @@ def find(name: str) -> Own:
 
 def save(own: Own, path: Path, shown_only: bool = False) -> None:
     """Write it; `shown_only` leaves out what pages do not show. OSError where it cannot be written."""
+    tensors, said = packed(own, shown_only)
+    save_tensors(tensors, path, {"set": said})
+
+
+def packed(own: Own, shown_only: bool = False) -> tuple[dict[str, Tensor], str]:
+    """Its tensors by their names, and what is said of them, as JSON."""
     count = SHOWN if shown_only else None
     facts = {
         "name": own.name,
@@ -61,16 +68,17 @@ def save(own: Own, path: Path, shown_only: bool = False) -> None:
         "validated": own.validated,
     }
     tensors = {"images": own.pictures.images[:count], "labels": own.pictures.labels[:count]}
-    save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()}, path, {"set": json.dumps(facts)})
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}, json.dumps(facts)
 
 
-def load(path: Path) -> Own:
-    """The set in a file that `save` wrote, opened. DataError where it is none."""
+def load(path: Path, before: str = "") -> Own:
+    """The set in a file that `save` wrote, opened; `before` is what the names of its tensors begin with. DataError
+    where there is none."""
     try:
         check(path)
         with safe_open(path, framework="pt") as file:
-            told, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in ("images", "labels")}
-        own = _checked(as_facts(told.get("set", ""), "what it says of itself"), **tensors)
+            told, tensors = file.metadata() or {}, [file.get_tensor(before + name) for name in ("images", "labels")]
+        own = _checked(as_facts(told.get("set", ""), "what it says of itself"), *tensors)
     except KeyError as error:
         raise DataError(f"{path} holds no pictures of one's own: it does not say {error}") from error
     except (SafetensorError, OSError, TypeError, ValueError) as error:
@@ -78,7 +86,7 @@ def load(path: Path) -> Own:
     return opened(own)
 
 
-def _checked(facts: dict, images: torch.Tensor, labels: torch.Tensor) -> Own:
+def _checked(facts: dict, images: Tensor, labels: Tensor) -> Own:
     """ValueError, KeyError or TypeError where anything does not fit: the file may be anybody's."""
     names = facts["class_names"]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

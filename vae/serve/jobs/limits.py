@@ -16,7 +16,8 @@ class Limits:
     """`pictures` of one training and their `megapixels`, as files say them; `megabytes` that one upload has;
     `minutes` of one training; `queue`: trainings that wait at once; `each`: those of one visitor, done or not;
     `days` that a finished model is kept after somebody last used it; `disk`: megabytes that all trainings take, and
-    that stay free; `memory`: megabytes of one training's process; `at_once`: processes that train at the same time."""
+    that stay free; `memory`: megabytes of one training's process, and how `nice` it
+    is to all others, from 1 to 19; `at_once`: processes that train at the same time."""
 
     pictures: int = 5000
     megapixels: int = 4000
@@ -27,6 +28,7 @@ class Limits:
     days: int = 7
     disk: int = 4000
     memory: int = 6000
+    nice: int = 19
     at_once: int = 1
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from vae import data
 from vae.distributions import kl_per_dimension, reparameterised
 from vae.latent.directions import principal_directions
-from vae.models import checkpoint, files
+from vae.models import Model, checkpoint, files
 from vae.pictures import films
 from vae.train.own.linear import floor
 from vae.train.own.words import said
@@ -86,38 +86,42 @@ class Watch:
         self._next = passed + taken + gap
 
     def look(self) -> None:
-        """Write what the averaged weights make of the pictures now."""
+        """Write what the averaged weights make of the pictures now; nothing where they are no numbers."""
         run, model = self.run, self.run.average.module
         if run.step and self.floor is None:
             self.floor = floor(self.own, run.recipe.model.latents, self.own.part("validation").images)
         was = model.training
         model.eval()
         with torch.no_grad():
-            numbers = {name: self._bound(model, x) for name, x in self.x.items()}
-            q = model.encode(self.spread)
-            kl = kl_per_dimension(q, model.prior).mean(0).cpu()
-            frame = {
-                "step": run.step,
-                "steps": run.steps,
-                "epoch": round(run.step / run.steps_per_epoch, 2),
-                "seconds": round(run.seconds, 1),
-                "beta": run.beta,
-                **numbers,
-                "floor": self.floor,
-                "kl": [round(float(value), 3) for value in kl],
-                "used": int((kl > USED).sum()),
-                "points": self._placed(q.mean.cpu()).tolist(),
-                "sheet": base64.b64encode(self._sheet(model)).decode(),
-            }
+            frame = self._seen(model)
         model.train(was)
+        if not all(math.isfinite(value) for part in self.x for value in frame[part].values()):
+            return
         frame["words"] = said([*self.frames, frame])
         frame["left"] = self._left()
         self.frames.append(frame)
         with files.whole(self.folder / _name(run.step)) as draft:
             draft.write_text(json.dumps(frame))
-        if run.step and numbers["validation"]["loss"] < self.best and run.is_finite():
-            self.best = numbers["validation"]["loss"]
+        if run.step and frame["validation"]["loss"] < self.best:
+            self.best = frame["validation"]["loss"]
             checkpoint.save(model, self.kept, {"step": run.step})
+
+    def _seen(self, model: Model) -> dict:
+        run, q = self.run, model.encode(self.spread)
+        kl, mu = kl_per_dimension(q, model.prior).mean(0).cpu(), q.mean.cpu()
+        return {
+            "step": run.step,
+            "steps": run.steps,
+            "epoch": round(run.step / run.steps_per_epoch, 2),
+            "seconds": round(run.seconds, 1),
+            "beta": run.beta,
+            **{name: self._bound(model, x) for name, x in self.x.items()},
+            "floor": self.floor,
+            "kl": [round(float(value), 3) for value in kl],
+            "used": int((kl > USED).sum()),
+            "points": self._placed(mu).tolist() if bool(mu.isfinite().all()) else [],
+            "sheet": base64.b64encode(self._sheet(model)).decode(),
+        }
 
     def _left(self) -> float | None:
         """Seconds of training that are left by its steps, as fast as those were that this process took."""
@@ -126,7 +130,7 @@ class Watch:
             return None
         return round((time.monotonic() - self._since) / taken * (self.run.steps - self.run.step), 1)
 
-    def _bound(self, model, x: Float[Tensor, "n c h w"]) -> dict[str, float]:
+    def _bound(self, model: Model, x: Float[Tensor, "n c h w"]) -> dict[str, float]:
         """Distortion, rate and -ELBO at beta = 1, nats a picture, and the loss at the recipe's beta."""
         q = model.encode(x)
         lost = [-model.decode(reparameterised(q, eps[: len(x)].to(x.device))).log_prob(x) for eps in self.eps]
@@ -148,7 +152,7 @@ class Watch:
         self.place = place
         return place.round(3)
 
-    def _sheet(self, model) -> bytes:
+    def _sheet(self, model: Model) -> bytes:
         """Held-out pictures, what comes back of them, and samples, as one file: JPEG in colour, PNG of bits."""
         x = self.shown
         blank = x.new_zeros(ACROSS - len(x), *x.shape[1:])
