@@ -281,6 +281,15 @@ def test_a_training_whose_pictures_or_facts_are_damaged_is_a_sentence_and_can_be
     assert "a training that is not here" in warnings(app)[0]
 
 
+def test_a_network_that_is_brought_has_a_title_of_letters_too(app, held):
+    checked(app.segmented_control(key="train.kind").set_value("A network that I kept").run())
+    file = (f"{HOSTILE_TITLE.replace('/', '')}.safetensors", b"no", "")
+    checked(app.file_uploader(key="train.network_file").set_value(file).run())
+    checked(app.button(key="train.open").click().run())
+    (one,) = held._all()
+    assert one.title == "［x］(http：x) ＊＊b＊＊ ：red［c］ ＜i＞d＜i＞ ＄e＄"[:40].strip()
+
+
 # ---- a folder on the server ----
 
 

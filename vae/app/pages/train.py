@@ -10,6 +10,7 @@ import streamlit as st
 
 from vae import data
 from vae.app import components, look
+from vae.app.door import arrivals
 from vae.app.live import routes
 from vae.app.look import CLASS_COLOURS
 from vae.app.session import brought, link, mine
@@ -83,6 +84,7 @@ def source() -> tuple[object, Brought | Own] | None:
     any."""
     kinds = [FILES, FOLDER, BUILT_IN, *([SERVER] if limits.folder() else []), NETWORK]
     kind = st.segmented_control("Pictures to learn from", kinds, default=FILES, key="train.kind", required=True)
+    arrivals.expect(kind in (FILES, FOLDER))
     if kind == BUILT_IN:
         return built_in()
     if kind == SERVER:
@@ -145,7 +147,7 @@ def network() -> None:
     file = st.file_uploader(words, type=["safetensors"], max_upload_size=packed.MOST // 10**6, key="train.network_file")
     if file is None or not st.button("Open it", type="primary", key="train.open"):
         return
-    begun(lambda: jobs().bring(Path(file.name).stem[:40], file.getvalue(), mine.known()))
+    begun(lambda: jobs().bring(Path(file.name).stem, file.getvalue(), mine.known()))
 
 
 def understood(digest: object, found: Brought) -> Own | None:
@@ -168,12 +170,13 @@ def understood(digest: object, found: Brought) -> Own | None:
         try:
             held = (wanted, *own.made(title, found, SHAPES[chosen].spec(way)))
         except TooFew as error:
-            st.warning(str(error))
-            left_out(found, error.refused, True)
-            return None
+            held = (wanted, str(error), error.refused)
         st.session_state["train.made"] = held
-    left_out(found, held[2])
-    return held[1]
+    _, pictures, refused = held
+    if isinstance(pictures, str):  # why there are none
+        st.warning(pictures)
+    left_out(found, refused, isinstance(pictures, str))
+    return None if isinstance(pictures, str) else pictures
 
 
 def suggest(shape: str, preparation: str) -> None:

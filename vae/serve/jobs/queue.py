@@ -19,6 +19,8 @@ from threading import Condition, Thread
 import platformdirs
 
 from vae.data import Own, own
+from vae.data.own.made import TITLE
+from vae.pictures.files import unmarked
 from vae.serve.jobs import asked, packed
 from vae.serve.jobs.asked import Asked, Stand, Wish
 from vae.serve.jobs.limits import Limits, limits
@@ -78,7 +80,7 @@ class Jobs:
 
         def put(draft: Path, key: str) -> Asked:
             (draft / asked.BROUGHT).write_bytes(content)
-            return Asked(key, title, {})
+            return Asked(key, unmarked(title)[:TITLE].strip() or "My network", {})
 
         return self._begin(put, 3 * len(content) / 1e6, have)
 
