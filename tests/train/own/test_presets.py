@@ -35,8 +35,8 @@ def pictures(spec, images: np.ndarray | None = None, count: int = 30) -> own.own
         ("beta", 1e9, "above 0 and at most 100"),
         ("beta", math.nan, "above 0 and at most 100, not nan"),
         ("beta", math.inf, "above 0 and at most 100, not inf"),
-        ("seed", -1, "seed must be a whole number from 0 to"),
-        ("seed", 2**63, "seed must be a whole number from 0 to"),
+        ("seed", -1, "seed is a whole number from 0 to"),
+        ("seed", 2**63, "seed is a whole number from 0 to"),
     ],
 )
 def test_a_control_out_of_its_range_is_refused_with_what_is_allowed(control, value, why):

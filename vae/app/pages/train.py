@@ -21,7 +21,7 @@ from vae.pictures.files import on_disk
 from vae.serve.jobs import asked, limits, packed
 from vae.serve.jobs.asked import OVER, Wish
 from vae.serve.jobs.queue import Refused, jobs
-from vae.train.own.presets import SIZES, most_latents, preset, usual_latents
+from vae.train.own.presets import SIZES, most_latents, preset, usual_latents, varied
 from vae.train.own.watch import POINTS
 from vae.train.recipes import Recipe
 
@@ -241,18 +241,16 @@ def more(recipe: Recipe) -> Recipe:
             "Learning rate", rates, recipe.learning_rate, format_func="{:g}".format, key="train.rate"
         )
         warm = st.toggle("Let beta rise slowly at the beginning", key="train.warm")
-        word = "Bend and turn the pictures a little" if is_bits else "Mirror half of the pictures"
+        word = "Bend and turn the pictures a little" if is_bits else "Mirror half of the pictures, bend them a little"
         vary = st.toggle(word, recipe.warp > 0 or recipe.mirrored, key=f"train.vary.{is_bits}")
         seed = st.number_input("Seed", 0, 9999, 0, key="train.seed")
         likelihood = "Bernoulli, of bits" if is_bits else "discretised logistic, of 256 levels"
         st.html(look.note(f"Likelihood: {likelihood}, by what the pictures become."))
     return replace(
-        recipe,
+        varied(recipe, vary),
         model=replace(recipe.model, network=network),
         learning_rate=rate,
         kl_warmup=WARMED * recipe.epochs if warm else 0.0,
-        warp=0.5 if vary and is_bits else 0.0,
-        mirrored=vary and not is_bits,
         seed=int(seed),
     )
 

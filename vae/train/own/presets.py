@@ -8,6 +8,7 @@ from vae.models import VAE, Config, Principal
 from vae.train.recipes import Recipe
 
 MOST_LATENTS = 256
+WARP = {True: 0.5, False: 1.0}  # share of the pictures that are bent at first, of bits and of colours
 PER_LATENT = 2  # training pictures that each latent needs at least: as many components as pictures explain everything
 
 
@@ -72,11 +73,17 @@ def preset(
         beta=beta,
         ema=chosen.ema,
         clip=200.0 if is_bits else 3.0 * math.sqrt(own.spec.pixels) * 36,
-        warp=0.5 if is_bits else 0.0,
         seed=seed,
-        mirrored=own.spec.preparation == "crop" and not is_bits,
     )
-    return with_steps(recipe, own, chosen.steps)
+    return with_steps(varied(recipe, own.spec.preparation != "face"), own, chosen.steps)
+
+
+def varied(recipe: Recipe, wanted: bool) -> Recipe:
+    """The same with pictures that are varied where that is `wanted`, against learning them by heart: bits are bent a
+    little, colours are mirrored, too; of faces, whose eyes are in one place, nothing is bent."""
+    is_bits, is_face = recipe.model.spec.is_binary, recipe.model.spec.preparation == "face"
+    warp = 0.0 if is_face else WARP[is_bits]
+    return replace(recipe, warp=warp if wanted else 0.0, mirrored=wanted and not is_bits)
 
 
 def with_steps(recipe: Recipe, own: Own, steps: int) -> Recipe:
