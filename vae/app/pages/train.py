@@ -236,9 +236,13 @@ def more(recipe: Recipe) -> Recipe:
         if is_bits:
             words = {"dense": "dense layers", "conv": "convolutions"}
             network = st.selectbox("Network", list(words), format_func=words.get, key="train.network")
-        rates = [1e-4, 3e-4, 1e-3, 3e-3]
+        rates = [1e-4, 3e-4, 1e-3, 2e-3, 3e-3]
         rate = st.select_slider(
-            "Learning rate", rates, recipe.learning_rate, format_func="{:g}".format, key="train.rate"
+            "Learning rate",
+            rates,
+            recipe.learning_rate,
+            format_func="{:g}".format,
+            key=f"train.rate.{recipe.learning_rate}",
         )
         warm = st.toggle("Let beta rise slowly at the beginning", key="train.warm")
         word = "Bend and turn the pictures a little" if is_bits else "Mirror half of the pictures, bend them a little"
