@@ -52,6 +52,7 @@ async def lifespan(app):
 
 if __name__ == "__main__":
     from vae.app import components, look
+    from vae.app.door import arrivals
     from vae.app.live import wire
     from vae.app.session import inputs, kept, link, picker, sources
     from vae.serve.capabilities import Can
@@ -117,6 +118,8 @@ if __name__ == "__main__":
             st.page_link(each, icon=icon)
     with wire.turn():
         _, does, needed = pages[page]
+        if page.title != "Train":  # which says itself what it expects
+            arrivals.expect(False)
         entry, notices = picker.choose_model(page.title, needed), st.container()
         if entry is not None:
             reads = entry.lacks(*needs) is None

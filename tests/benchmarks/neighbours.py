@@ -15,8 +15,10 @@ import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from drag import HEADER, HELLO, HZ, PLACE, percentile, serving
@@ -67,6 +69,7 @@ ASKED: dict[str, tuple[int, str, Callable[[], bytes]]] = {
 }
 FIRST = 0  # the number of the model that a session looked at first
 PAGES = ["reruns", "broken off"]
+TRAINING = "a training"  # of their own pictures, 64 x 64 in colour, as the page Train begins one
 BROKEN_OFF = 100  # visits, all before anything is measured
 LATENTS = {"mnist": 24, "fashion": 24, "mnist-2d": 2}
 
@@ -168,7 +171,40 @@ async def break_off(url: str) -> None:
         await asyncio.sleep(0.05)
 
 
+async def train() -> None:
+    """The process that the page Train would start; each step's report is an answer."""
+    sys.path.insert(0, str(ROOT))
+    from vae import data
+    from vae.data import own
+    from vae.serve.jobs import asked
+    from vae.serve.jobs.asked import Asked
+    from vae.serve.jobs.limits import Limits
+    from vae.serve.jobs.queue import begun
+    from vae.train import saved
+    from vae.train.own.presets import preset
+
+    portraits = data.DATASETS["portraits"]
+    pictures = own.own_set("Portraits", (), portraits.spec, *vars(data.test_set("portraits")).values())
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root, "training")
+        folder.mkdir()
+        own.save(pictures, folder / own.FILE)
+        recipe = asdict(preset("training", own.opened(pictures), "best"))
+        asked.write(folder, Asked("training", "Portraits", recipe))
+        process = begun(folder, Limits())
+        reports = 0
+        while process.poll() is None:
+            log = folder / saved.LOG
+            there = len(log.read_text().splitlines()) if log.is_file() else 0
+            for _ in range(there - reports):
+                print("answer", flush=True)
+            reports = there
+            await asyncio.sleep(0.2)
+
+
 async def other(url: str, name: str) -> None:
+    if name == TRAINING:
+        await train()
     async with stream(url) as session:
         kind, model, body = ASKED.get(name, (None, "mnist-2d", None))
         token = await run(session, "", f"model={model}")
@@ -237,7 +273,7 @@ async def main(names: list[str], seconds: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", default=[*ASKED, *PAGES], help="what the other visitor does")
+    parser.add_argument("names", nargs="*", default=[*ASKED, *PAGES, TRAINING], help="what the other visitor does")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
     parser.add_argument("--other", metavar="URL", help=argparse.SUPPRESS)
     given = parser.parse_args()

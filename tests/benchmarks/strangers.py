@@ -141,7 +141,7 @@ def measure(name: str, pictures: dict[str, tuple[Seen, int]]) -> None:
     fitted = Judges.load(pretrained.folder_of(name) / pretrained.JUDGE)
     _, others = judge.split(dataset)
     lot = lot_of(dataset)
-    company = judge.company_of(name, others[2 * lot :])
+    company = judge.company_of(pretrained.folder_of(name), others[2 * lot :])
     files = in_the_data_set(dataset, others[2 * lot : 3 * lot])
     limit = elbo(model, judge.seen(model.input_spec, files).x).quantile(familiar.FLAGGED)
     print(f"\n{name:38} {'n':>5} {'strange, %':>12} {'refused':>6} {'ELBO alone':>10}")

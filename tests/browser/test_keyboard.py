@@ -27,6 +27,7 @@ PAGES = [
     "/interpolate?mode=sum",
     "/reconstruct?",
     "/photos?",
+    "/train?",
     *(f"/how_it_works?chapter={chapter}" for chapter in CHAPTERS),
     "/models?",
     "/glossary?",

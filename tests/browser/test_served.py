@@ -44,7 +44,7 @@ def test_a_page_loads_each_file_once_and_all_of_one_version(visitor):
     assert len(own) == len(set(own))
 
 
-PAGES = ["", "latent_map", "interpolate", "reconstruct", "photos", "how_it_works", "models"]
+PAGES = ["", "latent_map", "interpolate", "reconstruct", "photos", "train", "how_it_works", "models"]
 
 
 def test_to_open_a_page_runs_its_script_once(visitor):

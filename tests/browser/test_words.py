@@ -57,6 +57,7 @@ PLAIN = {
     "CSV",
     "NPZ",
     "ZIP",
+    "IDX",
     "JPG",
     "JPEG",
     "WEBP",

@@ -43,7 +43,7 @@ def model(name: str) -> vae.models.VAE:
 def held_out(name: str) -> tuple[Company, torch.Tensor]:
     """The encodings of test pictures, and the indices of others that no judge was fitted on."""
     _, others = judges.split(pretrained.load_card(name)["data"]["name"])
-    return judges.company_of(name, others[400:]), others[:400]
+    return judges.company_of(pretrained.folder_of(name), others[400:]), others[:400]
 
 
 @cache
@@ -210,8 +210,10 @@ def test_a_known_picture_is_called_typical_or_unusual_in_words():
 
 def test_a_test_picture_is_no_neighbour_of_its_own():
     _, rows = held_out("mnist")
-    everybody, here = judges.company_of("mnist", torch.arange(10_000)), int(rows[0])
-    alone = judges.company_of("mnist", torch.tensor([one for one in range(10_000) if one != here]))
+    everybody, here = judges.company_of(pretrained.folder_of("mnist"), torch.arange(10_000)), int(rows[0])
+    alone = judges.company_of(
+        pretrained.folder_of("mnist"), torch.tensor([one for one in range(10_000) if one != here])
+    )
     x = data.fixed_binarisation("mnist")[rows[:1]].float()
     seen = sketch(model("mnist"), x)
     found, expected = (measured(model("mnist"), one, x, seen, [None]) for one in (everybody, alone))

@@ -73,6 +73,19 @@ def test_beginning_with_pictures_is_worth_many_steps_and_is_the_same_each_time()
     assert bounds[1] == bounds[2]
 
 
+@pytest.mark.parametrize("differ", [0, 3], ids=["not at all", "in three ways"])
+def test_pictures_that_differ_in_fewer_ways_than_there_are_latents_leave_the_others_to_the_prior(differ):
+    x, model = torch.full((40, *SPEC.shape), 0.5), build(CONFIG, seeded())
+    x[:, 0, 0, :differ] = torch.rand(40, differ, generator=seeded(1))
+    model.begin(x)
+    with torch.inference_mode():
+        q, p = model.eval().encode(x), model.decode(model.encode(x).mean)
+    told = q.stddev[0] < 0.5
+    assert int(told.sum()) == differ
+    torch.testing.assert_close(q.stddev[:, ~told], torch.ones(40, 6 - differ))
+    torch.testing.assert_close(p.base_dist.loc, x, atol=0.01, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -51,6 +51,24 @@ def lying() -> bytes:
     return bytes(content)
 
 
+def zip64(size: int) -> bytes:
+    """An archive of one good picture and one whose entry says, in its ZIP64 field, that it unpacks to so many bytes."""
+    content = archive(("lies.png", picture()), ("x.png", picture()))
+    at = content.index(b"PK\x01\x02")
+    extra = (1).to_bytes(2, "little") + (8).to_bytes(2, "little") + size.to_bytes(8, "little")
+    entry = bytearray(content[at : at + 46 + 8])
+    entry[24:28], entry[30:32] = b"\xff" * 4, len(extra).to_bytes(2, "little")
+    end = bytearray(content[content.rindex(b"PK\x05\x06") :])
+    rest = content[at + 46 + 8 : -len(end)]
+    end[12:16] = (len(entry) + len(extra) + len(rest)).to_bytes(4, "little")
+    return content[:at] + bytes(entry) + extra + rest + bytes(end)
+
+
+def many(count: int, name: str = "{}.png", content: bytes = b"") -> bytes:
+    """An archive of so many files."""
+    return archive(*((name.format(index), content) for index in range(count)), method=zipfile.ZIP_STORED)
+
+
 def nameless() -> bytes:
     """An archive whose one entry's name begins with NUL, which ends it."""
     return archive(("a.png", picture())).replace(b"a.png", b"\0.png")
@@ -66,11 +84,12 @@ HOSTILE = {
     "bzip2": (archive(("x.png", picture()), method=zipfile.ZIP_BZIP2), "packed in a way"),
     "bomb": (archive(("x.bmp", bytes(20_000_000))), "times smaller"),
     "large": (archive(("x.bmp", bytes(26_000_000))), "at most 25 MB"),
-    "nested": (archive(("x.zip", archive(("y.png", picture())))), "not a PNG"),
+    "nested": (archive(("x.zip", archive(("y.png", picture())))), "a ZIP archive"),
     "text": (archive(("x.txt", b"hello")), "not a PNG"),
     "damaged": (damaged(), "damaged"),
     "lying": (lying(), "x.png"),
-    "cut off": (archive(("x.png", picture()))[:-30], "not a PNG"),
+    "cut off": (archive(("x.png", picture()))[:-30], "damaged"),
+    "nothing in it": (archive(), "no file in the archive"),
     "no picture": (b"<script>alert(1)</script>", "not a PNG"),
     "empty": (b"", "empty"),
 }

@@ -90,16 +90,13 @@ SETS = DATASETS | BANKS
 
 def set_of(name: str) -> Set:
     """A row by its name, or a set of somebody's own pictures that is open; ValueError names what there is."""
-    if name.startswith(OWN):
-        return kept.find(name)
-    if name not in SETS:
-        raise ValueError(f"the data set must be one of {', '.join(SETS)}, not {name!r}")
-    return SETS[name]
+    return BANKS[name] if name in BANKS else dataset_of(name)
 
 
 def dataset_of(name: str) -> Dataset | Gallery | Own:
     """The same of pictures of one size."""
-    found = set_of(name)
-    if isinstance(found, Collection):
+    if name.startswith(OWN):
+        return kept.find(name)
+    if name not in DATASETS:
         raise ValueError(f"the data set must be one of {', '.join(DATASETS)}, not {name!r}")
-    return found
+    return DATASETS[name]

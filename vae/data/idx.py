@@ -18,8 +18,8 @@ class DataError(ValueError):
     """A data set that cannot be had or read; the message is one sentence for the user."""
 
 
-def read_idx(data: bytes) -> UInt8[Tensor, "..."]:
-    """The tensor in an IDX file, gzipped or not: bytes in one dimension (labels) or three (pictures).
+def read_idx(data: bytes, most: int = MAX_BYTES) -> UInt8[Tensor, "..."]:
+    """The tensor in an IDX file, gzipped or not: bytes in one dimension (labels) or three (pictures), `most` at most.
 
     Raises DataError for any other content. Format: LeCun, Cortes and Burges, The MNIST database, "FILE FORMATS".
     """
@@ -31,12 +31,13 @@ def read_idx(data: bytes) -> UInt8[Tensor, "..."]:
     if len(head) < start or 0 in shape:
         raise DataError(f"The IDX file has no values: its header says {shape}.")
     count = math.prod(shape)
-    if count > MAX_BYTES or count > 2**20 + MAX_RATIO * len(data):
+    if count > most or count > 2**20 + MAX_RATIO * len(data):
         raise DataError(f"The IDX file is refused as too large: {len(data)} bytes that claim to hold {count}.")
-    body = bytearray(expand(data, start + count + 1)[start:])
-    if len(body) != count:
-        raise DataError(f"The IDX file claims {count} values and has {'fewer' if len(body) < count else 'more'}.")
-    return torch.frombuffer(body, dtype=torch.uint8).reshape(shape)
+    whole = bytearray(expand(data, start + count + 1))
+    if len(whole) != start + count:
+        more = "fewer" if len(whole) < start + count else "more"
+        raise DataError(f"The IDX file claims {count} values and has {more}.")
+    return torch.frombuffer(whole, dtype=torch.uint8, offset=start).reshape(shape)
 
 
 def expand(data: bytes, limit: int) -> bytes:

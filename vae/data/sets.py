@@ -155,7 +155,7 @@ class Own:
     @property
     def things(self) -> str:
         """What they show, in a sentence."""
-        return f"pictures of \u201c{self.title}\u201d"
+        return f"\u201c{self.title}\u201d"
 
     def part(self, name: str) -> Split:
         """The "train" or "validation" pictures; as "test" those that are shown, of which `tested` were held out."""

@@ -28,6 +28,11 @@ def limits(model: Model, numbers: dict, dataset: data.Dataset | data.Gallery | d
     if silent:
         they = ("is", "it") if silent == 1 else ("are", "them")
         sentences.append(f"{silent} of its {model.latents} latents {they[0]} silent: moving {they[1]} changes nothing.")
+    if isinstance(dataset, data.Own) and not judge.can_be_made(dataset.name):
+        sentences.append(
+            f"Only {dataset.tested} pictures were held out, too few to tell those that it knows from others: it calls "
+            "none strange."
+        )
     if "gap" in numbers:
         who = "encoder, corrected by its decoder," if model.config.corrected else "encoder"
         sentences.append(f"Its {who} misses the true posterior by {numbers['gap']['value']} nats on average.")
@@ -81,7 +86,11 @@ def write_card(folder: Path, pictures: int | None = None) -> dict:
     of = subject(model, dataset.name, pictures if mine is None else min(pictures, mine.tested))
     numbers = measured(of)
     card = _card(folder, model, training, dataset, numbers) | {
-        "test": {"pictures": len(of.x), "binarisation_seed": data.BINARISATION_SEED, "unit": "nats per picture"},
+        "test": {
+            "pictures": data.tested(name),
+            "binarisation_seed": data.BINARISATION_SEED,
+            "unit": "nats per picture",
+        },
         "limits": limits(model, numbers, dataset),
     }
     is_chosen_from = not _is_compared(folder)

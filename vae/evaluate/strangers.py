@@ -101,7 +101,7 @@ def ways(spec: Pictures) -> dict[str, Callable[[Levels, Chance, float], bytes]]:
 
 
 # How much the light on the paper falls off: a garment's preparation keeps greys, and so it keeps shadows too.
-SHADE = {"digit": 0.3, "garment": 0.0}
+SHADE = {"digit": 0.3, "drawing": 0.3, "garment": 0.0}
 
 
 def strokes(count: int, chance: Chance) -> UInt8[np.ndarray, "n 28 28"]:
@@ -133,6 +133,13 @@ def collage(pictures: UInt8[np.ndarray, "n h w 3"], chance: Chance) -> bytes:
     columns = columns + (rows * columns == 1)
     page = [np.hstack([pictures[chance.integers(len(pictures))] for _ in range(columns)]) for _ in range(rows)]
     return saved(Image.fromarray(np.vstack(page)))
+
+
+def resized(pictures: UInt8[np.ndarray, "n h w"]) -> UInt8[np.ndarray, "n 28 28"]:
+    """As large as those of MNIST."""
+    if pictures.shape[1:] == (28, 28):
+        return pictures
+    return np.stack([np.asarray(Image.fromarray(one).resize((28, 28), Image.Resampling.BOX)) for one in pictures])
 
 
 def several(pictures: UInt8[np.ndarray, "n rows columns"], chance: Chance) -> bytes:
@@ -265,6 +272,7 @@ def strangers(dataset: str, rows: dict[str, Tensor]) -> dict[str, Callable[[Chan
     """What makes pictures of each kind that the models of a data set do not know, of these rows of each set."""
     pictures = {name: levels(data.test_set(name).images[chosen]) for name, chosen in rows.items()}
     put = several if pictures[dataset].ndim == 3 else collage
+    together = pictures[dataset] if put is collage else resized(pictures[dataset])
     others = [data.dataset_of(name) for name in rows if name != dataset]
 
     def of_another(other: data.Dataset | data.Gallery, way: Callable) -> Callable[[Chance], bytes]:
@@ -273,7 +281,7 @@ def strangers(dataset: str, rows: dict[str, Tensor]) -> dict[str, Callable[[Chan
 
     return {
         **{f"{other.title}, {word}": of_another(other, way) for other in others for word, way in WAYS.items()},
-        "several on a sheet": lambda chance: put(pictures[dataset], chance),
+        "several on a sheet": lambda chance: put(together, chance),
         "doodles, filled": lambda chance: doodle(chance, is_filled=True),
         "doodles, lines": lambda chance: doodle(chance, is_filled=False),
         "doodles, emblems": emblem,

@@ -22,6 +22,7 @@ from vae.models.networks import NetworkConfig
 from vae.models.spaces import Pictures
 
 WEIGHTS, SCALE = "model.safetensors", "|scale"
+BESIDE = "lab|"  # what the names of tensors begin with that are no weights, in a file to take away
 FIRST = [field.name for field in fields(NetworkConfig)]  # what files have said from the first
 UNUSED = {"octaves": 0, "classes": 0, "layers": [], "corrected": False, "bounded": False}
 
@@ -70,7 +71,7 @@ def head(path: Path, most: int | None = None) -> tuple[Config, int]:
     check(path, most)
     try:
         with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if not name.endswith(SCALE)]  # noqa: SIM118
+            names = [name for name in _weights(file) if not name.endswith(SCALE)]
             count = sum(math.prod(file.get_slice(name).get_shape()) for name in names)
             return _config(file.metadata() or {}, path), count
     except (SafetensorError, OSError) as error:
@@ -112,7 +113,7 @@ def read(path: Path, most: int | None = None) -> tuple[dict[str, str], dict[str,
     check(path, most)
     try:
         with safe_open(path, framework="pt") as file:
-            metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in _weights(file)}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a readable safetensors file: {error}") from error
     scales = {name: tensors.pop(name).float() for name in list(tensors) if name.endswith(SCALE)}
@@ -123,6 +124,11 @@ def read(path: Path, most: int | None = None) -> tuple[dict[str, str], dict[str,
             raise ValueError(f"{path} holds {name[:80]} for no matrix of {scale.numel()} rows")
         whole *= scale.view(-1, *[1] * (whole.ndim - 1))
     return metadata, tensors
+
+
+def _weights(file: safe_open) -> list[str]:
+    """The names of what is a model's own."""
+    return [name for name in file.keys() if not name.startswith(BESIDE)]  # noqa: SIM118
 
 
 def _in_bytes(name: str, tensor: Tensor) -> dict[str, Tensor]:

@@ -41,6 +41,12 @@ OTHERS = (
     (b"%PDF", "This is a PDF document; save the picture in it as a PNG or JPEG."),
     (b"<svg", "This is an SVG drawing; export it as a PNG."),
     (b"<?xml", "This is an SVG drawing or another XML file; export the picture as a PNG."),
+    (b"PK\x03\x04", "This is a ZIP archive; unpack it, and bring the pictures that are in it."),
+    (b"Rar!\x1a\x07", "This is a RAR archive, which cannot be read here; pack the pictures as a ZIP."),
+    (b"7z\xbc\xaf\x27\x1c", "This is a 7z archive, which cannot be read here; pack the pictures as a ZIP."),
+    (b"\x1f\x8b", "This is a gzipped file, which cannot be read here; pack pictures as a ZIP."),
+    (b"\0\0\x08\x01", "This is an IDX file of labels; Train reads it where both files of the pair are dropped."),
+    (b"\0\0\x08\x03", "This is an IDX file of pictures; Train reads it where both files of the pair are dropped."),
     (b"\0\0\0\x0cJXL ", "This is a JPEG XL picture, which cannot be read here; save it as a PNG or JPEG."),
     (b"\xff\x0a", "This is a JPEG XL picture, which cannot be read here; save it as a PNG or JPEG."),
 )
@@ -78,8 +84,7 @@ def _decoded(data: bytes, trail: Trail) -> Image.Image:
         raise ImageError("The file is empty.")
     if len(data) > MAX_BYTES:
         raise ImageError(f"The file has {len(data) / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB can be read.")
-    # For good, not in a `catch_warnings` block: threads that leave such blocks out of order restore wrong filters.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
+    _hush_pillow()
     if data.count(b"Exif\0\0") * 65_536 > MAX_EXIF:  # Pillow copies them all for each one more
         raise ImageError(PIECES)
     try:
@@ -96,6 +101,14 @@ def _decoded(data: bytes, trail: Trail) -> Image.Image:
         if "truncated" in str(error).lower():
             return _without_its_end(data, trail)
         raise ImageError(_broken(str(error).lower())) from None
+
+
+def _hush_pillow() -> None:
+    """What Pillow says of a visitor's file is no warning to the server.
+
+    For good, not in a `catch_warnings` block: threads that leave such blocks out of order restore wrong filters.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _hush_libtiff() -> None:
@@ -117,11 +130,22 @@ _hush_libtiff()
 def megapixels(data: bytes) -> float:
     """What a file costs to decode, in millions of pixels by its own word, of which a JPEG's count a quarter; 0 for what
     is no picture."""
+    width, height, kind = _head(data)
+    return width * height / (4e6 if kind in JPEGS else 1e6)
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """The width and height that a file says it has, before it is turned upright; (0, 0) for what is no picture."""
+    return _head(data)[:2]
+
+
+def _head(data: bytes) -> tuple[int, int, str]:
+    _hush_pillow()
     try:
         with Image.open(_Source(data), formats=FORMATS) as image:
-            return image.width * image.height / (4e6 if image.format in JPEGS else 1e6)
+            return image.width, image.height, image.format
     except (ImageError, Image.DecompressionBombError, *BROKEN):
-        return 0.0
+        return 0, 0, ""
 
 
 def _opened(data: bytes, trail: Trail) -> Image.Image:

@@ -46,7 +46,8 @@ class Entry:
     def words(self) -> str:
         """Its name for those who know no such title: Handwritten digits, 24 numbers."""
         how = " of any size" if self.config.any_size else f", {self.latents} numbers"
-        return f"{self.dataset.things.capitalize()}{how}"
+        things = self.dataset.things
+        return f"{things[0].upper()}{things[1:]}{how}"
 
     @property
     def numbers(self) -> dict:

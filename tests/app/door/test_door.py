@@ -280,14 +280,18 @@ MB = 2**20
     ("kept", "size", "status"),
     [
         ({}, b"26000000", 204),
+        ({}, str(200 * MB + 1000).encode(), 204),  # an archive as large as a training may have, and what is around it
+        ({}, str(201 * MB + 1).encode(), 413),
         ({"me": [25 * MB] * 7}, b"26000000", 204),
-        ({"me": [25 * MB] * 8}, b"1", 413),
+        ({"me": [25 * MB] * 8}, b"2000000", 413),
+        ({"me": [0] * 5000}, str(200 * MB).encode(), 204),  # what Train has read and let go of
         ({"me": [25 * MB] * 7}, None, 413),  # it may have more than there is room for
         ({"me": [25 * MB] * 7}, b"99999999999999", 413),
         ({"other": [25 * MB] * 8}, b"26000000", 204),
         ({str(one): [25 * MB] * 8 for one in range(6)}, b"1", 413),
-        ({"me": [1] * 999}, b"1", 204),
-        ({"me": [1] * 1000}, b"1", 413),
+        ({str(one): [200 * MB] for one in range(5)}, str(30 * MB).encode(), 413),
+        ({"me": [1] * 5999}, b"1", 204),
+        ({"me": [1] * 6000}, b"1", 413),
     ],
 )
 def test_a_session_and_all_of_them_may_hold_so_much(monkeypatch, kept, size, status):
@@ -295,6 +299,15 @@ def test_a_session_and_all_of_them_may_hold_so_much(monkeypatch, kept, size, sta
     assert put(monkeypatch, kept, "/base/_stcore/upload_file/me/file", size) == status
     assert put(monkeypatch, kept, "/_stcore/upload_file/me/file", size, "DELETE") == 204
     assert put(monkeypatch, kept, "/elsewhere", size) == 204
+
+
+def test_streamlit_takes_as_large_a_file_as_a_training_may_have(monkeypatch):
+    monkeypatch.setenv("VAE_LAB_TRAIN_MEGABYTES", "300")
+    options = {uploads.SIZE: 25}
+    monkeypatch.setattr(uploads.config, "get_option", options.get)
+    monkeypatch.setattr(uploads.config, "set_option", options.__setitem__)
+    uploads.let_in()
+    assert options == {uploads.SIZE: 301}
 
 
 def test_files_that_are_on_their_way_count_too(monkeypatch):

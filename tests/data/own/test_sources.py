@@ -46,7 +46,7 @@ def test_what_is_prepared_picture_by_picture_is_what_is_prepared_of_copies_and_n
     assert torch.equal(one.pictures.images, other.pictures.images)
     assert torch.equal(one.pictures.labels, other.pictures.labels)
     assert refused == more == []
-    assert found.bytes == 0 < kept.bytes
+    assert found.size == 0 < kept.size
     assert found.seen == kept.seen
 
 

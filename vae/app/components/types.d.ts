@@ -286,6 +286,7 @@ declare global {
     before: number;
     why: string;
     said: string;
+    measures: boolean;
     moments: number;
     frames: Moment[];
     wish: Wish;
@@ -299,6 +300,7 @@ declare global {
     labels: number[];
     colours: string[];
     linear: string;
+    brought: boolean;
   }
 
   interface CropData {

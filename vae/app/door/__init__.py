@@ -2,7 +2,8 @@
 
 from starlette.middleware import Middleware
 
-from vae.app.door import connections, origins, repeats
+from vae.app.door import connections, origins, repeats, uploads
+from vae.app.door.arrivals import Arrivals
 from vae.app.door.base import Base
 from vae.app.door.busy import say as say_busy
 from vae.app.door.files import Files
@@ -11,7 +12,7 @@ from vae.app.door.uploads import Uploads
 
 __all__ = ["MIDDLEWARE", "close", "say_busy"]
 
-MIDDLEWARE = [Middleware(Headers), Middleware(Files), Middleware(Uploads), Middleware(Base)]
+MIDDLEWARE = [Middleware(one) for one in (Headers, Files, Uploads, Arrivals, Base)]
 
 
 def close() -> int:
@@ -19,5 +20,6 @@ def close() -> int:
     files = connections.open_files()
     connections.guard(files)
     repeats.bound()
+    uploads.let_in()
     origins.ask_nobody()
     return files // connections.EACH_SOCKET

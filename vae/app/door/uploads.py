@@ -1,15 +1,29 @@
-"""How much a session may upload: Streamlit keeps each file in memory until its session ends, however many there are."""
+"""How much a session may upload: Streamlit keeps each file in memory until its session ends, however many there are.
+
+A session has room for one archive as large as a training may have, or as many small files as pictures. Train lets go of
+what it has read, so that the room is there again; what all sessions hold together stays bounded.
+"""
 
 import re
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit import config
 from streamlit.runtime import Runtime
 
-FILES, BYTES = 1000, 200 * 2**20  # that a session may hold
-IN_ALL = 2**30  # bytes of all sessions together
-ONE = 26 * 2**20  # bytes of a request that does not say how many it has: Streamlit takes no more
+from vae.serve.jobs.limits import limits
+
+SIZE = "server.maxUploadSize"  # Streamlit's option: megabytes of a file
+WRAPPED = 1  # megabyte at most that a request has beside its file
+FILES, BYTES = limits().pictures + 1000, max(200, limits().megabytes + WRAPPED) * 2**20  # that a session may hold
+IN_ALL = max(2**30, 2 * BYTES)  # bytes of all sessions together
+ONE = BYTES  # bytes of a request that does not say how many it has: Streamlit takes no more
 UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/[^/]+$")
+
+
+def let_in() -> None:
+    """Streamlit takes as large a file as a training may have, from now on."""
+    config.set_option(SIZE, max(config.get_option(SIZE), limits().megabytes + WRAPPED))
 
 
 class Uploads:
@@ -42,7 +56,7 @@ class Uploads:
         own = [*kept.get(session, []), *self._coming.get(session, [])]
         everyone = sum(map(sum, kept.values())) + sum(map(sum, self._coming.values()))
         if len(own) >= FILES:
-            return f"A visit can hold {FILES} files. Reload the page to begin anew."
+            return f"A visit can hold {FILES:,} files. Reload the page to begin anew."
         if sum(own) + size > BYTES:
             return f"A visit can hold {BYTES >> 20} MB of files. Reload the page to begin anew."
         if everyone + size > IN_ALL:

@@ -110,6 +110,7 @@ def training_file(request: HttpRequest) -> Response:
         "before": jobs().place(key),
         "why": found.why,
         "said": asked.said(folder),
+        "measures": (folder / asked.DRAFT).exists(),
         "moments": len(moments),
         "frames": [json.loads(path.read_text()) for path in moments[since : since + MOMENTS]],
         "wish": asdict(asked.wish(folder)),

@@ -304,7 +304,7 @@ def chart(entry: Entry, view: View, word: str, marked: list[dict], direction: di
             "model": entry.name,
             "latents": entry.latents,
             "shape": list(spec.shape),
-            "classes": list(dataset.class_names) or [dataset.things.capitalize()],
+            "classes": list(dataset.class_names) or [dataset.things[0].upper() + dataset.things[1:]],
             "colours": CLASS_COLOURS,
             "titles": list(view.titles),
             "rows": as_text(view.rows.to(torch.int32)),

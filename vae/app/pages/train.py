@@ -1,21 +1,24 @@
 """Train: pictures of one's own, what was understood of them, three controls, and the network while it learns."""
 
 import html
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 from vae import data
 from vae.app import components, look
+from vae.app.door import arrivals
 from vae.app.live import routes
 from vae.app.look import CLASS_COLOURS
-from vae.app.session import link, mine
+from vae.app.session import brought, link, mine
 from vae.data import DataError, Own, own
-from vae.data.own import SHAPES, Brought
+from vae.data.own import SHAPES, Brought, TooFew
 from vae.pictures import FORMATS, films
-from vae.pictures.files import File, on_disk, uploads
-from vae.serve.jobs import limits
+from vae.pictures.files import on_disk
+from vae.serve.jobs import asked, limits, packed
 from vae.serve.jobs.asked import OVER, Wish
 from vae.serve.jobs.queue import Refused, jobs
 from vae.train.own.presets import SIZES, most_latents, preset, usual_latents, varied
@@ -23,9 +26,11 @@ from vae.train.own.watch import POINTS
 from vae.train.recipes import Recipe
 
 PICTURES = [*(name.lower() for name in FORMATS), "jpg", "jfif", "tif"]
-OTHERS = ["zip", "gz", "idx3-ubyte", "idx1-ubyte"]
+OTHERS = ["zip", "gz", "idx3-ubyte", "idx1-ubyte"]  # what is sent of a folder beside them; of files all is looked at
 FILES, FOLDER, BUILT_IN, SERVER = "Files or a ZIP", "A folder", "Pictures of this lab", "A folder on the server"
-SHOWN = 6  # sentences about files that were left out, before the rest is counted
+NETWORK = "A network that I kept"
+SHOWN = 200  # sentences about files that were left out, before the rest is counted
+FEW = 6  # sentences that are seen without scrolling
 SHEET = (5, 8)  # rows and columns of the pictures as the network will see them
 STEPS = 10**6  # that may be taken one by one
 WARMED = 0.2  # of all epochs: how long beta rises, where it does
@@ -55,10 +60,10 @@ def page() -> None:
 def begin() -> None:
     """Pictures, what was understood of them, and the controls."""
     others()
-    brought = source()
-    if brought is None:
+    found = source()
+    if found is None:
         return
-    digest, read_files = brought
+    digest, read_files = found
     pictures = read_files if isinstance(read_files, Own) else understood(digest, read_files)
     if pictures is not None:
         with st.container(key="train.controls"):
@@ -77,30 +82,35 @@ def others() -> None:
 def source() -> tuple[object, Brought | Own] | None:
     """Where pictures come from, and what was read of them, with what tells them from others; None before there are
     any."""
-    kinds = [FILES, FOLDER, BUILT_IN, *([SERVER] if limits.folder() else [])]
+    kinds = [FILES, FOLDER, BUILT_IN, *([SERVER] if limits.folder() else []), NETWORK]
     kind = st.segmented_control("Pictures to learn from", kinds, default=FILES, key="train.kind", required=True)
+    arrivals.expect(kind in (FILES, FOLDER))
     if kind == BUILT_IN:
         return built_in()
     if kind == SERVER:
         return on_server()
-    files = st.file_uploader(
+    if kind == NETWORK:
+        network()
+        return None
+    box = st.container(key="train-drop")
+    box.file_uploader(
         "Drop pictures or a ZIP here: folders in it become classes. A pair of IDX files will do, too."
         if kind == FILES
         else "Drop a folder here: the folders in it become classes.",
-        type=PICTURES + OTHERS,
+        type=PICTURES + OTHERS if kind == FOLDER else None,
         accept_multiple_files=True if kind == FILES else "directory",
         max_upload_size=jobs().limits.megabytes,
         key=f"train.{kind}",
     )
-    if not files:
+    found = brought.uploaded(f"train.{kind}")
+    if found is None:
         st.html(
             look.note(
-                "Some hundred pictures of one kind of thing are best. They stay on this server, and only you see them."
+                "Some hundred pictures of one kind of thing are best: drawings, faces, flowers, letters. You alone see "
+                "them, and they are deleted with the network, or after some days that nobody used it."
             )
         )
-        return None
-    digest = tuple(file.file_id for file in files)
-    return digest, read(digest, lambda: taken([(file.name, file.getvalue()) for file in files]))
+    return found
 
 
 def built_in() -> tuple[object, Own] | None:
@@ -123,75 +133,74 @@ def on_server() -> tuple[object, Brought] | None:
     said = st.text_input("Its path", placeholder=f"below {root.name}", key="train.path")
     if not said:
         return None
-    place = (root / said).resolve()
-    if not place.is_relative_to(root) or not place.exists():
-        st.warning(f"There is no such folder below {root.name}.")
+    try:
+        place = limits.inside(root, said)
+        return brought.read({("disk", str(place)): lambda most: on_disk(place, most, brought.unpacked())})
+    except ValueError as error:
+        st.warning(str(error))
         return None
-    return place, read(place, lambda: on_disk(place))
 
 
-def taken(files: list[tuple[str, bytes]]) -> tuple[list[File], list[str]]:
-    """Pictures of files, archives and IDX pairs, and a sentence about each that is refused."""
-    most = jobs().limits.pictures
-    pairs = [one for one in files if own.is_idx(*one)]
-    found, refused = uploads([one for one in files if not own.is_idx(*one)], most)
-    more, complaints = own.unpacked(pairs, most)
-    return [*found, *more][:most], [*refused, *complaints]
-
-
-def read(digest: object, take) -> Brought:
-    """What was understood of some files, read once."""
-    held = st.session_state.get("train.brought")
-    if held is None or held[0] != digest:
-        files, refused = take()
-        bar, brought = st.progress(0.0, f"Reading {len(files)} pictures …"), Brought()
-        for number, so_far in enumerate(own.brought(files, jobs().limits.megapixels)):
-            bar.progress(number / max(1, len(files)), f"Reading picture {number} of {len(files)} …")
-            brought = so_far
-        bar.empty()
-        brought.refused[:0] = refused
-        held = st.session_state["train.brought"] = (digest, brought)
-    return held[1]
+def network() -> None:
+    """A file that was downloaded here once, or written by the command line."""
+    words = "Drop the .safetensors file here. It is measured anew, in a minute or so, and is yours as it was."
+    file = st.file_uploader(words, type=["safetensors"], max_upload_size=packed.MOST // 10**6, key="train.network_file")
+    if file is None or not st.button("Open it", type="primary", key="train.open"):
+        return
+    begun(lambda: jobs().bring(Path(file.name).stem, file.getvalue(), mine.known()))
 
 
 def understood(digest: object, found: Brought) -> Own | None:
     """What was understood, and what the pictures are to become; None, and a sentence, where nothing can be learnt."""
     if not found.seen:
         st.warning("There is no picture in this that can be read.")
-        left_out(found, [])
+        left_out(found, [], True)
         return None
     st.html(look.note(found.words))
-    shape, preparation = own.suggested(found)
     left, right, name = st.columns(3)
     title = name.text_input("What they show", "My pictures", max_chars=40, key="train.title")
+    suggest(*own.suggested(found))
     options = {"format_func": lambda one: SHAPES[one].words, "key": "train.shape"}
-    chosen = left.selectbox("They become", list(SHAPES), list(SHAPES).index(shape), **options)
+    chosen = left.selectbox("They become", list(SHAPES), **options)
     ways = SHAPES[chosen].preparations
-    usual = list(ways).index(preparation) if preparation in ways else 0
-    way = right.selectbox("What is taken of each", list(ways), usual, format_func=ways.get, key=f"train.way.{chosen}")
-    asked = (digest, title, chosen, way)
+    way = right.selectbox("What is taken of each", list(ways), format_func=ways.get, key=f"train.way.{chosen}")
+    wanted = (digest, title, chosen, way)
     held = st.session_state.get("train.made")
-    if held is None or held[0] != asked:
+    if held is None or held[0] != wanted:
         try:
-            held = (asked, *own.made(title, found, SHAPES[chosen].spec(way)))
-        except DataError as error:
-            st.warning(str(error))
-            left_out(found, [])
-            return None
+            held = (wanted, *own.made(title, found, SHAPES[chosen].spec(way)))
+        except TooFew as error:
+            held = (wanted, str(error), error.refused)
         st.session_state["train.made"] = held
-    left_out(found, held[2])
-    return held[1]
+    _, pictures, refused = held
+    if isinstance(pictures, str):  # why there are none
+        st.warning(pictures)
+    left_out(found, refused, isinstance(pictures, str))
+    return None if isinstance(pictures, str) else pictures
 
 
-def left_out(found: Brought, more: list[str]) -> None:
-    """A sentence about each file that was left out, one step behind."""
+def suggest(shape: str, preparation: str) -> None:
+    """What suits the pictures is chosen, until the visitor chooses otherwise, or other pictures come that it does not
+    suit."""
+    keys = {"train.shape": shape, f"train.way.{shape}": preparation}
+    is_new = st.session_state.get("train.suggested") != (shape, preparation)
+    st.session_state["train.suggested"] = shape, preparation
+    for key, value in keys.items():
+        if is_new or key not in st.session_state:
+            st.session_state[key] = value
+
+
+def left_out(found: Brought, more: list[str], is_open: bool = False) -> None:
+    """A sentence about each file that was left out, one step behind unless nothing can be done before they are read."""
     sentences = [*found.refused, *found.twins, *more]
     if sentences:
-        with st.expander(f"{len(sentences)} left out", key="train.left_out"):
-            for sentence in sentences[:SHOWN]:
-                st.text(sentence)
+        with (
+            st.expander(f"{len(sentences):,} left out", is_open, key="train.left_out"),
+            st.container(height=200 if len(sentences) > FEW else "content", border=False),
+        ):
+            st.text("\n".join(sentences[:SHOWN]))
             if len(sentences) > SHOWN:
-                st.text(f"and {len(sentences) - SHOWN} more")
+                st.text(f"and {len(sentences) - SHOWN:,} more")
 
 
 def controls(pictures: Own) -> None:
@@ -252,8 +261,13 @@ def more(recipe: Recipe) -> Recipe:
 
 def start(pictures: Own, recipe: Recipe) -> None:
     """Begin it, or say why that cannot be done now."""
+    begun(lambda: jobs().start(pictures, recipe, mine.known()))
+
+
+def begun(ask: Callable[[], str]) -> None:
+    """Turn to what was asked for, or say why that cannot be had now."""
     try:
-        key = jobs().start(pictures, recipe, mine.known())
+        key = ask()
     except Refused as error:
         st.warning(str(error))
         return
@@ -278,32 +292,46 @@ def leave() -> None:
 
 def watch(key: str) -> None:
     """A training while it goes on, and what has come of it."""
-    found, pictures = jobs().find(key), own.load(jobs().folder(key) / own.FILE)
-    entry = mine.entry(key)
+    found, entry, is_brought = jobs().find(key), mine.entry(key), (jobs().folder(key) / asked.BROUGHT).is_file()
+    pictures = None if is_brought else kept_pictures(key)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(f"<b>{html.escape(found.title)}</b>")
         if entry is not None:
             options = {"type": "primary", "icon": ":material/tune:", "key": "train.explore"}
             if st.button("Explore it", on_click=use, args=(key,), **options):
                 st.switch_page("vae/app/pages/explore.py")
+            options = {"icon": ":material/download:", "on_click": "ignore", "key": "train.download"}
+            name = f"{''.join(letter for letter in found.title if letter.isalnum() or letter in ' -_')}.safetensors"
+            st.download_button("Download", lambda: packed.packed(entry.folder), name, **options)
         st.button("Train another", icon=":material/add:", on_click=leave, key="train.another")
         with st.popover("Delete", icon=":material/delete:"):
             st.write("The pictures, the training and its network are deleted from this server.")
             st.button("Delete all of it", on_click=delete, args=(key,), key="train.delete")
-    labels = pictures.part("test").labels[:POINTS].tolist()
+    if pictures is None and not is_brought:
+        st.warning("The pictures of this training are damaged, so that it cannot be shown. Delete it, and begin anew.")
+        return
     told = {
         "rev": key,
         "path": f"{routes.MINE}/{key}",
-        "side": pictures.spec.height,
-        "labels": labels,
+        "side": pictures.spec.height if pictures else 28,
+        "labels": pictures.part("test").labels[:POINTS].tolist() if pictures else [],
         "colours": CLASS_COLOURS,
-        "linear": f"the best linear code of {found.recipe['model']['latents']} numbers",
+        "linear": f"the best linear code of {found.recipe['model']['latents']} numbers" if pictures else "",
+        "brought": is_brought,
     }
     components.watching(key="watching", data=told, on_wish_change=lambda: wished(key), on_stand_change=lambda: None)
     if found.stand not in OVER:
         st.html(
             look.note("You may close this page: the training goes on, and the address of this page leads back to it.")
         )
+
+
+def kept_pictures(key: str) -> Own | None:
+    """Those that it learns from; None where their file is damaged."""
+    try:
+        return own.load(jobs().folder(key) / own.FILE)
+    except DataError:
+        return None
 
 
 def use(key: str) -> None:

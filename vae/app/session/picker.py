@@ -52,7 +52,9 @@ def _chosen(page: str, needs: tuple[Can, ...]) -> Entry | None:
         asked = link.asked("model") if before is None else ""
         _suit(needs, asked)
         if asked and asked not in names:
-            link.lost(f"the model “{link.plain(asked)}”, which is not here; this is {shown().words}")
+            learns, gone = "a network that has not learned yet", f"the model “{link.plain(asked)}”, which is not here"
+            what = learns if mine.know(asked) else gone
+            link.lost(f"{what}; this is {shown().words}")
     while visible():
         try:
             library().lease(shown())

@@ -1,11 +1,12 @@
 """Pictures of one's own as a data set: what was brought and understood, prepared and held out, kept in one file."""
 
-from vae.data.own.brought import Brought, brought
-from vae.data.own.kept import FILE, NAME, load, open_in, opened, save
-from vae.data.own.made import LEAST, made, own_set, read_on
+from vae.data.own.brought import Brought, brought, together
+from vae.data.own.kept import FILE, NAME, load, open_in, opened, packed, save
+from vae.data.own.made import LEAST, TooFew, made, own_set, read_on
 from vae.data.own.pairs import is_idx, unpacked
 from vae.data.own.sources import found_in, sampled
 from vae.data.own.suggested import SHAPES, Shape, suggested
+from vae.data.own.taken import taken
 
 __all__ = [
     "FILE",
@@ -14,6 +15,7 @@ __all__ = [
     "SHAPES",
     "Brought",
     "Shape",
+    "TooFew",
     "brought",
     "found_in",
     "is_idx",
@@ -22,9 +24,12 @@ __all__ = [
     "open_in",
     "opened",
     "own_set",
+    "packed",
     "read_on",
     "sampled",
     "save",
     "suggested",
+    "taken",
+    "together",
     "unpacked",
 ]

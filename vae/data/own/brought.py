@@ -4,8 +4,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -14,13 +13,14 @@ from PIL import Image
 from vae.data import bank
 from vae.data.bank import Bank
 from vae.pictures import ImageError, megapixels, upright
-from vae.pictures.files import File
+from vae.pictures.files import File, unmarked
 from vae.pictures.ground import coarsened
+from vae.pictures.read import size_of
 from vae.pictures.steps import luminance, smaller
 
-SIDE = 128  # pixels on the long side of the copies that are kept: twice what a model reads
+SIDE = 128  # pixels on the long side of the copies that are kept, at most: twice what a model reads
 COARSE = 32  # pixels on the long side at which pictures are compared and judged
-TINT = 12.0  # levels between the channels of a pixel, on average over the picture, from which it counts as coloured
+TINT = 5.0  # levels between the channels of a pixel, on average over the picture, from which it counts as coloured
 APART = "in no folder"
 MOST_CLASSES = 40  # more folders say where pictures were kept, and not what they are
 Copy = bytes  # of a picture, as a PNG file
@@ -30,7 +30,8 @@ NEAR_GROUND = 24.0  # levels from that
 
 @dataclass(frozen=True)
 class Seen:
-    """One picture: its file, the folder it was in, its width and height, whether it has colours and a plain ground."""
+    """One picture: its file, the folder it was in, its width and height as it is seen, whether it has colours and a
+    plain ground."""
 
     name: str
     folder: str
@@ -42,11 +43,12 @@ class Seen:
 @dataclass
 class Brought:
     """All that were read, in the order of their files; a sentence about each that was not, and the names of those that
-    were there already."""
+    were there already; the `megapixels` that this took, as `vae.pictures.megapixels` counts them."""
 
     seen: list[Seen] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     twins: list[str] = field(default_factory=list)
+    megapixels: float = 0.0
     _copies: list[bytes] = field(default_factory=list)
     _known: dict[bytes, int] = field(default_factory=dict)
 
@@ -54,8 +56,8 @@ class Brought:
         return len(self.seen)
 
     @property
-    def bytes(self) -> int:
-        """Of the copies."""
+    def size(self) -> int:
+        """Bytes of the copies."""
         return sum(map(len, self._copies))
 
     @property
@@ -63,6 +65,14 @@ class Brought:
         """The names of the folders, where there are from two to MOST_CLASSES; else none."""
         names = sorted({one.folder for one in self.seen})
         return tuple(names) if 1 < len(names) <= MOST_CLASSES else ()
+
+    @property
+    def unclassed(self) -> str:
+        """Why the folders are no classes, in a sentence; "" where they are, or there is but one."""
+        folders = len({one.folder for one in self.seen})
+        if folders <= MOST_CLASSES:
+            return ""
+        return f"Its {folders:,} folders are no classes: of those there may be {MOST_CLASSES}."
 
     @property
     def labels(self) -> Int64[np.ndarray, " n"]:
@@ -85,45 +95,61 @@ class Brought:
         counts = Counter(one.folder for one in self.seen)
         classes = ", ".join(f"{name} ({counts[name]:,})" for name in self.class_names)
         pictures = "One picture" if len(self) == 1 else f"{len(self):,} pictures"
-        return f"{pictures}, {wide} pixels, {colours}." + (f" Classes by folder: {classes}." if classes else "")
+        about = f"Classes by folder: {classes}." if classes else self.unclassed
+        return f"{pictures}, {wide} pixels, {colours}. {about}".strip()
 
     def add(self, file: File, keep: bool = True) -> Copy | None:
         """Read one more file; its small copy, which is kept here unless not, or None where there is none."""
         try:
-            picture = upright(file.read())
+            content = file.read()
+            picture = upright(content)
         except ImageError as error:
             self.refused.append(f"{file.name}: {error}")
             return None
-        small = picture
-        if max(picture.shape[:2]) > SIDE:
-            small = np.asarray(smaller(Image.fromarray(picture), SIDE))
+        small = _copied(picture)
         digest = hashlib.sha256(repr(small.shape).encode() + small.tobytes()).digest()
+        size = _as_it_came(picture.shape[1], picture.shape[0], size_of(content))
+        coloured, plain = is_coloured(small), has_plain_ground(small)
+        one = Seen(file.name, unmarked(file.folder) or APART, size, coloured, plain)
+        return self._take(one, digest, _png(small), keep)
+
+    def _take(self, one: Seen, digest: bytes, copy: Copy, keep: bool = True) -> Copy | None:
+        """The copy, unless it is known already."""
         if digest in self._known:
-            self.twins.append(f"{file.name} is {self.seen[self._known[digest]].name} once more")
+            self.twins.append(f"{one.name} is {self.seen[self._known[digest]].name} once more")
             return None
         self._known[digest] = len(self.seen)
-        height, width = picture.shape[:2]
-        folder = PurePosixPath(file.name.replace("\\", "/")).parent.name or APART
-        self.seen.append(Seen(file.name, folder, (width, height), is_coloured(small), has_plain_ground(small)))
-        copy = _png(small)
+        self.seen.append(one)
         if keep:
             self._copies.append(copy)
         return copy
 
 
-def brought(files: Iterable[File], most: float) -> Iterator[Brought]:
-    """Read files one after the other: the same object after each. At most `most` megapixels are decoded, as
-    `megapixels` counts them; what is left over is refused."""
-    found, spent = Brought(), 0.0
+def together(parts: Iterable[Brought]) -> Brought:
+    """What was read one after the other as one: what came before is not taken once more."""
+    whole = Brought()
+    for part in parts:
+        for one, digest, copy in zip(part.seen, part._known, part._copies, strict=True):
+            whole._take(one, digest, copy)
+        whole.refused += part.refused
+        whole.twins += part.twins
+        whole.megapixels += part.megapixels
+    return whole
+
+
+def brought(files: Iterable[File], most: int | float, before: int | float = 0) -> Iterator[Brought]:
+    """Read files one after the other: the same object after each. At most `most` megapixels are decoded, with those
+    that were `before`; what is left over is refused."""
+    found = Brought()
     yield found
     for file in files:
-        if spent > most:
-            found.refused.append(f"{file.name}: the pictures before it had {most:.0f} megapixels, the most at once.")
+        if before + found.megapixels > most:
+            found.refused.append(f"{file.name}: the pictures before it had {most:,.0f} megapixels, the most at once.")
         else:
             try:
                 content = file.read()
-                spent += megapixels(content)
-                found.add(File(file.name, lambda content=content: content))
+                found.megapixels += megapixels(content)
+                found.add(replace(file, read=lambda content=content: content))
             except ImageError as error:
                 found.refused.append(f"{file.name}: {error}")
         yield found
@@ -147,7 +173,19 @@ def has_plain_ground(picture: UInt8[np.ndarray, "h w *c"]) -> bool:
     return float((np.abs(levels - middle) < NEAR_GROUND).mean()) > PLAIN
 
 
+def _as_it_came(width: int, height: int, said: tuple[int, int]) -> tuple[int, int]:
+    """The width and height before a large picture was made smaller; the file says them before it is turned upright."""
+    return (max(said), min(said)) if width > height else (min(said), max(said))
+
+
+def _copied(picture: UInt8[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "..."]:
+    """At most SIDE pixels on the long side, never more than there were, and grey where all colours are: the same
+    whatever kind of file it came in."""
+    small = np.asarray(smaller(Image.fromarray(picture), SIDE)) if max(picture.shape[:2]) > SIDE else picture
+    return small[..., 0] if small.ndim == 3 and (small == small[..., :1]).all() else small
+
+
 def _png(picture: UInt8[np.ndarray, "h w *c"]) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(picture).save(out, "PNG", compress_level=1)
+    Image.fromarray(np.ascontiguousarray(picture)).save(out, "PNG", compress_level=1)
     return out.getvalue()

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from vae.data.idx import DataError
@@ -11,13 +12,21 @@ from vae.data.own.brought import Brought
 from vae.data.sets import OWN, Own, Split
 from vae.models.spaces import Pictures
 from vae.pictures import ImageError, prepare
-from vae.pictures.files import File, readable
+from vae.pictures.files import File, unmarked
 
 LEAST = 20  # pictures that a model can be trained on at all
 TESTED, VALIDATED = 0.10, 0.05  # shares that are held out: for the numbers of the card, and to stop by
 MOST_HELD = 1000  # pictures for each of these
 SEED = 1998
 TITLE = 40  # letters
+
+
+class TooFew(DataError):
+    """So few pictures are left that nothing can be learnt; `refused` has a sentence about each that is not."""
+
+    def __init__(self, sentence: str, refused: list[str]):
+        super().__init__(sentence)
+        self.refused = refused
 
 
 def copies(found: Brought) -> Iterator[tuple[int, bytes]]:
@@ -35,21 +44,30 @@ def read_on(found: Brought, files: Iterable[File]) -> Iterator[tuple[int, bytes]
             yield len(found) - 1, copy
 
 
-def made(
-    title: str, found: Brought, spec: Pictures, brought: Iterable[tuple[int, bytes]] | None = None
-) -> tuple[Own, list[str]]:
-    """The data set, and a sentence about each picture that could not be prepared, or is another once more as it is
-    read. DataError where too few are left.
+def prepared(
+    found: Brought, spec: Pictures, brought: Iterable[tuple[int, bytes]] | None = None
+) -> Iterator[tuple[int, UInt8[Tensor, "c h w"] | str]]:
+    """The place of each picture and what a model reads of it, or a sentence why nothing can be read of it.
 
     The pictures are the `copies` of `found`, unless they are `brought` one by one, as by `read_on`.
     """
-    images, places, refused, known = [], [], [], {}
     for place, copy in copies(found) if brought is None else brought:
-        name = found.seen[place].name
         try:
-            picture = prepare(copy, spec).picture[0].mul(255).round().byte()
+            yield place, prepare(copy, spec).picture[0].mul(255).round().byte().contiguous()
         except ImageError as error:
-            refused.append(f"{name}: {error}")
+            yield place, f"{found.seen[place].name}: {error}"
+
+
+def made(
+    title: str, found: Brought, spec: Pictures, brought: Iterable[tuple[int, bytes]] | None = None
+) -> tuple[Own, list[str]]:
+    """The data set of what is `prepared`, and a sentence about each picture that could not be, or is another once more
+    as it is read. TooFew where too few are left."""
+    images, places, refused, known = [], [], [], {}
+    for place, picture in prepared(found, spec, brought):
+        name = found.seen[place].name
+        if isinstance(picture, str):
+            refused.append(picture)
             continue
         digest = hashlib.sha256(picture.numpy()).digest()
         if digest in known:
@@ -59,7 +77,10 @@ def made(
         images.append(picture)
         places.append(place)
     labels = torch.from_numpy(found.labels)[torch.tensor(places, dtype=torch.int64)]
-    return own_set(title, found.class_names, spec, images, labels), refused
+    try:
+        return own_set(title, found.class_names, spec, images, labels), refused
+    except DataError as error:
+        raise TooFew(str(error), refused) from error
 
 
 def own_set(
@@ -76,14 +97,14 @@ def own_set(
     pictures = torch.stack([images[row] for row in order.tolist()])
     classes = torch.as_tensor(labels, dtype=torch.int64)[order]
     tested, validated = (min(max(2, round(share * count)), MOST_HELD) for share in (TESTED, VALIDATED))
-    title = readable(title)[:TITLE].strip() or "My pictures"
+    title = unmarked(title)[:TITLE].strip() or "My pictures"
     digest = hashlib.sha256(repr((title, class_names, spec)).encode())
     digest.update(pictures.numpy())
     digest.update(classes.numpy())
     return Own(
         OWN + digest.hexdigest()[:24],
         title,
-        tuple(readable(name) for name in class_names),
+        tuple(unmarked(name) for name in class_names),
         spec,
         tested,
         validated,

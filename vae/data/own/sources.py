@@ -13,7 +13,7 @@ from vae.pictures.files import File, archived, below, readable
 
 MOST = 1_000_000  # pictures of an IDX pair
 SAMPLE, SEED = 400, 1998  # pictures by which it is suggested what all of them become
-HEAD = 4  # bytes of a file that say whether it is of an IDX pair
+HEAD, GZIP = 4, b"\x1f\x8b"  # bytes of a file that say whether it is of an IDX pair; of a gzipped one all do
 PAIRED = ("images", "labels"), ("idx3", "idx1")  # what sets the names of a pair apart
 
 
@@ -57,7 +57,8 @@ def _of_pairs(paths: Iterable[Path]) -> tuple[list[File], list[str]]:
 def _is_idx(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return is_idx(path.name, file.read(HEAD))
+            start = file.read(HEAD)
+            return is_idx(start + file.read(MAX_BYTES) if start[:2] == GZIP else start)
     except OSError:
         return False
 

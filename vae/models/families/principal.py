@@ -23,6 +23,8 @@ from vae.models.families.vae import VAE, likelihood, posterior
 from vae.models.networks import Halved, NetworkConfig, initialise
 
 SQUEEZED = 32  # channels that a place keeps before all places meet
+FEW = 512  # pictures whose components are sooner found exactly
+LEAST = 1 / 255 / math.sqrt(12)  # a standard deviation below which nothing is told: that of what rounding leaves
 DRAWN = 0  # the seed of the eigenvectors' first guess
 
 
@@ -122,15 +124,21 @@ class Principal(VAE):
     def begin(self, x: Float[Tensor, "n c h w"]) -> None:
         """The linear path becomes the principal components of these pictures, more of them than there are latents.
 
-        Sigma of q and the scale of p begin as those of the linear model.
+        Sigma of q and the scale of p begin as those of the linear model. Where pictures differ in fewer ways than there
+        are latents, or not at all, the others tell nothing.
         """
         k, n, flat = self.latents, len(x), x.flatten(1)
         mean = flat.mean(0)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(DRAWN)
-            _, values, vectors = torch.svd_lowrank(flat - mean, q=min(n, flat.shape[1], k + 64), niter=6)
-        deviations = values[:k] / math.sqrt(n)
-        rest = (flat.var(0, correction=0).sum() - deviations.square().sum()).div(len(mean) - k).sqrt()
+        if n <= FEW:
+            _, values, rows = torch.linalg.svd(flat - mean, full_matrices=False)
+            vectors = rows.T
+        else:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(DRAWN)
+                _, values, vectors = torch.svd_lowrank(flat - mean, q=min(n, flat.shape[1], k + 64), niter=6)
+        deviations = (values[:k] / math.sqrt(n)).clamp(min=LEAST)
+        left = flat.var(0, correction=0).sum() - deviations.square().sum()
+        rest = left.div(max(1, len(mean) - k)).clamp(min=LEAST**2).sqrt()
         self.components.mean.copy_(mean)
         self.components.directions.copy_(vectors[:, :k].T)
         self.components.deviations.copy_(deviations)

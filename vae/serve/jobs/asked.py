@@ -3,7 +3,8 @@
 job.json     who may have it, its recipe, where it stands (the server writes it)
 wish.json    run, pause, how many single steps, slow motion, or stop (the server writes it)
 said.json    a sentence (the process writes it)
-pictures.safetensors, state.safetensors, best.safetensors, watch/, and at the end model/
+pictures.safetensors, state.safetensors, best.safetensors, watch/, and at the end model/; of a model that was brought,
+which is not trained but measured, brought.safetensors alone
 """
 
 import json
@@ -15,7 +16,9 @@ from pathlib import Path
 from vae.models.checkpoint import as_facts, typed
 from vae.models.files import whole
 
-JOB, WISH, SAID, MODEL, LOG = "job.json", "wish.json", "said.json", "model", "process.log"
+JOB, WISH, SAID, LOG = "job.json", "wish.json", "said.json", "process.log"
+BROUGHT = "brought.safetensors"  # a model that is measured and not trained
+MODEL, DRAFT = "model", ".model"  # the second while it is measured
 
 
 class Stand(Enum):

@@ -16,7 +16,8 @@ class Limits:
     """`pictures` of one training and their `megapixels`, as files say them; `megabytes` that one upload has;
     `minutes` of one training; `queue`: trainings that wait at once; `each`: those of one visitor, done or not;
     `days` that a finished model is kept after somebody last used it; `disk`: megabytes that all trainings take, and
-    that stay free; `memory`: megabytes of one training's process; `at_once`: processes that train at the same time."""
+    that stay free; `memory`: megabytes of one training's process, and how `nice` it
+    is to all others, from 1 to 19; `at_once`: processes that train at the same time."""
 
     pictures: int = 5000
     megapixels: int = 4000
@@ -27,6 +28,7 @@ class Limits:
     days: int = 7
     disk: int = 4000
     memory: int = 6000
+    nice: int = 19
     at_once: int = 1
 
 
@@ -54,3 +56,15 @@ def is_on(environment: Mapping[str, str] = os.environ) -> bool:
 def folder(environment: Mapping[str, str] = os.environ) -> Path | None:
     """The folder on the server that visitors may train from, with all below it; None where the operator names none."""
     return Path(environment[FROM]).resolve() if environment.get(FROM) else None
+
+
+def inside(root: Path, said: str) -> Path:
+    """The folder or file that a visitor names below the one that they may train from; ValueError, with one sentence,
+    where there is none, or a link leads out of it."""
+    try:
+        place = (root / said.strip()).resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):  # not there, a circle of links, no name at all
+        place = None
+    if place is None or not place.is_relative_to(root):
+        raise ValueError(f"There is no such folder or ZIP below {root.name}.")
+    return place

@@ -19,7 +19,9 @@ from threading import Condition, Thread
 import platformdirs
 
 from vae.data import Own, own
-from vae.serve.jobs import asked
+from vae.data.own.made import TITLE
+from vae.pictures.files import unmarked
+from vae.serve.jobs import asked, packed
 from vae.serve.jobs.asked import Asked, Stand, Wish
 from vae.serve.jobs.limits import Limits, limits
 from vae.serve.jobs.training import DONE, FAILED, STOPPED
@@ -34,6 +36,9 @@ DAY = 86_400.0
 LOST = "Its process was ended from outside, {tries} times. Start it anew, with a smaller size."
 
 
+OURS = "An error of the lab's own ended it. The server's log says which."
+
+
 class Refused(ValueError):
     """A training that is not taken now; the message is one sentence for the visitor."""
 
@@ -42,7 +47,7 @@ class Jobs:
     """The queue; every method may be called from any thread."""
 
     def __init__(self, root: Path, limited: Limits, run: Callable[[Path, Limits], subprocess.Popen] | None = None):
-        self.root, self.limits, self._run = root, limited, run or _process
+        self.root, self.limits, self._run = root, limited, run or begun
         self._changed = Condition()
         self._running: dict[str, subprocess.Popen] = {}
         self._thread: Thread | None = None
@@ -60,14 +65,34 @@ class Jobs:
     def start(self, pictures: Own, recipe: Recipe, have: Sequence[str] = ()) -> str:
         """Ask for a training; its key. Refused with the reason where it cannot be taken, as from a visitor who has too
         many already."""
+        needed = 2 * pictures.pictures.images.nbytes / 1e6 + 100
+
+        def put(draft: Path, key: str) -> Asked:
+            own.save(pictures, draft / own.FILE)
+            return Asked(key, pictures.title, asdict(replace(recipe, name=key)))
+
+        return self._begin(put, needed, have)
+
+    def bring(self, title: str, content: bytes, have: Sequence[str] = ()) -> str:
+        """Ask for a model to be measured that somebody brings, a file as `vae.serve.jobs.packed` makes; its key."""
+        if len(content) > packed.MOST:
+            raise Refused(f"The file has {len(content) / 1e6:.0f} MB; at most {packed.MOST / 1e6:.0f} MB can be read.")
+
+        def put(draft: Path, key: str) -> Asked:
+            (draft / asked.BROUGHT).write_bytes(content)
+            return Asked(key, unmarked(title)[:TITLE].strip() or "My network", {})
+
+        return self._begin(put, 3 * len(content) / 1e6, have)
+
+    def _begin(self, put: Callable[[Path, str], Asked], needed: float, have: Sequence[str]) -> str:
+        """A new folder, there as a whole, and in the queue; `needed` megabytes."""
         with self._changed:
-            self._refuse_where_full(pictures, len(have))
+            self._refuse_where_full(needed, len(have))
             key = PREFIX + secrets.token_hex(16)
             draft = self.root / f".{key}"
             try:
                 draft.mkdir()
-                own.save(pictures, draft / own.FILE)
-                asked.write(draft, Asked(key, pictures.title, asdict(replace(recipe, name=key))))
+                asked.write(draft, put(draft, key))
                 draft.rename(self.root / key)
             except OSError as error:
                 shutil.rmtree(draft, ignore_errors=True)
@@ -76,8 +101,14 @@ class Jobs:
             return key
 
     def find(self, key: str) -> Asked | None:
-        """A training by its key; None where there is none."""
-        return asked.read(self.root / key) if self._is_here(key) else None
+        """A training by its key; None where there is none, or what says of it is damaged."""
+        if not self._is_here(key):
+            return None
+        try:
+            return asked.read(self.root / key)
+        except ValueError as error:
+            log.warning("a training cannot be read: %s", error)
+            return None
 
     def folder(self, key: str) -> Path:
         """Where all of it lies; KeyError where there is none."""
@@ -150,6 +181,9 @@ class Jobs:
             self._set(key, stand=Stand.STOPPED)
         elif status == FAILED:
             self._set(key, stand=Stand.FAILED, why=said or "It could not be trained.")
+        elif status > 0:  # an error of ours, which would come again
+            log.error("the training %s ended with %d: %s", key[:10], status, _end(self.root / key / asked.LOG))
+            self._set(key, stand=Stand.FAILED, why=OURS)
         else:
             tries = asked.read(self.root / key).tries + 1
             log.warning("the process of the training %s ended with %d", key[:10], status)
@@ -170,7 +204,7 @@ class Jobs:
     def _waiting(self) -> list[Asked]:
         return sorted((one for one in self._all() if one.stand == Stand.WAITING), key=lambda one: one.since)
 
-    def _refuse_where_full(self, pictures: Own, have: int) -> None:
+    def _refuse_where_full(self, needed: float, have: int) -> None:
         if have >= self.limits.each:
             raise Refused(
                 f"You have {have} trainings, which is all that one visitor may have. Delete one of them first."
@@ -179,7 +213,6 @@ class Jobs:
         if waiting >= self.limits.queue:
             raise Refused(f"{waiting} trainings are waiting already, which is all that this server takes. Try later.")
         taken = sum(file.stat().st_size for file in self.root.rglob("*") if file.is_file()) / 1e6
-        needed = 2 * pictures.pictures.images.nbytes / 1e6 + 100
         free = shutil.disk_usage(self.root).free / 1e6
         if taken + needed > self.limits.disk or needed > free:
             raise Refused("The server has no room for another training just now. Try later.")
@@ -214,8 +247,15 @@ class Jobs:
                 self._changed.wait(LOOK if busy else DAY / 24)
 
 
-def _process(folder: Path, limited: Limits) -> subprocess.Popen:
-    command = [sys.executable, "-m", "vae.serve.jobs.process", str(folder), str(limited.memory), str(limited.minutes)]
+def _end(path: Path, most: int = 2000) -> str:
+    """The last letters of a log."""
+    return path.read_text(errors="replace")[-most:] if path.is_file() else ""
+
+
+def begun(folder: Path, limited: Limits) -> subprocess.Popen:
+    """The process of a training, whose folder is there."""
+    bounds = map(str, (limited.minutes, limited.memory, limited.nice))
+    command = [sys.executable, "-m", "vae.serve.jobs.process", str(folder), *bounds]
     home = Path(__file__).resolve().parents[3]
     with (folder / asked.LOG).open("ab") as out:
         return subprocess.Popen(

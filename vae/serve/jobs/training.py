@@ -9,15 +9,16 @@ import os
 import shutil
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from vae.data import DataError, Own, own
+from vae.data import Own, own
 from vae.models import checkpoint, files
-from vae.serve.jobs import asked
+from vae.serve.jobs import asked, packed
 from vae.train import saved
 from vae.train.loop import Diverged, train
 from vae.train.own.held import BEST, write_weights
@@ -32,7 +33,19 @@ LOOK = 0.05  # seconds between looks at what is wished while it pauses
 OFTEN = 10  # steps from one report to the next
 SAVE_EVERY = 15.0  # seconds
 BOUNDS = {2: 50, 256: 10}  # held-out pictures for the importance-weighted bound, by the levels of a pixel
-DRAFT = ".model"
+
+
+class Unusable(Exception):
+    """What was asked for cannot be had; the message is one sentence for the visitor."""
+
+
+@contextmanager
+def _read() -> Iterator[None]:
+    """What is read inside may be anybody's, or damaged."""
+    try:
+        yield
+    except ValueError as error:
+        raise Unusable(str(error)) from error
 
 
 class Hand:
@@ -46,12 +59,12 @@ class Hand:
 
     def __call__(self) -> None:
         """Before each step: look at the pictures where it is time, and wait where that is wished."""
-        self.watch(asked.wish(self.folder).slow)
+        wished = asked.wish(self.folder)
+        self.watch(wished.slow or wished.pause)  # each step is seen there
         since = time.monotonic()
         while (wished := asked.wish(self.folder)).pause and not wished.stop and not self.orphaned:
             if wished.steps > self.taken:
                 self.taken += 1
-                self.watch(True)
                 return
             if time.monotonic() - since > PATIENCE:
                 self.left = True
@@ -79,11 +92,11 @@ class Hand:
 def work(folder: Path, minutes: float) -> int:
     """Train what the folder asks for; the exit status."""
     try:
-        return _train(folder, minutes)
+        return _measure(folder) if (folder / asked.BROUGHT).is_file() else _train(folder, minutes)
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
-    except (DataError, ValueError) as error:
+    except Unusable as error:
         return _failed(folder, str(error))
     except OSError as error:
         return _failed(folder, _of_the_disk(error))
@@ -91,12 +104,13 @@ def work(folder: Path, minutes: float) -> int:
 
 
 def _train(folder: Path, minutes: float) -> int:
-    pictures, recipe = own.load(folder / own.FILE), recipe_from(asked.read(folder).recipe)
     files.tidy(folder)
-    part = pictures.part("train")
-    run = Run(recipe, part.images, labels=part.labels)
-    if (folder / saved.STATE).is_file():
-        saved.resume(run, folder)
+    with _read():
+        pictures, recipe = own.load(folder / own.FILE), recipe_from(asked.read(folder).recipe)
+        part = pictures.part("train")
+        run = Run(recipe, part.images, labels=part.labels)
+        if (folder / saved.STATE).is_file():
+            saved.resume(run, folder)
     watch = Watch(run, pictures, folder)
     hand, keeper = Hand(run, watch, folder, minutes), saved.Keeper(run, folder, SAVE_EVERY)
     try:
@@ -111,6 +125,16 @@ def _train(folder: Path, minutes: float) -> int:
         return STOPPED
     watch(True)
     _finish(folder, run, pictures)
+    return DONE
+
+
+def _measure(folder: Path) -> int:
+    """Of a model that was brought."""
+    draft = folder / asked.DRAFT / folder.name
+    shutil.rmtree(draft.parent, ignore_errors=True)
+    with _read():
+        packed.unpacked(folder / asked.BROUGHT, draft)
+    _put(folder, draft)
     return DONE
 
 
@@ -129,18 +153,24 @@ def _spared(folder: Path, minutes: float) -> int:
 
 def _finish(folder: Path, run: Run, pictures: Own) -> None:
     """Measure the best weights and put the model into the folder, as a whole."""
-    from vae.evaluate.card import write_card  # here, because what it imports takes seconds before the first picture
-
-    draft, levels = folder / DRAFT / folder.name, pictures.spec.levels
+    draft = folder / asked.DRAFT / folder.name
     shutil.rmtree(draft.parent, ignore_errors=True)
     write_weights(run, folder, draft / checkpoint.WEIGHTS, torch.float16)
     own.save(pictures, draft / own.FILE, shown_only=True)
-    write_card(draft, BOUNDS[levels])
+    _put(folder, draft)
+
+
+def _put(folder: Path, draft: Path) -> None:
+    """Measure a model, and put it where it is found, as a whole."""
+    from vae.evaluate.card import write_card  # here, because what it imports takes seconds before the first picture
+
+    write_card(draft, BOUNDS[checkpoint.head(draft / checkpoint.WEIGHTS)[0].spec.levels])
     shutil.rmtree(folder / asked.MODEL, ignore_errors=True)
     draft.parent.rename(folder / asked.MODEL)
 
 
 def _failed(folder: Path, sentence: str) -> int:
+    sentence = sentence.replace(str(folder / asked.BROUGHT), "This file").replace(str(folder), "its folder")
     print(sentence, file=sys.stderr)
     with suppress(OSError):  # of a full disk; the server says that it ended
         asked.say(folder, sentence)

@@ -40,17 +40,24 @@ def most_latents(own: Own) -> int:
     return max(2, min(MOST_LATENTS, own.count("train") // PER_LATENT, own.spec.pixels // 4))
 
 
+def of_bits(recipe: Recipe) -> bool:
+    """Whether it is for pictures in black and white."""
+    return recipe.model.spec.levels == 2
+
+
 def usual_latents(own: Own) -> int:
     """How many suit it: few for drawings, more for colours."""
     return min(16 if own.spec.levels == 2 else 64, most_latents(own))
 
 
-def preset(name: str, own: Own, size: str = "good", latents: int | None = None, beta: float = 1.0) -> Recipe:
+def preset(
+    name: str, own: Own, size: str = "good", latents: int | None = None, beta: float = 1.0, seed: int = 0
+) -> Recipe:
     """The recipe; ValueError where a control is out of its range."""
     if size not in SIZES:
         raise ValueError(f"the size must be one of {', '.join(SIZES)}, not {size!r}")
     latents = usual_latents(own) if latents is None else latents
-    if not 1 <= latents <= most_latents(own):
+    if latents not in range(1, most_latents(own) + 1):
         raise ValueError(
             f"{own.count('train')} training pictures are enough for 1 to {most_latents(own)} latents, not {latents}"
         )
@@ -69,6 +76,7 @@ def preset(name: str, own: Own, size: str = "good", latents: int | None = None, 
         beta=beta,
         ema=chosen.ema,
         clip=200.0 if is_bits else 3.0 * math.sqrt(own.spec.pixels) * 36,
+        seed=seed,
     )
     return with_steps(varied(recipe, own.spec.preparation != "face"), own, chosen.steps)
 

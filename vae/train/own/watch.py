@@ -17,7 +17,7 @@ from torch import Tensor
 from vae import data
 from vae.distributions import kl_per_dimension
 from vae.latent.directions import principal_directions
-from vae.models import files
+from vae.models import Model, files
 from vae.pictures import films
 from vae.train.own.held import HeldOut, is_past_its_best
 from vae.train.own.linear import floor
@@ -27,7 +27,7 @@ from vae.train.run import Run
 FOLDER = "watch"
 ACROSS = 8  # pictures in a row: held-out ones, what comes back of them, and two rows of samples
 POINTS = 400  # encodings of the scatter
-FIRST, APART, MOST = 0.4, 1.12, 160  # seconds to the second moment, the factor between moments, and how many there are
+FIRST, APART = 0.4, 1.12  # seconds to the second moment, and the factor between moments
 WORTH = 6.0  # times that a moment must take before the next: looking is not to cost more than a seventh of the time
 USED = 0.05  # nats that a latent tells, at least, of one that is used
 
@@ -54,7 +54,7 @@ class Watch:
             (self.folder / _name(frame["step"])).unlink(missing_ok=True)
         self.frames = before
         self.held.best = min((frame["validation"]["loss"] for frame in before), default=math.inf)
-        self._since, self._next, self._cost = time.monotonic(), 0.0, 0.0
+        self._since, self._next = time.monotonic(), 0.0
         self.place: np.ndarray | None = None
 
     @property
@@ -78,35 +78,40 @@ class Watch:
         self._next = passed + taken + gap
 
     def look(self) -> None:
-        """Write what the averaged weights make of the pictures now."""
+        """Write what the averaged weights make of the pictures now; nothing where they are no numbers."""
         run, model = self.run, self.run.average.module
         if run.step and self.floor is None:
             self.floor = floor(self.own, run.recipe.model.latents, self.own.part("validation").images)
         numbers, was = self.held.numbers(), model.training
         model.eval()
         with torch.no_grad():
-            q = model.encode(self.spread)
-            kl = kl_per_dimension(q, model.prior).mean(0).cpu()
-            frame = {
-                "step": run.step,
-                "steps": run.steps,
-                "epoch": round(run.step / run.steps_per_epoch, 2),
-                "seconds": round(run.seconds, 1),
-                "beta": run.beta,
-                **numbers,
-                "floor": self.floor,
-                "kl": [round(float(value), 3) for value in kl],
-                "used": int((kl > USED).sum()),
-                "points": self._placed(q.mean.cpu()).tolist(),
-                "sheet": base64.b64encode(self._sheet(model)).decode(),
-            }
+            frame = self._seen(model, numbers)
         model.train(was)
+        if not all(math.isfinite(value) for part in numbers.values() for value in part.values()):
+            return
         frame["words"] = said([*self.frames, frame])
         frame["left"] = self._left()
         self.frames.append(frame)
         with files.whole(self.folder / _name(run.step)) as draft:
             draft.write_text(json.dumps(frame))
-        self.held.keep(numbers["validation"]["loss"])
+        self.held.keep(frame["validation"]["loss"])
+
+    def _seen(self, model: Model, numbers: dict[str, dict[str, float]]) -> dict:
+        run, q = self.run, model.encode(self.spread)
+        kl, mu = kl_per_dimension(q, model.prior).mean(0).cpu(), q.mean.cpu()
+        return {
+            "step": run.step,
+            "steps": run.steps,
+            "epoch": round(run.step / run.steps_per_epoch, 2),
+            "seconds": round(run.seconds, 1),
+            "beta": run.beta,
+            **numbers,
+            "floor": self.floor,
+            "kl": [round(float(value), 3) for value in kl],
+            "used": int((kl > USED).sum()),
+            "points": self._placed(mu).tolist() if bool(mu.isfinite().all()) else [],
+            "sheet": base64.b64encode(self._sheet(model)).decode(),
+        }
 
     def _left(self) -> float | None:
         """Seconds of training that are left by its steps, as fast as those were that this process took."""
@@ -127,7 +132,7 @@ class Watch:
         self.place = place
         return place.round(3)
 
-    def _sheet(self, model) -> bytes:
+    def _sheet(self, model: Model) -> bytes:
         """Held-out pictures, what comes back of them, and samples, as one file: JPEG in colour, PNG of bits."""
         x = self.shown
         blank = x.new_zeros(ACROSS - len(x), *x.shape[1:])

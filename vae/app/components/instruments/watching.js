@@ -6,9 +6,12 @@ import { mounted } from "../shared/mounted.js";
 import { Bars, Curve, Scatter } from "./watching/charts.js";
 
 const EACH = 1000; // ms between two questions
-const SLOWER = 4000; // while it waits or after the server did not answer
+const SLOWER = 4000; // while others are before it, or after the server did not answer
+const SOON = 250; // until there is a first picture
 const ROWS = ["New pictures", "As they come back", "Made up", ""];
 const OVER = ["done", "failed", "stopped"];
+
+const caption = (text) => element("figcaption", { class: "quiet" }, element("b", {}, markup(text)));
 
 /** @param {number} seconds */
 function duration(seconds) {
@@ -77,6 +80,10 @@ class Watching {
     this.scatter = new Scatter(data.labels, data.colours);
     this.bars = new Bars();
     this.buttons = element("div", { class: "row", "data-testid": "wishes" });
+    if (data.brought) {
+      this.root.replaceChildren(this.status);
+      return;
+    }
     this.root.replaceChildren(
       element(
         "div",
@@ -84,24 +91,14 @@ class Watching {
         element("div", { class: "sheet" }, this.rows, this.sheet),
         element("div", { class: "line" }, this.scrub, this.when),
         this.buttons,
+        element(
+          "div",
+          { class: "space" },
+          element("figure", {}, caption("Where its numbers put the pictures"), this.scatter.root),
+          element("figure", {}, caption("What each number tells, in nats (KL)"), this.bars.root),
+        ),
       ),
       element("div", { class: "told" }, this.status, this.words, this.distortion.root, this.rate.root),
-      element(
-        "div",
-        { class: "space" },
-        element(
-          "figure",
-          {},
-          this.scatter.root,
-          element("figcaption", { class: "quiet" }, markup("Where its numbers put the pictures")),
-        ),
-        element(
-          "figure",
-          {},
-          this.bars.root,
-          element("figcaption", { class: "quiet" }, markup("How much each of its numbers tells (KL, nats)")),
-        ),
-      ),
     );
   }
 
@@ -144,17 +141,22 @@ class Watching {
       if (this.follows) this.look(this.frames.length - 1);
     }
     if (this.frames.length < told.moments) return 1;
-    return OVER.includes(told.stand) ? 0 : told.stand === "waiting" ? SLOWER : EACH;
+    if (OVER.includes(told.stand)) return 0;
+    if (told.before) return SLOWER;
+    return this.frames.length ? EACH : SOON;
   }
 
   sentence() {
-    const { stand, before, why, said, wish } = this.told;
+    const { stand, before, why, said, wish, measures } = this.told;
     const last = this.frames.at(-1);
     if (stand === "failed") return why;
+    if (stand === "done" && this.data.brought) return "It is here again.";
     if (stand === "done") return why || "It has learned. This is your network now.";
     if (stand === "stopped") return "Stopped, and kept: it can go on from here.";
     if (stand === "waiting" && before)
       return `${before} ${before === 1 ? "training is" : "trainings are"} before this one.`;
+    if (this.data.brought) return "It is tried on the pictures that it has never seen …";
+    if (measures) return "It has learned. Now it is tried on the pictures that it has never seen …";
     if (said) return said;
     if (!last) return "It begins …";
     if (wish.pause) return "It pauses. After two minutes it stops, and can go on from there.";
@@ -164,10 +166,10 @@ class Watching {
 
   /** What can be wished now. */
   offer() {
-    const { stand, wish } = this.told;
+    const { stand, wish, measures } = this.told;
     /** @type {[string, string, Wish][]} */
     const wishes = [];
-    if (stand === "training") {
+    if (stand === "training" && !measures) {
       if (wish.pause) {
         wishes.push(["Go on", "go", { ...wish, pause: false }]);
         wishes.push(["One step", "step", { ...wish, steps: wish.steps + 1 }]);
@@ -178,7 +180,7 @@ class Watching {
       wishes.push(["Stop", "stop", { ...wish, pause: false, stop: true }]);
     if (stand === "stopped")
       wishes.push(["Go on", "go", { pause: false, steps: wish.steps, slow: false, stop: false }]);
-    const now = JSON.stringify([stand, wish]);
+    const now = JSON.stringify([stand, wish, measures]);
     if (now === this.offered) return;
     this.offered = now;
     this.buttons.replaceChildren(
