@@ -56,7 +56,7 @@ def test_its_card_is_of_the_pictures_that_were_held_out(here):
 def test_it_takes_its_pictures_along_and_the_library_reads_them(here):
     entry = read(here, PAGES)
     mine = own.load(here / own.FILE)
-    assert (entry.name, entry.dataset, entry.words) == ("mine", mine, "Pictures of “mine”, 2 numbers")
+    assert (entry.name, entry.dataset, entry.words) == ("mine", mine, "“mine”, 2 numbers")
     assert len(mine.pictures.labels) == 60
 
 

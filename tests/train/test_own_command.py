@@ -18,8 +18,7 @@ from vae.models import checkpoint
 from vae.train import saved
 from vae.train.command import main
 from vae.train.command.line import _of_own, parser
-from vae.train.own.held import BEST
-from vae.train.own.lookout import Lookout
+from vae.train.own.held import BEST, HeldOut
 from vae.train.run import Run
 from vae.train.saved import LOG, STATE
 
@@ -180,14 +179,22 @@ def test_a_run_goes_on_only_with_what_it_was_begun_with(command_line, monkeypatc
     assert begin(command_line, "--resume") == 0  # the same command
 
 
-def test_it_ends_where_it_only_learns_by_heart_unless_it_is_to_go_on(command_line, monkeypatch, capsys):
-    monkeypatch.setattr(Lookout, "is_over", property(lambda lookout: lookout.run.step >= 20))
-    assert begin(command_line) == 0
-    assert "It ends at step 20 of 60" in capsys.readouterr().err
+def test_it_ends_where_it_only_learns_by_heart_even_if_the_last_look_is_a_better_one_unless_it_is_to_go_on(
+    command_line, monkeypatch, capsys
+):
+    def scripted(held: HeldOut) -> dict[str, dict[str, float]]:
+        loss = {10: 5.0, 80: 4.0}.get(held.run.step, 6.0)
+        return {"validation": {"loss": loss}, "train": {"loss": 1.0}}
+
+    monkeypatch.setattr(HeldOut, "numbers", scripted)
+    assert begin(command_line, "--steps", "120") == 0
+    assert "It ends at step 80 of 120" in capsys.readouterr().err  # the report after the look that decided it
     assert command_line("--name", "mine", "--resume") == 0  # there is nothing left to do
-    assert lines("runs/mine")[-1]["step"] == 20
-    assert begin(command_line, "--out", "all", "--to-the-end") == 0
-    assert lines("all")[-1]["step"] == 60
+    assert lines("runs/mine")[-1]["step"] == 80
+    facts = checkpoint.training_facts(Path("runs/mine") / checkpoint.WEIGHTS)
+    assert facts["kept_step"] == 80
+    assert begin(command_line, "--out", "all", "--steps", "120", "--to-the-end") == 0
+    assert lines("all")[-1]["step"] == 120
 
 
 def test_a_preset_is_what_a_flag_changes(digits, tmp_path):

@@ -30,7 +30,11 @@ def marks(steps: int) -> set[int]:
 
 
 class Lookout:
-    """To be called after each report: at its marks it looks at the held-out pictures, and keeps the best weights."""
+    """To be called after each report: at its marks it looks at the held-out pictures, and keeps the best weights.
+
+    `is_over` says that the training only learns by heart, from the first look on after which it did, whatever later
+    ones say: so one that goes on ends where one that was never stopped did.
+    """
 
     def __init__(self, run: Run, own: data.Own, folder: Path):
         self.run, self.held, self.marks = run, HeldOut(run, own, folder, ROWS), marks(run.steps)
@@ -38,6 +42,8 @@ class Lookout:
         self.steps = [line["step"] for line in before]
         losses = (line["validation"]["loss"] for line in before)
         self.losses = [math.inf if loss is None else loss for loss in losses]
+        looks = range(1, len(self.steps) + 1)
+        self.is_over = any(is_past_its_best(self.steps[:many], self.losses[:many]) for many in looks)
         if run.step and (folder / BEST).is_file():
             self.held.best = checkpoint.training_facts(folder / BEST)["loss"]
         elif not run.step:
@@ -51,13 +57,9 @@ class Lookout:
         loss = found["validation"]["loss"]
         self.steps.append(self.run.step)
         self.losses.append(loss if math.isfinite(loss) else math.inf)
+        self.is_over = self.is_over or is_past_its_best(self.steps, self.losses)
         try:
             self.held.keep(loss)
         except OSError as error:
             saved.warn(f"The best weights cannot be saved: {error.strerror or error}.")
         return found
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it only learns by heart from here on."""
-        return is_past_its_best(self.steps, self.losses)
