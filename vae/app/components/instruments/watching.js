@@ -85,6 +85,7 @@ class Watching {
       return;
     }
     this.root.replaceChildren(
+      this.status,
       element(
         "div",
         { class: "seen" },
@@ -98,7 +99,7 @@ class Watching {
           element("figure", {}, caption("What each number tells, in nats (KL)"), this.bars.root),
         ),
       ),
-      element("div", { class: "told" }, this.status, this.words, this.distortion.root, this.rate.root),
+      element("div", { class: "told" }, this.words, this.distortion.root, this.rate.root),
     );
   }
 
