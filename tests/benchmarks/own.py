@@ -9,6 +9,7 @@ server is started again, and the file is brought: until it can be explored. Prin
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from tests.benchmarks.drag import serving
 
 BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 LONG = 1_800_000  # ms
+COUNT = re.compile(r"^[\d,]+ pictures, ")
 HEAD = ("", "pictures", "understood", "first picture", "network", "explored", "file, MB", "brought again")
 
 
@@ -59,7 +61,7 @@ def learnt(browser: Browser, url: str, source: Path, kept: Path) -> list[float |
         files.set_input_files(given(source))
         page.get_by_test_id("train-sheet").wait_for()
         understood = time.perf_counter() - start
-        count = int(page.get_by_text(" pictures, ").first.inner_text().split()[0].replace(",", ""))
+        count = int(page.get_by_text(COUNT).first.inner_text().split()[0].replace(",", ""))
         start = time.perf_counter()
         page.get_by_role("button", name="Train", exact=True).click()
         page.locator("[data-testid=sheet][src]").wait_for()
