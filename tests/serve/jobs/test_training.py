@@ -16,7 +16,7 @@ import torch
 from tests import own_pictures
 from vae.data import Own, own
 from vae.evaluate import card
-from vae.models import checkpoint
+from vae.models import checkpoint, pretrained
 from vae.serve.jobs import asked, packed, training
 from vae.serve.jobs.asked import Asked, Wish
 from vae.serve.jobs.training import DONE, FAILED, STOPPED, work
@@ -242,6 +242,24 @@ def test_the_file_that_is_taken_away_is_a_model_for_python_too(trained, tmp_path
     path.write_bytes(packed.packed(trained / asked.MODEL / KEY))
     model = vae.load(path, "cpu")
     assert model.latents == 4
+
+
+def test_a_network_that_pages_cannot_show_is_refused_with_why(tmp_path):
+    path = pretrained.folder_of("mnist-conditional") / checkpoint.WEIGHTS
+    folder = brought(tmp_path, path.read_bytes())
+    assert work(folder, MINUTES) == FAILED
+    assert "only together with its class" in asked.said(folder)
+    assert not (folder / asked.MODEL).exists()
+
+
+def test_a_network_that_needs_too_much_memory_to_be_measured_is_refused_with_why(trained, tmp_path, monkeypatch):
+    def scarce(*arguments: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    folder = brought(tmp_path, packed.packed(trained / asked.MODEL / KEY))
+    monkeypatch.setattr(card, "write_card", scarce)
+    assert work(folder, MINUTES) == FAILED
+    assert "memory" in asked.said(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04K\x01.", b"\xff" * 100], ids=repr)

@@ -43,7 +43,11 @@ def entry(key: str) -> Entry | None:
     if key in own:
         return own[key]
     folder = jobs().model(key)
-    return None if folder is None else library().add(token, folder)
+    try:
+        return None if folder is None else library().add(token, folder)
+    except ValueError as error:  # one visitor's networks are too large together, or its files were lost
+        st.warning(f"A network of yours cannot be opened: {str(error).replace(str(folder), 'its folder')}.")
+        return None
 
 
 def forget(key: str) -> None:

@@ -7,6 +7,7 @@ pictures.safetensors, state.safetensors, best.safetensors, watch/, and at the en
 which is not trained but measured, brought.safetensors alone
 """
 
+import errno
 import json
 import time
 from dataclasses import asdict, dataclass, field
@@ -94,6 +95,13 @@ def said(folder: Path) -> str:
 def say(folder: Path, sentence: str) -> None:
     """By the process."""
     _write(folder / SAID, {"sentence": sentence})
+
+
+def unsaved(error: OSError) -> str:
+    """Why something could not be written, for a visitor: not where on the server's disk."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The server's disk is full, so that nothing more could be saved. Try again later."
+    return f"The server could not save it: {error.strerror or 'it does not say why'}."
 
 
 def _values(path: Path) -> dict:

@@ -16,6 +16,7 @@ from vae.data import own
 from vae.models import checkpoint, pretrained
 from vae.models.checkpoint import BESIDE, WEIGHTS
 from vae.pictures.files import readable
+from vae.serve.capabilities import About, Can, lacks
 from vae.train.recipes import recipe_from
 
 MOST = 64_000_000  # bytes of a file that is brought
@@ -38,6 +39,8 @@ def unpacked(path: Path, folder: Path) -> None:
     ValueError where the file is no model's, or nothing is known that it could be measured on.
     """
     model = checkpoint.load(path, "cpu", MOST)
+    if lack := lacks(About(model.config, {}), Can.MOVE, Can.DRAW, Can.READ):
+        raise ValueError(f"such a network cannot be opened here yet. {lack}")
     told = checkpoint.training_facts(path)
     with safe_open(path, framework="pt") as file:
         comes_with_pictures = BESIDE + "images" in file.keys()  # noqa: SIM118

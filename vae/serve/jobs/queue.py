@@ -96,7 +96,7 @@ class Jobs:
                 draft.rename(self.root / key)
             except OSError as error:
                 shutil.rmtree(draft, ignore_errors=True)
-                raise Refused("The server's disk is full; try again later.") from error
+                raise Refused(asked.unsaved(error)) from error
             self._wake()
             return key
 
@@ -152,12 +152,6 @@ class Jobs:
                 process.wait()
             shutil.rmtree(folder, ignore_errors=True)
             self._wake()
-
-    def close(self) -> None:
-        """The server goes: processes stop by themselves, and save."""
-        with self._changed:
-            for process in self._running.values():
-                process.terminate()
 
     # ---- the queue ----
 

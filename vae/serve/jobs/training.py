@@ -4,7 +4,6 @@ It ends with DONE where there is a model, STOPPED where it was asked to stop, an
 come of it. Anything else is an accident, after which another process goes on from the last save.
 """
 
-import errno
 import os
 import shutil
 import sys
@@ -99,7 +98,7 @@ def work(folder: Path, minutes: float) -> int:
     except Unusable as error:
         return _failed(folder, str(error))
     except OSError as error:
-        return _failed(folder, _of_the_disk(error))
+        return _failed(folder, asked.unsaved(error))
     return _spared(folder, minutes)
 
 
@@ -141,6 +140,8 @@ def _measure(folder: Path) -> int:
 def _spared(folder: Path, minutes: float) -> int:
     """Once more from the beginning, with half as many pictures at once; where that was tried, it is too large."""
     job = asked.read(folder)
+    if (folder / asked.BROUGHT).is_file():
+        return _failed(folder, "To measure it needs more memory than is allowed here.")
     if job.halved:
         return _failed(folder, "It needs more memory than a training may take here. Choose a smaller size.")
     asked.write(folder, replace(job, halved=True, recipe=job.recipe | {"batch": max(1, job.recipe["batch"] // 2)}))
@@ -175,9 +176,3 @@ def _failed(folder: Path, sentence: str) -> int:
     with suppress(OSError):  # of a full disk; the server says that it ended
         asked.say(folder, sentence)
     return FAILED
-
-
-def _of_the_disk(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The server's disk is full, so that nothing more could be saved. Try again later."
-    return f"The server could not save it: {error.strerror or error}."
