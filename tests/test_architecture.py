@@ -18,7 +18,7 @@ ORDER = (
     *("distributions", "objective", "models", "pictures", "data", "latent", "inference", "train", "evaluate"),
     *("features", "serve", "app", "streamlit_app"),
 )
-APP = ("look", "live", "components", "door", "session", "chapters", "pages")
+APP = ("look", "live", "components", "door", "session", "train", "chapters", "pages")
 MOST = 12  # entries of a folder, beside what makes it a package
 SOURCES = sorted([*(ROOT / "vae").rglob("*.py"), *ROOT.glob("streamlit_app.py")])
 EACH = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -38,8 +38,8 @@ class Idle:
 def held(tmp_path, monkeypatch) -> Jobs:
     """Trainings that never begin."""
     jobs = Jobs(tmp_path / "trainings", Limits(pictures=60, megapixels=40), lambda folder, limited: Idle())
-    for module in ("vae.app.pages.train", "vae.app.session.mine", "vae.app.session.brought"):
-        monkeypatch.setattr(f"{module}.jobs", lambda: jobs)
+    for module in ("session.mine", "session.brought", "train.source", "train.controls", "train.watched"):
+        monkeypatch.setattr(f"vae.app.{module}.jobs", lambda: jobs)
     monkeypatch.setattr(queue, "jobs", lambda: jobs)
     return jobs
 
@@ -104,6 +104,17 @@ def test_a_bad_file_among_good_ones_costs_a_sentence_and_the_others_are_learnt_f
     assert word in sentence
     assert "20 pictures" in notes(app)
     assert can_train(app)
+
+
+def test_another_title_prepares_nothing_once_more(app, monkeypatch):
+    given(app, photos(20))
+    before = app.session_state["train.made"][1]
+    monkeypatch.setattr(own, "made", None)  # whoever calls it fails
+    checked(app.text_input(key="train.title").set_value("Birds").run())
+    after = app.session_state["train.made"][1]
+    assert (after.title, before.title) == ("Birds", "My pictures")
+    assert after.pictures is before.pictures
+    assert after.name != before.name
 
 
 @pytest.mark.parametrize(

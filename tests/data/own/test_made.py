@@ -78,7 +78,9 @@ def test_the_same_pictures_are_the_same_set_whoever_brings_them_and_another_titl
     first, second = (own.made("x", read(photos(20)), COLOUR)[0] for _ in range(2))
     assert first.name == second.name
     assert own.opened(first) is own.opened(second) is first
-    assert own.made("y", read(photos(20)), COLOUR)[0].name != first.name
+    other = own.made("y", read(photos(20)), COLOUR)[0]
+    assert other.name != first.name
+    assert own.entitled(first, "y").name == other.name
 
 
 @pytest.mark.parametrize(

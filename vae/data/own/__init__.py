@@ -2,7 +2,7 @@
 
 from vae.data.own.brought import Brought, brought, together
 from vae.data.own.kept import FILE, NAME, load, open_in, opened, packed, save
-from vae.data.own.made import LEAST, TooFew, made, own_set, read_on
+from vae.data.own.made import LEAST, TooFew, entitled, made, own_set, read_on
 from vae.data.own.pairs import is_idx, unpacked
 from vae.data.own.sources import found_in, sampled
 from vae.data.own.suggested import SHAPES, Shape, suggested
@@ -17,6 +17,7 @@ __all__ = [
     "Shape",
     "TooFew",
     "brought",
+    "entitled",
     "found_in",
     "is_idx",
     "load",

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import torch
 from jaxtyping import UInt8
@@ -97,19 +98,17 @@ def own_set(
     pictures = torch.stack([images[row] for row in order.tolist()])
     classes = torch.as_tensor(labels, dtype=torch.int64)[order]
     tested, validated = (min(max(2, round(share * count)), MOST_HELD) for share in (TESTED, VALIDATED))
+    names = tuple(unmarked(name) for name in class_names)
+    return entitled(Own("", "", names, spec, tested, validated, Split(pictures, classes)), title)
+
+
+def entitled(pictures: Own, title: str) -> Own:
+    """The same pictures under a title, and so under another name."""
     title = unmarked(title)[:TITLE].strip() or "My pictures"
-    digest = hashlib.sha256(repr((title, class_names, spec)).encode())
-    digest.update(pictures.numpy())
-    digest.update(classes.numpy())
-    return Own(
-        OWN + digest.hexdigest()[:24],
-        title,
-        tuple(unmarked(name) for name in class_names),
-        spec,
-        tested,
-        validated,
-        Split(pictures, classes),
-    )
+    digest = hashlib.sha256(repr((title, pictures.class_names, pictures.spec)).encode())
+    digest.update(pictures.pictures.images.numpy())
+    digest.update(pictures.pictures.labels.numpy())
+    return replace(pictures, name=OWN + digest.hexdigest()[:24], title=title)
 
 
 def _pictures(count: int) -> str:
