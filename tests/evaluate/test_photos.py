@@ -95,9 +95,9 @@ def test_the_figures_of_one_picture_are_those_of_another_way_to_them(stored, few
     assert found.psnr[4] == pytest.approx(10 * math.log10(1 / error), abs=1e-3)
     mu, sigma = q.mean.double(), q.stddev.double()
     nats = 0.5 * (mu**2 + sigma**2 - 1) - sigma.log()
-    assert found.rate == pytest.approx(float(nats.sum()) / math.log(2) / (200 * 176), rel=1e-5)
+    assert found.price.rate == pytest.approx(float(nats.sum()) / math.log(2) / (200 * 176), rel=1e-5)
     bits = (nats.sum() - model.decode(z).log_prob(x).double()) / math.log(2) / x.numel()
-    assert found.bits_per_dimension == pytest.approx(float(bits), rel=1e-5)
+    assert found.price.bits_per_dimension == pytest.approx(float(bits), rel=1e-5)
 
 
 def test_the_command_takes_a_run_and_writes_a_card_with_its_limits(stored, few, tmp_path, monkeypatch, capsys):
@@ -130,7 +130,7 @@ def test_what_the_card_says_of_a_photo_is_found_in_another_way(name):
     pixels = x.shape[2] * x.shape[3]
     rate = told.double().mean() / math.log(2) / pixels
     error = told.double().std() / 16 / math.log(2) / pixels
-    assert abs(rate - seen.rate) < 4 * error
+    assert abs(rate - seen.price.rate) < 4 * error
     back = np.rint(likelihood.mean[0].permute(1, 2, 0).double().numpy() * 255)
     assert seen.psnr[16] == pytest.approx(10 * np.log10(255**2 / np.mean((back - levels) ** 2)), abs=1e-3)
     of = likelihood.base_dist

@@ -109,7 +109,7 @@ def test_a_name_is_used_once(library, mine, name):
 
 def test_more_than_an_owner_may_have_is_refused_in_one_sentence(library, mine, monkeypatch):
     size = json.loads((mine / "card.json").read_text())["parameters"] * 4
-    monkeypatch.setattr(module, "OWN", 2 * size - 1)
+    monkeypatch.setattr(module, "MOST_WEIGHTS", 2 * size - 1)
     library.add("me", mine)
     second = shutil.copytree(mine, mine.with_name("second"))
     with pytest.raises(ValueError, match=r"this model takes \d+ MB, and of the \d+ MB .* \d+ MB are taken") as refusal:

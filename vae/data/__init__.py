@@ -1,7 +1,7 @@
 """Data sets: what there is, where it comes from, and its pictures and labels as tensors."""
 
 from vae.data.bits import BINARISATION_SEED, as_read, binarise, fixed_binarisation, grey, test_inputs
-from vae.data.catalogue import BANKS, DATASETS, SETS, dataset_of, set_of
+from vae.data.catalogue import BANKS, DATASETS, ELSEWHERE, PHOTOS, SETS, dataset_of, set_of
 from vae.data.download import fetch
 from vae.data.idx import DataError
 from vae.data.sets import OWN, SHOWN, Collection, Dataset, Gallery, Own, Set, Split
@@ -11,7 +11,9 @@ __all__ = [
     "BANKS",
     "BINARISATION_SEED",
     "DATASETS",
+    "ELSEWHERE",
     "OWN",
+    "PHOTOS",
     "SETS",
     "SHOWN",
     "Collection",

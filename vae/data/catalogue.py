@@ -85,7 +85,17 @@ PHOTOS = Collection(
     mix={"photos": 0.58, "portraits": 0.14, "wallpapers": 0.14, "fonts": 0.07, "icons": 0.07},
 )
 BANKS = {PHOTOS.name: PHOTOS}
-SETS = DATASETS | BANKS
+# What networks of photos from elsewhere have learned from: their files do not say it.
+ELSEWHERE = Collection(
+    name="elsewhere",
+    title="A network from elsewhere",
+    things="photos",
+    licence="of a licence that is not known here",
+    credit="pictures that are not known here",
+    spec=PHOTOS.spec,
+    mix={"photos": 1.0},
+)
+SETS = DATASETS | BANKS | {ELSEWHERE.name: ELSEWHERE}
 
 
 def set_of(name: str) -> Set:

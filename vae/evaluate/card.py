@@ -5,6 +5,7 @@ command prints the same card on a fresh clone.
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -12,11 +13,12 @@ from PIL import Image
 
 from vae import data
 from vae.data import own
+from vae.data.bank import load as load_bank
 from vae.distributions import standard_normal
 from vae.evaluate import class_directions, directions, judge, photos
 from vae.evaluate.bounds import CHAPTER_PICTURES, OWN_PICTURES, PICTURES, SEED, bound
 from vae.evaluate.measures import measured, subject
-from vae.models import VAE, Model, checkpoint, pretrained
+from vae.models import VAE, Model, checkpoint, elsewhere, pretrained
 from vae.models.files import save_tensors, whole
 from vae.train.recipes import CHAPTER_RECIPES, RECIPES
 
@@ -73,6 +75,8 @@ def write_card(folder: Path, pictures: int | None = None) -> dict:
     """
     weights = folder / checkpoint.WEIGHTS
     model, training = checkpoint.load(weights), checkpoint.training_facts(weights)
+    if model.config.any_size and "recipe" not in training:
+        return write_tried_card(folder, folder.name)
     if "recipe" not in training:
         raise ValueError(f"{weights} does not say what it was trained on; vae.train writes weights that do")
     name, own_file = training["recipe"]["dataset"], folder / own.FILE
@@ -146,6 +150,34 @@ def _photos_card(folder: Path, model: Model, training: dict, source: data.Collec
     }
 
 
+def write_tried_card(folder: Path, title: str) -> dict:
+    """Measure a network of photos that is not one of the lab's, and write its card.
+
+    It is measured on the examples that ship: nothing is known of what it learned from. Pages ask it for no larger
+    photos than those that it was tried on.
+    """
+    weights, shipped = folder / checkpoint.WEIGHTS, pretrained.PRETRAINED / data.PHOTOS.name / pretrained.EXAMPLES
+    model, training = checkpoint.load(weights), checkpoint.training_facts(weights)
+    (folder / pretrained.EXAMPLES).write_bytes(shipped.read_bytes())
+    bank, (kind,) = load_bank(shipped), data.ELSEWHERE.mix
+    numbers = photos.measured_on(model, bank, kind, photos.TRIED[0])
+    with whole(folder / pretrained.THUMBNAILS) as draft:
+        photos.thumbnails(model, bank, kind).save(draft, optimize=True)
+    source = data.PHOTOS if "recipe" in training else data.ELSEWHERE
+    unknown = {"recipe": {"model": asdict(model.config)}, "device": "unknown", "epochs": 0, "seconds": 0}
+    card = _card(folder, model, unknown | training, source, numbers)
+    card["data"]["title"] = title
+    return _written(
+        folder,
+        card
+        | {
+            "sides": photos.TRIED,
+            "test": {"pictures": numbers[kind]["pictures"], "unit": "dB, bits per pixel"},
+            "limits": photos.limits_of_tried(numbers[kind]),
+        },
+    )
+
+
 def _written(folder: Path, card: dict) -> dict:
     with whole(folder / pretrained.CARD) as draft:
         draft.write_text(json.dumps(card, indent=1) + "\n")
@@ -155,10 +187,15 @@ def _written(folder: Path, card: dict) -> dict:
 def take(run: Path, name: str) -> Path:
     """Copy a training run's weights to where they ship, smaller than they were trained; the folder there.
 
-    Those of a run on pictures of one's own go, with the pictures that pages show, to the shelf of one's own models.
-    ValueError where the lab has a model of that name.
+    Those of a run on pictures of one's own go, with the pictures that pages show, to the shelf of one's own models, and
+    so does a network from elsewhere, of which `run` is the folder. ValueError where the lab has a model of that name,
+    or a network from elsewhere is too slow.
     """
     weights, mine = run / checkpoint.WEIGHTS, run / own.FILE
+    if elsewhere.foreign(run) is not None:
+        model = elsewhere.load(run, "cpu")
+        photos.refuse_slow(model)
+        return _take_own(model, {}, None, name)
     trained, facts = checkpoint.load(weights, "cpu"), checkpoint.training_facts(weights)
     if mine.is_file():
         return _take_own(trained, facts, own.load(mine), name)
@@ -168,12 +205,13 @@ def take(run: Path, name: str) -> Path:
     return folder
 
 
-def _take_own(trained: Model, facts: dict, mine: data.Own, name: str) -> Path:
+def _take_own(trained: Model, facts: dict, mine: data.Own | None, name: str) -> Path:
     if name in pretrained.shipped() or name in RECIPES or not own.NAME.fullmatch(name):
         raise ValueError(f"a model of your own cannot be called {name!r}: choose another name")
     folder = pretrained.own_shelf() / name
     checkpoint.save(trained, folder / checkpoint.WEIGHTS, facts, torch.float16)
-    own.save(mine, folder / own.FILE, shown_only=True)
+    if mine is not None:
+        own.save(mine, folder / own.FILE, shown_only=True)
     return folder
 
 

@@ -78,10 +78,8 @@ def load(path: Path | str, device: str = "auto", most: int | None = None) -> Mod
     path = Path(path)
     if not path.is_dir():
         return checkpoint.load(path, device, most)
-    for folder in (path, path / "vae"):
-        for name in WEIGHTS:
-            if (folder / name).is_file():
-                return _from_diffusers(folder, name, device, most)
+    if (weights := foreign(path)) is not None:
+        return _from_diffusers(weights, device, most)
     if (path / checkpoint.WEIGHTS).is_file():
         return checkpoint.load(path / checkpoint.WEIGHTS, device, most)
     for file in sorted([*path.glob("*"), *path.glob("vae/*")]):
@@ -91,10 +89,16 @@ def load(path: Path | str, device: str = "auto", most: int | None = None) -> Mod
     )
 
 
-def _from_diffusers(folder: Path, name: str, device: str, most: int | None) -> Model:
-    config = read_config(folder / CONFIG)
-    _, tensors = checkpoint.read(folder / name, most)
-    return checkpoint.assembled(config, dict(_renamed(*item) for item in tensors.items()), folder / name, device)
+def foreign(path: Path) -> Path | None:
+    """The weights in a folder of diffusers, itself or in vae; None where it is no such folder."""
+    places = [folder / name for folder in (path, path / "vae") for name in WEIGHTS]
+    return next((place for place in places if place.is_file()), None)
+
+
+def _from_diffusers(weights: Path, device: str, most: int | None) -> Model:
+    config = read_config(weights.parent / CONFIG)
+    _, tensors = checkpoint.read(weights, most)
+    return checkpoint.assembled(config, dict(_renamed(*item) for item in tensors.items()), weights, device)
 
 
 def read_config(path: Path) -> Config:

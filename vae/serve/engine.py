@@ -8,6 +8,8 @@ that moves may wait:
   batch of a few milliseconds, whoever they come from.
 - "large" does the same for what takes longer, and cuts what is many into pieces.
 - "records" are two threads for whole records and whatever else takes longer. A visitor has one of them at most.
+- "tried" is one for photos through networks from elsewhere, of which nobody knows how much they take: half a minute for
+  one photo, and a gigabyte of memory.
 
 Two more are for the true posteriors of models with two latents: "plane" answers while a hand draws, in some 20 ms each,
 and "build" decodes a model's plane when it is first asked about, in passes of 60 ms that hold no lock of Python's.
@@ -69,6 +71,7 @@ class Engine:
     def __init__(self):
         self.callers = Callers()
         self.records = Turns("vae-records", RECORDS)
+        self._tried = Turns("vae-tried")
         self.plane = Turns("vae-plane")
         self.build = Turns("vae-build")
         self._live = Batcher("vae-live")
@@ -99,6 +102,15 @@ class Engine:
     def compute(self, function: Callable, *arguments):
         """The same, waited for; it raises what that raises."""
         return self.callers.wait(self.submit(function, *arguments))
+
+    def submit_photo(self, loaded: Loaded, function: Callable, *arguments) -> Future:
+        """The future `function(model, *arguments)` of a network of photos; Busy where too many wait already."""
+        turns = self._tried if loaded.entry.is_tried else self.records
+        return turns.submit(function, loaded.model, *arguments, visitor=self.callers.visitor())
+
+    def compute_photo(self, loaded: Loaded, function: Callable, *arguments):
+        """The same, waited for."""
+        return self.callers.wait(self.submit_photo(loaded, function, *arguments))
 
 
 _starting = Lock()

@@ -21,6 +21,7 @@ from vae.serve.capabilities import About, Can, lacks
 from vae.serve.precision import Precision
 
 QUICK = 8.0  # milliseconds that a batch may take: a hand waits for the one before its own as well
+SIDES = [512, 1024]  # pixels on the long side of a photo
 PAGES, CHAPTERS = "pages", "chapters"  # the shelves: what visitors choose from, and what only the theory compares
 
 
@@ -47,6 +48,8 @@ class Entry:
         """Its name for those who know no such title: Handwritten digits, 24 numbers."""
         how = " of any size" if self.config.any_size else f", {self.latents} numbers"
         things = self.dataset.things
+        if self.is_tried:
+            return f"\u201c{self.card['data']['title']}\u201d, {things}{how}"
         return f"{things[0].upper()}{things[1:]}{how}"
 
     @property
@@ -74,6 +77,16 @@ class Entry:
     def dataset(self) -> data.Set:
         """What it was trained on."""
         return self.mine or data.SETS[self.card["data"]["name"]]
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether it is a network of photos from elsewhere, of which no more is known than what it was tried on."""
+        return "sides" in self.card
+
+    @property
+    def sides(self) -> list[int]:
+        """Of a network of photos: how many pixels a photo may have on its long side, the usual number first."""
+        return self.card.get("sides", SIDES)
 
     @property
     def examples(self) -> int:

@@ -26,13 +26,13 @@ from vae.serve.asked import PASSING, PICTURES, PLACES
 from vae.serve.capabilities import Can
 from vae.serve.engine import Engine, engine
 from vae.serve.entry import CHAPTERS, PAGES, Encoded, Entry, Loaded
+from vae.serve.jobs.limits import MOST_WEIGHTS
 from vae.serve.precision import fastest
 from vae.serve.turns import apart
 
 log = logging.getLogger(__name__)
 
 BUDGET = 2 * 10**9  # bytes of loaded models and of what is derived from them
-OWN = 2 * 10**8  # bytes of weights that one owner's models may have
 # Numbers of a card that pages show, by what z is.
 SHOWN = {
     Vector: ("reconstruction", "negative_elbo", "negative_iw", "kl", "kl_per_dimension", "active_units"),
@@ -94,7 +94,7 @@ class Library:
     def add(self, owner: str, folder: Path) -> Entry:
         """A model of an owner's own, weights and card in a folder.
 
-        ValueError where it is damaged, its name is taken, or all of the owner's would be over OWN.
+        ValueError where it is damaged, its name is taken, or all of the owner's would be over MOST_WEIGHTS.
         """
         entry = read(folder, PAGES, owner)
         with self._lock:
@@ -102,10 +102,10 @@ class Library:
             if entry.name in theirs or entry.name in self._entries[None]:
                 raise ValueError(f"there is a model {entry.name!r} already")
             held = sum(one.bytes for one in theirs.values())
-            if held + entry.bytes > OWN:
+            if held + entry.bytes > MOST_WEIGHTS:
                 raise ValueError(
-                    f"this model takes {entry.bytes / 1e6:.0f} MB, and of the {OWN / 1e6:.0f} MB for models of your "
-                    f"own {held / 1e6:.0f} MB are taken"
+                    f"this model takes {entry.bytes / 1e6:.0f} MB, and of the {MOST_WEIGHTS / 1e6:.0f} MB for models "
+                    f"of your own {held / 1e6:.0f} MB are taken"
                 )
             theirs[entry.name] = entry
         return entry

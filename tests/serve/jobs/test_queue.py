@@ -10,6 +10,7 @@ import pytest
 from tests import own_pictures
 from vae.data import own
 from vae.serve.jobs import asked
+from vae.serve.jobs import queue as module
 from vae.serve.jobs.asked import Stand, Wish
 from vae.serve.jobs.limits import Limits
 from vae.serve.jobs.queue import DAY, TRIES, Jobs, Refused
@@ -222,8 +223,13 @@ def test_a_folder_that_is_no_training_keeps_nobody_waiting(queue):
         queue.ends(DONE)
 
 
-def test_a_model_that_is_brought_is_bounded_in_bytes(queue):
-    with pytest.raises(Refused, match="MB"):
-        queue.bring("large", bytes(65_000_000))
-    key = queue.bring("small", b"no model")
-    assert (queue.folder(key) / asked.BROUGHT).read_bytes() == b"no model"
+def test_a_model_that_is_brought_is_bounded_in_bytes(queue, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_WEIGHTS", 1000)
+    place = tmp_path / "large"
+    place.write_bytes(bytes(1001))
+    for large in (bytes(1001), place):
+        with pytest.raises(Refused, match="MB"):
+            queue.bring("large", {"a": b"", "b": large})
+    place.write_bytes(b"no model")
+    key = queue.bring("small", {"a": b"no model", "b": place})
+    assert [(queue.folder(key) / asked.BROUGHT / name).read_bytes() for name in "ab"] == [b"no model"] * 2

@@ -218,7 +218,8 @@ def brought(root: Path, content: bytes) -> Path:
     folder = root / KEY
     folder.mkdir()
     asked.write(folder, Asked(KEY, "Brought", {}))
-    (folder / asked.BROUGHT).write_bytes(content)
+    (folder / asked.BROUGHT).mkdir()
+    (folder / asked.BROUGHT / checkpoint.WEIGHTS).write_bytes(content)
     return folder
 
 

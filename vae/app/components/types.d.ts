@@ -241,11 +241,16 @@ declare global {
     other: number;
     shape: Shape;
     latents: number;
+    /** how it can be looked at */
+    looks: string[];
+    /** whether the first channels were taught to tell most */
+    ordered: boolean;
     farthest: number;
     see: [number, number, number, number, string];
     map: Shape;
     means: Base64;
-    told: Base64;
+    /** null where nothing says what a number costs */
+    told: Base64 | null;
     most: number;
     costs: number[];
   }

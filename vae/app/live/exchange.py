@@ -145,7 +145,7 @@ async def photo(loaded: Loaded, given: Given, number: int, other: int, told: map
     photos = [_photo(number), *([_photo(other)] if other else [])]
     if len({one.levels.shape for one in photos}) > 1:
         raise Refused(Close.MALFORMED, "two photos are of one size")
-    found = await asyncio.wrap_future(engine().submit(maps.shown, loaded.model, told, *photos))
+    found = await asyncio.wrap_future(engine().submit_photo(loaded, maps.shown, told, *photos))
     return found._asdict() | {"mean": found.mean.numpy().tobytes()}
 
 

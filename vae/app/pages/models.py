@@ -15,7 +15,6 @@ from vae.serve.entry import Entry
 from vae.serve.library import library
 
 DRAWS = (3, 8)  # rows and columns of a sheet
-PLACES = {False: ("explore", "Explore it"), True: ("photos", "Give it a photo")}  # by whether z is a map
 SEED = 0
 
 
@@ -33,16 +32,11 @@ def made(entry: Entry) -> str:
     training, source = facts["training"], facts["data"]
     legs = training.get("legs") or [training]  # a training that was resumed may have moved
     device = " and ".join(dict.fromkeys(leg["device"].split(",")[0] for leg in legs))
+    how = f"trained {training['epochs']:.0f} epochs in {training['seconds'] / 3600:.1f} h on {device}"
     return (
-        f"{facts['parameters'] / 1e6:.1f} million parameters, trained {training['epochs']:.0f} epochs in "
-        f"{training['seconds'] / 3600:.1f} h on {device}. "
+        f"{facts['parameters'] / 1e6:.1f} million parameters, {how if training['epochs'] else 'trained elsewhere'}. "
         f"{source['title']}: {source['credit']}, {source['licence']}."
     )
-
-
-def use(name: str) -> None:
-    """The callback of a model's button."""
-    st.session_state["model"] = name
 
 
 def show(entry: Entry) -> None:
@@ -53,7 +47,8 @@ def show(entry: Entry) -> None:
     z, alt = look.symbol("z"), f"{rows * columns} pictures drawn by {entry.title}"
     with picture:
         if entry.lacks(Can.MAP) is None:
-            caption = "what it gave back of photos that it had never seen, unchosen"
+            seen = "example photos" if entry.is_tried else "photos that it had never seen, unchosen"
+            caption = f"what it gave back of {seen}"
             st.html(look.picture_html(kept.sheet(entry), "Photos that came back", f"draws-{entry.name}", caption))
         elif lack := entry.lacks(Can.MOVE, Can.DRAW, Can.READ):
             look.aside(lack)
@@ -63,10 +58,7 @@ def show(entry: Entry) -> None:
     with beside:
         look.say(figures.in_words(entry))
         with st.container(horizontal=True):
-            options = {"icon": ":material/tune:", "key": f"use.{entry.name}", "on_click": use, "args": (entry.name,)}
-            where, word = PLACES[entry.lacks(Can.MAP) is None]
-            if st.button(word, **options):
-                st.switch_page(f"vae/app/pages/{where}.py")
+            picker.way_into(entry, key=f"use.{entry.name}")
             card = json.dumps(entry.card, indent=1)
             options = {"icon": ":material/download:", "key": f"card.{entry.name}", "on_click": "ignore"}
             st.download_button("Card", card, f"{entry.name}.json", "application/json", **options)

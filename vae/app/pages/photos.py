@@ -24,14 +24,13 @@ from vae.serve.engine import engine
 from vae.serve.entry import Entry
 from vae.serve.library import library
 
-SIDES = (512, 1024)  # pixels on the long side
 THUMB = 112  # of a photo to choose
 OWN = 2  # photos of the visitor's that can be chosen from, so that two of them can be blended
 FARTHEST = 4.0  # of a number of the map: black or white in its channel's picture
 LOOKS = ("compared", "difference", "bits")
 OWNED = "own"  # what a link calls a photo that it cannot hold, with its place
 CODECS = (
-    "Each point is a mean over {count} photos that the network has never seen: to the right costs more, further up "
+    "Each point is a mean over {count} {which}: to the right costs more, further up "
     "comes back better. **JPEG and WebP win**, and that is no wonder. They code a whole photo with the care of thirty "
     "years: each number is guessed from its neighbours, and only the surprise is stored. This network pays for each "
     "number as if it knew nothing of the others, which is what the prior N(0, I) says. What it has instead is numbers "
@@ -53,7 +52,7 @@ class Chosen(NamedTuple):
 
     photo: str
     other: str = ""
-    side: int = SIDES[0]
+    side: int = 0
 
 
 class See(NamedTuple):
@@ -97,13 +96,15 @@ def own() -> list[File]:
     ]
 
 
-def chosen(files: list[File]) -> Chosen:
-    """What is chosen; at first what the link says, or the first photo there is."""
+def chosen(entry: Entry, files: list[File]) -> Chosen:
+    """What is chosen; at first what the link says, or the first photo there is, as large as this network is usually
+    given one."""
     if "photos.chosen" not in st.session_state:
         st.session_state["photos.chosen"] = from_link(files)
     known, said = [file.id for file in files], st.session_state["photos.chosen"]
     photo = said.photo if said.photo in known else known[0]
-    return said._replace(photo=photo, other=said.other if said.other in known and said.other != photo else "")
+    other = said.other if said.other in known and said.other != photo else ""
+    return Chosen(photo, other, said.side if said.side in entry.sides else entry.sides[0])
 
 
 def from_link(files: list[File]) -> Chosen:
@@ -115,7 +116,7 @@ def from_link(files: list[File]) -> Chosen:
             link.lost("a photo of somebody's own, which is too large for a link")
         elif one and one not in known:
             link.lost("a photo that is not known here")
-    return Chosen(known.get(photo, ""), known.get(other, ""), int(side) if side in map(str, SIDES) else SIDES[0])
+    return Chosen(known.get(photo, ""), known.get(other, ""), int(side) if side.isdecimal() and len(side) < 5 else 0)
 
 
 def names_in_link(files: list[File]) -> dict[str, str]:
@@ -132,7 +133,7 @@ def address(at: Chosen, seen: See, files: list[File]) -> dict[str, str]:
 def choose() -> None:
     """The component's callback: another photo, another one to blend it with, or another size."""
     said = st.session_state["photos"].get("choose")
-    if isinstance(said, dict) and said.get("side") in SIDES:
+    if isinstance(said, dict) and said.get("side") in picker.shown().sides:
         st.session_state["photos.chosen"] = Chosen(str(said.get("photo")), str(said.get("other")), said["side"])
 
 
@@ -140,10 +141,14 @@ def choose() -> None:
 
 
 def see(entry: Entry) -> See:
-    """What is shown at first: what the link says."""
-    if "photos.shown" not in st.session_state:
-        st.session_state["photos.shown"] = as_seen(entry, link.asked("show").split("_")) or See(entry.latents)
-    return st.session_state["photos.shown"]
+    """What is shown: at first what the link says; of another network all its numbers."""
+    whose, shown = st.session_state.get("photos.shown", (None, None))
+    if shown is None:
+        shown = as_seen(entry, link.asked("show").split("_")) or See(entry.latents)
+    elif whose != entry.name:
+        shown = as_seen(entry, shown._replace(keep=entry.latents)) or See(entry.latents)
+    st.session_state["photos.shown"] = entry.name, shown
+    return shown
 
 
 def as_seen(entry: Entry, parts: object) -> See | None:
@@ -154,7 +159,12 @@ def as_seen(entry: Entry, parts: object) -> See | None:
     except (TypeError, ValueError, OverflowError):
         return None
     is_in_range = 1 <= found.keep <= entry.latents and 0 <= found.noise <= LOUDEST and 0 <= found.seed < 2**32
-    return found if is_in_range and 0 <= found.share <= 1 and word in LOOKS else None
+    return found if is_in_range and 0 <= found.share <= 1 and word in looks(entry) else None
+
+
+def looks(entry: Entry) -> tuple[str, ...]:
+    """How a photo can be looked at: where its bits go only where numbers cost any."""
+    return LOOKS if entry.config.prior else LOOKS[:-1]
 
 
 def saw() -> None:
@@ -162,7 +172,7 @@ def saw() -> None:
     entry = picker.shown()
     found = as_seen(entry, st.session_state["photos"].get("see"))
     if found is not None:
-        st.session_state["photos.shown"] = found
+        st.session_state["photos.shown"] = entry.name, found
 
 
 # ---- the photo as the model has it ----
@@ -192,7 +202,8 @@ def encode(entry: Entry, file: File, side: int, size: tuple[int, int] | None = N
     if size is not None:
         pixels = np.asarray(ImageOps.fit(Image.fromarray(pixels), size))
     levels = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
-    return Seen(engine().compute(encoded, library().lease(entry).model, levels), text)
+    loaded = library().lease(entry)
+    return Seen(engine().compute_photo(loaded, encoded, levels), text)
 
 
 @kept.of_model
@@ -231,23 +242,30 @@ def thumbnails(entry: Entry, files: list[File]) -> list[dict]:
 
 def channels(photo: Photo) -> dict:
     """What the component draws of the map: of each channel the means as levels, 0 at FARTHEST below nothing, and the
-    bits that its places tell, 255 for `most`; and what it costs in all, in bits per pixel."""
+    bits that its places tell, 255 for `most`; and what it costs in all, in bits per pixel. Where q is a point, nothing
+    says what a number costs, and there are no bits."""
+    if not (photo.sigma > 0).all():
+        return {"map": list(photo.mu.shape), "means": _means(photo), "told": None, "most": 0.0, "costs": []}
     bits = photo.bits
     most = float(bits.max())
     return {
         "map": list(bits.shape),
-        "means": look.as_text(look.as_levels(photo.mu / (2 * FARTHEST) + 0.5)),
+        "means": _means(photo),
         "told": look.as_text(look.as_levels(bits / most)),
         "most": most,
         "costs": (bits.sum((1, 2)) / photo.levels[0].numel()).tolist(),
     }
 
 
+def _means(photo: Photo) -> str:
+    return look.as_text(look.as_levels(photo.mu / (2 * FARTHEST) + 0.5))
+
+
 @wire.fragment
 def show(entry: Entry) -> None:
     """The photo, its controls and its map; only this part runs again when a hand lets go."""
     files = own() + examples(entry)
-    at, seen = chosen(files), see(entry)
+    at, seen = chosen(entry, files), see(entry)
     by_id = {file.id: file for file in files}
     session = sessions.by_token[wire.live_token()]
     number, file = brought(entry, by_id[at.photo], at.side)
@@ -261,12 +279,14 @@ def show(entry: Entry) -> None:
             "rev": f"{entry.name} {number} {other} {link.turn()} {' '.join(by_id)}",
             "photos": thumbnails(entry, files),
             "chosen": at._asdict(),
-            "sides": list(SIDES),
+            "sides": entry.sides,
             "about": f"{file}; the network has it as {width} x {height}.",
             "number": number,
             "other": other,
             "shape": list(photo.levels.shape),
             "latents": entry.latents,
+            "looks": list(looks(entry)),
+            "ordered": not entry.is_tried,
             "farthest": FARTHEST,
             "see": list(seen),
             **channels(photo),
@@ -280,11 +300,14 @@ def show(entry: Entry) -> None:
 
 def beside_codecs(entry: Entry) -> None:
     """What a photo takes and how near it comes back, beside two codecs, from the card."""
+    numbers = next(iter(entry.numbers.values()))
+    if "rates" not in numbers:  # nothing says what its numbers cost
+        return
     box = st.expander("How does it do beside JPEG and WebP?", icon=":material/show_chart:", key="codecs")
     with box:
-        numbers = next(iter(entry.numbers.values()))
+        which = "example photos" if entry.is_tried else "photos that the network has never seen"
         st.plotly_chart(charts.rates(numbers, entry.latents), key="rates", config={"displayModeBar": False})
-        look.say(CODECS.format(count=numbers["pictures"]))
+        look.say(CODECS.format(count=numbers["pictures"], which=which))
 
 
 def page(entry: Entry) -> None:

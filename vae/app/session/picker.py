@@ -10,6 +10,8 @@ from vae.serve.capabilities import Can
 from vae.serve.entry import Entry
 from vae.serve.library import library
 
+PLACES = {False: ("explore", "Explore it"), True: ("photos", "Give it a photo")}  # by whether z is a map
+
 
 def visible() -> list[Entry]:
     """The models to choose from, in the picker's order."""
@@ -87,6 +89,13 @@ def able(needs: tuple[Can, ...]) -> Entry | None:
 def turn_to(name: str) -> None:
     """The callback of a button: another model."""
     st.session_state["model"] = name
+
+
+def way_into(entry: Entry, **options: object) -> None:
+    """A button that leads to the page on which a model is played with."""
+    where, words = PLACES[entry.lacks(Can.MAP) is None]
+    if st.button(words, icon=":material/tune:", on_click=turn_to, args=(entry.name,), **options):
+        st.switch_page(f"vae/app/pages/{where}.py")
 
 
 def lacks(*names: str) -> bool:

@@ -13,7 +13,8 @@ from vae.data import Own, own
 from vae.data.own import Brought
 from vae.pictures import FORMATS
 from vae.pictures.files import on_disk
-from vae.serve.jobs import limits, packed
+from vae.serve.jobs import brought as carried
+from vae.serve.jobs import limits
 from vae.serve.jobs.queue import jobs
 
 PICTURES = [*(name.lower() for name in FORMATS), "jpg", "jfif", "tif"]
@@ -85,9 +86,30 @@ def on_server() -> tuple[object, Brought] | None:
 
 
 def network() -> None:
-    """A file that was downloaded here once, or written by the command line."""
-    words = "Drop the .safetensors file here. It is measured anew, in a minute or so, and is yours as it was."
-    file = st.file_uploader(words, type=["safetensors"], max_upload_size=packed.MOST // 10**6, key="train.network_file")
-    if file is None or not st.button("Open it", type="primary", key="train.open"):
+    """A network that was downloaded here once, was written by the command line, or comes from elsewhere."""
+    words = "Drop its .safetensors file here. It is measured anew, in a minute or so, and is yours as it was."
+    most = jobs().limits.megabytes
+    files = st.file_uploader(words, accept_multiple_files=True, max_upload_size=most, key="train.network_file")
+    st.html(
+        look.note(
+            "An autoencoder of photos from elsewhere can be opened, too: drop its config.json with it, as diffusers "
+            "writes both."
+        )
+    )
+    root = limits.folder()
+    said = root and st.text_input("Or its path", placeholder=f"below {root.name}", key="train.network_path")
+    try:
+        if files:
+            found = carried.uploaded([(file.name, file.getvalue()) for file in files])
+            usual = carried.called([Path(file.name).stem for file in files if not file.name.endswith(".json")])
+        elif said:
+            place = limits.inside(root, said)
+            found, usual = carried.on_disk(place, root), carried.called([place.stem, place.parent.name])
+        else:
+            return
+    except ValueError as error:
+        st.warning(str(error))
         return
-    begun(lambda: jobs().bring(Path(file.name).stem, file.getvalue(), mine.known()))
+    title = st.text_input("What it is called", usual, max_chars=40, key=f"train.network_title.{usual}")
+    if st.button("Open it", type="primary", key="train.open"):
+        begun(lambda: jobs().bring(title, found, mine.known()))

@@ -8,7 +8,7 @@ import streamlit as st
 from vae.app import components, look
 from vae.app.live import routes
 from vae.app.look import CLASS_COLOURS
-from vae.app.session import mine
+from vae.app.session import mine, picker
 from vae.app.train.turning import leave
 from vae.data import DataError, Own, own
 from vae.serve.jobs import asked, packed
@@ -21,14 +21,12 @@ STEPS = 10**6  # that may be taken one by one
 
 def watch(key: str) -> None:
     """A training while it goes on, and what has come of it."""
-    found, entry, is_brought = jobs().find(key), mine.entry(key), (jobs().folder(key) / asked.BROUGHT).is_file()
+    found, entry, is_brought = jobs().find(key), mine.entry(key), (jobs().folder(key) / asked.BROUGHT).is_dir()
     pictures = None if is_brought else kept_pictures(key)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(f"<b>{html.escape(found.title)}</b>")
         if entry is not None:
-            options = {"type": "primary", "icon": ":material/tune:", "key": "train.explore"}
-            if st.button("Explore it", on_click=use, args=(key,), **options):
-                st.switch_page("vae/app/pages/explore.py")
+            picker.way_into(entry, type="primary", key="train.explore")
             options = {"icon": ":material/download:", "on_click": "ignore", "key": "train.download"}
             name = f"{''.join(letter for letter in found.title if letter.isalnum() or letter in ' -_')}.safetensors"
             st.download_button("Download", lambda: packed.packed(entry.folder), name, **options)
@@ -61,11 +59,6 @@ def kept_pictures(key: str) -> Own | None:
         return own.load(jobs().folder(key) / own.FILE)
     except DataError:
         return None
-
-
-def use(key: str) -> None:
-    """The callback: that network is shown from now on."""
-    st.session_state["model"] = key
 
 
 def delete(key: str) -> None:

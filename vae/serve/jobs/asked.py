@@ -4,7 +4,7 @@ job.json     who may have it, its recipe, where it stands (the server writes it)
 wish.json    run, pause, how many single steps, slow motion, or stop (the server writes it)
 said.json    a sentence (the process writes it)
 pictures.safetensors, state.safetensors, best.safetensors, watch/, and at the end model/; of a model that was brought,
-which is not trained but measured, brought.safetensors alone
+which is not trained but measured, brought/ alone, with its file or files until it was
 """
 
 import errno
@@ -18,7 +18,7 @@ from vae.models.checkpoint import as_facts, typed
 from vae.models.files import whole
 
 JOB, WISH, SAID, LOG = "job.json", "wish.json", "said.json", "process.log"
-BROUGHT = "brought.safetensors"  # a model that is measured and not trained
+BROUGHT = "brought"  # a model that is measured and not trained
 MODEL, DRAFT = "model", ".model"  # the second while it is measured
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+MOST_WEIGHTS = 4 * 10**8  # bytes of weights, as 32-bit numbers, that all networks of one visitor may have
 PREFIX, SWITCH, FROM = "VAE_LAB_TRAIN_", "VAE_LAB_TRAINING", "VAE_LAB_TRAIN_FROM"
 
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -21,9 +21,9 @@ import platformdirs
 from vae.data import Own, own
 from vae.data.own.made import TITLE
 from vae.pictures.files import unmarked
-from vae.serve.jobs import asked, packed
+from vae.serve.jobs import asked
 from vae.serve.jobs.asked import Asked, Stand, Wish
-from vae.serve.jobs.limits import Limits, limits
+from vae.serve.jobs.limits import MOST_WEIGHTS, Limits, limits
 from vae.serve.jobs.training import DONE, FAILED, STOPPED
 from vae.train.recipes import Recipe
 
@@ -73,16 +73,25 @@ class Jobs:
 
         return self._begin(put, needed, have)
 
-    def bring(self, title: str, content: bytes, have: Sequence[str] = ()) -> str:
-        """Ask for a model to be measured that somebody brings, a file as `vae.serve.jobs.packed` makes; its key."""
-        if len(content) > packed.MOST:
-            raise Refused(f"The file has {len(content) / 1e6:.0f} MB; at most {packed.MOST / 1e6:.0f} MB can be read.")
+    def bring(self, title: str, files: Mapping[str, bytes | Path], have: Sequence[str] = ()) -> str:
+        """Ask for a model to be measured that somebody brings; its key.
+
+        It comes as files by the names that `vae.load` knows in a folder: their bytes, or where they lie.
+        """
+        sizes = [len(one) if isinstance(one, bytes) else one.stat().st_size for one in files.values()]
+        if (size := max(sizes)) > MOST_WEIGHTS:
+            raise Refused(f"The file has {size / 1e6:.0f} MB; at most {MOST_WEIGHTS / 1e6:.0f} MB can be read.")
 
         def put(draft: Path, key: str) -> Asked:
-            (draft / asked.BROUGHT).write_bytes(content)
+            (draft / asked.BROUGHT).mkdir()
+            for name, one in files.items():
+                if isinstance(one, bytes):
+                    (draft / asked.BROUGHT / name).write_bytes(one)
+                else:
+                    shutil.copyfile(one, draft / asked.BROUGHT / name)
             return Asked(key, unmarked(title)[:TITLE].strip() or "My network", {})
 
-        return self._begin(put, 3 * len(content) / 1e6, have)
+        return self._begin(put, 3 * sum(sizes) / 1e6, have)
 
     def _begin(self, put: Callable[[Path, str], Asked], needed: float, have: Sequence[str]) -> str:
         """A new folder, there as a whole, and in the queue; `needed` megabytes."""

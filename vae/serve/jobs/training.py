@@ -47,6 +47,21 @@ def _read() -> Iterator[None]:
         raise Unusable(str(error)) from error
 
 
+@contextmanager
+def _measuring() -> Iterator[None]:
+    """What is measured inside needs the memory that it needs, whatever the training's batch was."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_of_memory(error):
+            raise
+        raise Unusable("To measure it needs more memory than is allowed here.") from error
+
+
+def _is_of_memory(error: RuntimeError | MemoryError) -> bool:
+    return isinstance(error, MemoryError) or "memory" in str(error)
+
+
 class Hand:
     """What is wished of a training while it goes on, and how long it may."""
 
@@ -91,9 +106,9 @@ class Hand:
 def work(folder: Path, minutes: float) -> int:
     """Train what the folder asks for; the exit status."""
     try:
-        return _measure(folder) if (folder / asked.BROUGHT).is_file() else _train(folder, minutes)
+        return _measure(folder) if (folder / asked.BROUGHT).is_dir() else _train(folder, minutes)
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
+        if not _is_of_memory(error):
             raise
     except Unusable as error:
         return _failed(folder, str(error))
@@ -131,17 +146,17 @@ def _measure(folder: Path) -> int:
     """Of a model that was brought."""
     draft = folder / asked.DRAFT / folder.name
     shutil.rmtree(draft.parent, ignore_errors=True)
-    with _read():
+    with _read(), _measuring():
         packed.unpacked(folder / asked.BROUGHT, draft)
     _put(folder, draft)
+    for file in (folder / asked.BROUGHT).iterdir():  # what is shown is kept in the model's own folder
+        file.unlink()
     return DONE
 
 
 def _spared(folder: Path, minutes: float) -> int:
     """Once more from the beginning, with half as many pictures at once; where that was tried, it is too large."""
     job = asked.read(folder)
-    if (folder / asked.BROUGHT).is_file():
-        return _failed(folder, "To measure it needs more memory than is allowed here.")
     if job.halved:
         return _failed(folder, "It needs more memory than a training may take here. Choose a smaller size.")
     asked.write(folder, replace(job, halved=True, recipe=job.recipe | {"batch": max(1, job.recipe["batch"] // 2)}))
@@ -163,15 +178,23 @@ def _finish(folder: Path, run: Run, pictures: Own) -> None:
 
 def _put(folder: Path, draft: Path) -> None:
     """Measure a model, and put it where it is found, as a whole."""
-    from vae.evaluate.card import write_card  # here, because what it imports takes seconds before the first picture
+    from vae.evaluate import card  # here, because what it imports takes seconds before the first picture
 
-    write_card(draft, BOUNDS[checkpoint.head(draft / checkpoint.WEIGHTS)[0].spec.levels])
+    config, _ = checkpoint.head(draft / checkpoint.WEIGHTS)
+    with _measuring():
+        if config.any_size:
+            card.write_tried_card(draft, asked.read(folder).title)
+        else:
+            card.write_card(draft, BOUNDS[config.spec.levels])
     shutil.rmtree(folder / asked.MODEL, ignore_errors=True)
     draft.parent.rename(folder / asked.MODEL)
 
 
 def _failed(folder: Path, sentence: str) -> int:
-    sentence = sentence.replace(str(folder / asked.BROUGHT), "This file").replace(str(folder), "its folder")
+    brought = folder / asked.BROUGHT
+    words = {brought / checkpoint.WEIGHTS: "This file", f"{brought}{os.sep}": "", folder: "its folder"}
+    for place, word in words.items():
+        sentence = sentence.replace(str(place), word)
     print(sentence, file=sys.stderr)
     with suppress(OSError):  # of a full disk; the server says that it ended
         asked.say(folder, sentence)

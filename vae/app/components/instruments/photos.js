@@ -25,7 +25,7 @@ const FADED = [
 ];
 const BLENDED =
   "Each place of the map says what is there, so between two photos lies no third one, only both at once. Where all numbers speak of the whole picture, one thing turns into another: Interpolate shows that.";
-const READ = ["psnr", "kilobytes", "rate", "nats", "fold"];
+const READ = ["psnr", "numbers", "kilobytes", "rate", "nats", "fold"];
 const LOOKS = { compared: "Beside one another", difference: "Difference", bits: "Where the bits go" };
 
 const kilobytes = (bytes) =>
@@ -146,10 +146,18 @@ class Photos {
     const isBlend = this.data.other && see.share > 0 && see.share < 1;
     say(this.verdict, (isBlend ? FADED : NEAR).find(([least]) => answer.psnr >= least)[1]);
     say(this.read.psnr, nats(answer.psnr));
+    const [, rows, columns] = this.data.map;
+    say(this.read.numbers, (see.keep * rows * columns).toLocaleString("en"));
+    if (!this.isPriced) return;
     say(this.read.kilobytes, kilobytes(bytes));
     say(this.read.rate, nats(answer.rate, 3));
     say(this.read.nats, Math.round(8 * bytes * Math.LN2).toLocaleString("en"));
     say(this.read.fold, `${nats((3 * height * width) / bytes, 0)} : 1`);
+  }
+
+  // Whether something says what a number of the map costs, and how sure it is.
+  get isPriced() {
+    return this.data.told !== null;
   }
 
   // Controls where they are asked; what the picture is said to be comes with the picture.
@@ -159,7 +167,7 @@ class Photos {
     for (const [name, input] of Object.entries(this.inputs))
       if (Number(input.value) !== this.see[name]) input.value = this.see[name];
     say(this.said.keep, `${keep} of ${many}`);
-    say(this.said.noise, noise ? `${nats(noise)} σ` : "none");
+    if (this.said.noise) say(this.said.noise, noise ? `${nats(noise)} σ` : "none");
     if (this.said.share) say(this.said.share, `${Math.round(100 * share)} %`);
     this.again.disabled = !noise;
     for (const [name, button] of Object.entries(this.lookButtons)) button.ariaPressed = String(name === look);
@@ -195,11 +203,11 @@ class Photos {
     );
     const [keep, noise, share] = [
       this.slider("keep", "Small pictures kept", 1, data.latents, 1),
-      this.slider("noise", "Noise on them", 0, 3, 0.1),
+      this.isPriced ? this.slider("noise", "Noise on them", 0, 3, 0.1) : null,
       data.other ? this.slider("share", "Of the second photo", 0, 1, 0.05) : null,
     ];
     this.lookButtons = Object.fromEntries(
-      Object.entries(LOOKS).map(([look, words]) => [
+      data.looks.map((look) => [
         look,
         element(
           "button",
@@ -210,7 +218,7 @@ class Photos {
               this.rest();
             },
           },
-          words,
+          LOOKS[look],
         ),
       ]),
     );
@@ -223,25 +231,30 @@ class Photos {
         "div",
         { class: "brief" },
         cell(this.read.psnr, quiet(data.other ? "dB, how near they come" : "dB, how near it comes")),
-        cell(
-          this.read.kilobytes,
-          quiet(`of information${data.other ? " in both" : ""}; ${kilobytes(3 * height * width)} as raw pixels`),
-        ),
+        this.isPriced
+          ? cell(
+              this.read.kilobytes,
+              quiet(`of information${data.other ? " in both" : ""}; ${kilobytes(3 * height * width)} as raw pixels`),
+            )
+          : cell(this.read.numbers, quiet(`numbers; its pixels have ${(3 * height * width).toLocaleString("en")}`)),
       ),
       keep,
-      noise,
-      element("div", { class: "row" }, this.again),
+      ...(noise ? [noise, element("div", { class: "row" }, this.again)] : []),
       this.blends(),
       ...(share ? [share, element("p", { class: "quiet" }, BLENDED)] : []),
-      numbers(
-        element(
-          "div",
-          { class: "readouts", "data-testid": "readouts" },
-          value("rate", "bits per pixel", this.read.rate),
-          value("information", "KL, nats", this.read.nats),
-          value("smaller by", "pixels : KL", this.read.fold),
-        ),
-      ),
+      ...(this.isPriced
+        ? [
+            numbers(
+              element(
+                "div",
+                { class: "readouts", "data-testid": "readouts" },
+                value("rate", "bits per pixel", this.read.rate),
+                value("information", "KL, nats", this.read.nats),
+                value("smaller by", "pixels : KL", this.read.fold),
+              ),
+            ),
+          ]
+        : []),
       this.live.status,
     );
     const below = element("div", { class: "below" }, this.channels.box);

@@ -12,13 +12,13 @@ export class Channels {
   constructor(data, choose) {
     const [count, rows, columns] = data.map;
     this.size = /** @type {Pair} */ ([rows, columns]);
-    this.bits = fromBase64(data.told);
+    this.bits = data.told === null ? null : fromBase64(data.told);
     this.most = data.most;
     const means = fromBase64(data.means);
     this.cells = Array.from({ length: count }, (_, i) => {
       const canvas = element("canvas", { role: "img", "aria-label": `Number ${i + 1} of each place` });
       paint(canvas, nth(means, [1, rows, columns], i), [1, rows, columns]);
-      const words = `${i + 1} · ${nats(data.costs[i], 3)} bits`;
+      const words = this.bits ? `${i + 1} · ${nats(data.costs[i], 3)} bits` : String(i + 1);
       return element(
         "button",
         {
@@ -32,6 +32,10 @@ export class Channels {
         element("span", { class: "quiet" }, words),
       );
     });
+    const side = (this.side = data.shape[1] / rows);
+    const cost = this.bits
+      ? ` Below each stands what it tells, in bits per pixel of the photo${data.ordered ? ": mostly the first tell most" : ""}.`
+      : "";
     this.box = element(
       "section",
       {},
@@ -40,7 +44,7 @@ export class Channels {
         "p",
         { class: "quiet" },
         markup(
-          `Each place of the photo, 8 × 8 pixels, is one number in each of them: black for −${data.farthest}, white for ${data.farthest}. Below each stands what it tells, in bits per pixel of the photo: mostly the first tell most.`,
+          `Each place of the photo, ${side} × ${side} pixels, is one number in each of them: black for −${data.farthest}, white for ${data.farthest}.${cost}`,
         ),
       ),
       element("div", { class: "channels" }, ...this.cells),
@@ -56,15 +60,17 @@ export class Channels {
   }
 
   /**
-   * What the first channels tell of each place: 0 for the least and 1 for the most, which are said in bits per pixel.
+   * What the first channels tell of each place: 0 for the least and 1 for the most, which are said in bits per pixel;
+   * null where nothing says it.
    * @param {number} keep
    */
   told(keep) {
+    if (!this.bits) return null;
     const [rows, columns] = this.size;
     const sums = new Float32Array(rows * columns);
     for (let k = 0; k < keep; k++) nth(this.bits, [1, rows, columns], k).forEach((level, i) => (sums[i] += level));
     const [least, most] = [Math.min(...sums), Math.max(...sums)];
-    const bits = (sum) => nats((sum / 255) * (this.most / 64), 2);
+    const bits = (sum) => nats((sum / 255) * (this.most / this.side ** 2), 2);
     return {
       shares: sums.map((sum) => (sum - least) / (most - least || 1)),
       shape: this.size,

@@ -164,7 +164,7 @@ export class Stage {
   /**
    * One of compared, difference, bits; `told` are bits of each place, for the last.
    * @param {string} shows
-   * @param {{ shares: Float32Array, shape: Pair, words: string }} told
+   * @param {{ shares: Float32Array, shape: Pair, words: string } | null} told
    */
   look(shows, told) {
     this.shows = shows;
@@ -179,7 +179,7 @@ export class Stage {
       this.differ();
     }
     this.stage.classList.toggle("dimmed", shows === "bits");
-    if (shows === "bits") {
+    if (shows === "bits" && told) {
       say(this.tags[0], `Bright: many bits, ${told.words}`);
       const [rows, columns] = told.shape;
       const levels = new Uint8Array(3 * rows * columns);
