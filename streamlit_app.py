@@ -84,8 +84,8 @@ if __name__ == "__main__":
         ),
         st.Page("vae/app/pages/photos.py", title="Photos"): (
             ":material/photo_camera:",
-            "A network squeezes any photo into {latents} small pictures, each an eighth as wide, and gives it back "
-            "from them: bring one of yours.",
+            "A network squeezes any photo into {latents} small pictures, and gives it back from them alone: bring one "
+            "of yours.",
             (Can.MAP,),
         ),
         st.Page("vae/app/pages/train.py", title="Train"): (
@@ -137,7 +137,8 @@ if __name__ == "__main__":
             does = does.format(things=told.dataset.things, latents=told.latents)
             takes = bool(needed) and lack is None
             own = page.title not in ("Train", "How it works", "Models", "Glossary")  # about the chosen model
-            about = f"a variational autoencoder for {told.dataset.things}" if own else "variational autoencoders"
+            kind = "a variational autoencoder" if told.lacks(Can.DRAW) is None else "an autoencoder"
+            about = f"{kind} for {told.dataset.things}" if own else "variational autoencoders"
             st.html(look.head(page.title, does, about, takes))
             if takes:
                 sources.everywhere(entry, page.title)

@@ -107,7 +107,7 @@ def test_drawings_become_a_network_on_every_page_that_outlives_the_server(chromi
         other.page.get_by_text("Drop the .safetensors file here").wait_for()
         other.page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(str(kept))
         other.page.get_by_role("button", name="Open it").click()
-        expect(other.page.get_by_test_id("stand")).to_have_text("It is here again.", timeout=LONG)
+        expect(other.page.get_by_test_id("stand")).to_have_text("It is here, and measured.", timeout=LONG)
         other.page.get_by_role("button", name="Explore it").click()
         other.sees_a_picture()
         assert not other.problems

@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import math
+import re
 
 import numpy as np
 import pytest
@@ -12,11 +14,15 @@ from streamlit.testing.v1 import AppTest
 
 import vae
 from tests.app.pages.test_pages import checked, opened, turned
+from tests.models.folders import KL, TINY, written
 from tests.registry import MAPS, VECTORS
 from vae.app.live import sessions
+from vae.app.pages.photos import See
 from vae.data import bank
+from vae.evaluate.card import write_tried_card
 from vae.latent import maps
-from vae.models import pretrained
+from vae.models import checkpoint, pretrained
+from vae.serve.entry import Entry
 from vae.serve.library import library
 
 NAME = MAPS[0]
@@ -193,3 +199,60 @@ def test_a_photo_is_encoded_once_however_often_the_page_runs():
     assert (session.brought, list(session.photos)) == (1, [told(app)["number"]])
     checked(app.run())
     assert (session.brought, list(session.photos)) == (1, [told(app)["number"]])
+
+
+# ---- a network from elsewhere ----
+
+
+@pytest.fixture(params=[KL, TINY], ids=["with a prior", "without one"])
+def tried(request, tmp_path) -> AppTest:
+    """The page with a network that its visitor brought."""
+    folder = tmp_path / "from-elsewhere"
+    checkpoint.save(vae.load(written(tmp_path / "vae", request.param), "cpu"), folder / checkpoint.WEIGHTS)
+    write_tried_card(folder, "Mine")
+    app = opened(NAME, PAGE)
+    app.session_state["photos.shown"] = NAME, See(16, 0.5, 3, 0.5, "bits")
+    entry = library().add(app.session_state["ticket"].token, folder)
+    checked(app.run())
+    return checked(app.selectbox(key="model").set_value(entry.name).run())
+
+
+def test_a_network_from_elsewhere_is_asked_for_smaller_photos_and_for_all_its_numbers(tried):
+    seen = told(tried)
+    assert seen["chosen"]["side"] == 256
+    assert seen["sides"] == [256, 512]
+    assert max(seen["shape"]) == 256
+    assert (seen["see"][0], seen["latents"]) == (4, 4)
+    assert len(seen["photos"]) == len(EXAMPLES)
+
+
+def test_where_its_z_is_a_point_nothing_is_said_of_bits(tried):
+    seen, held = told(tried), photo(tried, told(tried)["number"])
+    kl = library().find("from-elsewhere", tried.session_state["ticket"].token).config.prior
+    assert ("bits" in seen["looks"]) == kl == (seen["told"] is not None)
+    assert seen["see"][-1] == ("bits" if kl else "compared")
+    assert len(seen["costs"]) == (4 if kl else 0)
+    assert any(one.label.startswith("How does it do beside JPEG") for one in tried.expander) == kl
+    asked = maps.Asked(4)
+    found = maps.shown(library().lease(picked(tried)).model, asked, held)
+    assert math.isinf(found.rate) != kl
+    assert ("· a variational autoencoder for photos" in text(tried)) == kl
+    assert ("· an autoencoder for photos" in text(tried)) != kl
+
+
+def text(app: AppTest) -> str:
+    return re.sub("<[^>]+>", "", " ".join(one.proto.body for one in app.get("html")))
+
+
+def picked(app: AppTest) -> Entry:
+    return library().find(app.session_state["model"], app.session_state["ticket"].token)
+
+
+def test_every_other_page_says_why_it_cannot_show_it(tried):
+    for page in ("explore", "latent_map", "interpolate", "reconstruct"):
+        turned(tried, f"vae/app/pages/{page}.py")
+        assert tried.session_state["model"] != "from-elsewhere"  # it takes one that it can show
+    turned(tried, "vae/app/pages/models.py")
+    assert "It comes from elsewhere" in text(tried)
+    turned(tried, PAGE)
+    assert told(tried)["latents"] == 4

@@ -194,7 +194,7 @@ def test_one_that_is_too_slow_is_refused_before_it_has_taken_long(tmp_path, monk
     monkeypatch.setattr(photos, "PATIENCE", 1e-3)
     folder, began = job(tmp_path, written(tmp_path / "vae", KL)), time.monotonic()
     assert work(folder, MINUTES) == FAILED
-    assert "it is too slow for this computer" in asked.said(folder)
+    assert "It is too slow for this computer" in asked.said(folder)
     assert "64 x 64" in asked.said(folder)
     assert time.monotonic() - began < 30
     assert not (folder / asked.MODEL).exists()
@@ -204,7 +204,7 @@ def test_one_that_makes_more_numbers_than_can_be_shown_is_refused(tmp_path):
     config = KL | {"latent_channels": 65}
     folder = job(tmp_path, written(tmp_path / "vae", config))
     assert work(folder, MINUTES) == FAILED
-    assert "65 numbers of 8 x 8 pixels" in asked.said(folder)
+    assert "It makes 65 numbers of 8 x 8 pixels" in asked.said(folder)
 
 
 def test_what_is_wrong_with_a_file_is_said_by_its_name_and_without_its_place(tmp_path):

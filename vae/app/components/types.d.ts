@@ -69,6 +69,8 @@ declare global {
   interface LiveModel extends Sizes {
     number: number;
     slow: boolean;
+    /** ms without an answer, after which the line is dead */
+    patience: number;
   }
 
   /** Where pictures lie that are only shown, and how many on a side of a sheet: vae/app/live/routes.py */

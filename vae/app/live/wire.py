@@ -17,6 +17,9 @@ from vae.serve.engine import engine
 from vae.serve.entry import Entry
 from vae.serve.turns import charge
 
+DEAD = 10_000  # milliseconds without an answer: the line is dead
+LONG = 300_000  # and of a network from elsewhere, which may take two minutes, and be asked by others first
+
 
 def plotly_path() -> str:
     """Where the map loads Plotly from: the file of the installed package, on this page's server."""
@@ -70,7 +73,8 @@ def wire(key: str, *entries: Entry) -> dict:
     """What the live component with a key needs to ask about these models: its socket, their numbers in this session,
     and what the script was asked where the socket is away.
 
-    `slow` are models whose PLACEs take so long that a hand asks for PASSING until it rests. `run` says which run the
+    `slow` are models whose PLACEs take so long that a hand asks for PASSING until it rests; after `patience`
+    milliseconds without an answer the line is dead, though nobody said so. `run` says which run the
     page asked for last: its connection had been cut, or its token was refused.
     """
     token = live_token()
@@ -80,6 +84,7 @@ def wire(key: str, *entries: Entry) -> dict:
             "latents": entry.latents,
             "pixels": 0 if entry.config.any_size else entry.pictures.pixels,
             "slow": places.differs_in_passing(entry.config),
+            "patience": LONG if entry.is_tried else DEAD,
         }
         for entry in entries
     ]

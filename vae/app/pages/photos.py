@@ -244,9 +244,9 @@ def channels(photo: Photo) -> dict:
     """What the component draws of the map: of each channel the means as levels, 0 at FARTHEST below nothing, and the
     bits that its places tell, 255 for `most`; and what it costs in all, in bits per pixel. Where q is a point, nothing
     says what a number costs, and there are no bits."""
-    if not (photo.sigma > 0).all():
-        return {"map": list(photo.mu.shape), "means": _means(photo), "told": None, "most": 0.0, "costs": []}
     bits = photo.bits
+    if not bits.isfinite().all():
+        return {"map": list(photo.mu.shape), "means": _means(photo), "told": None, "most": 0.0, "costs": []}
     most = float(bits.max())
     return {
         "map": list(bits.shape),
@@ -316,4 +316,5 @@ def page(entry: Entry) -> None:
     beside_codecs(entry)
 
 
-page(picker.shown())
+if __name__ == "__main__":  # what Streamlit calls a page that it runs
+    page(picker.shown())

@@ -7,8 +7,8 @@ import streamlit as st
 
 from vae.app import components, look
 from vae.app.live import routes
-from vae.app.look import CLASS_COLOURS
-from vae.app.session import mine, picker
+from vae.app.look import CLASS_COLOURS, figures
+from vae.app.session import kept, mine, picker
 from vae.app.train.turning import leave
 from vae.data import DataError, Own, own
 from vae.serve.jobs import asked, packed
@@ -46,6 +46,8 @@ def watch(key: str) -> None:
         "linear": f"the best linear code of {found.recipe['model']['latents']} numbers" if pictures else "",
         "brought": is_brought,
     }
+    if is_brought and entry is not None and (sheet := kept.sheet(entry)) is not None:
+        st.html(look.picture_html(sheet, "What it draws", "train-brought", figures.in_short(entry)))
     components.watching(key="watching", data=told, on_wish_change=lambda: wished(key), on_stand_change=lambda: None)
     if found.stand not in OVER:
         st.html(

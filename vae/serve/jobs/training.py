@@ -44,7 +44,11 @@ def _read() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise Unusable(str(error)) from error
+        raise Unusable(_as_sentence(str(error))) from error
+
+
+def _as_sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:].removesuffix('.')}."
 
 
 @contextmanager

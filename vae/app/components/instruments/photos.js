@@ -7,6 +7,7 @@ import { mounted } from "../shared/mounted.js";
 import { Channels } from "./photos/channels.js";
 import { Stage } from "./photos/stage.js";
 
+const PATIENCE = 1000; // milliseconds after which it is said that an answer takes its time
 const HELD = 48e6; // bytes of answers that are kept, so that what was seen once is there at once
 // How near a photo comes back, in words, by its PSNR at least.
 /** @type {[number, string][]} */
@@ -48,6 +49,7 @@ class Photos {
   }
 
   end() {
+    clearTimeout(this.patience);
     this.live.close();
   }
 
@@ -123,8 +125,11 @@ class Photos {
     body.setFloat32(13, this.data.other ? share : 0, true);
     const key = new Uint8Array(body.buffer).join();
     const known = this.answers.get(key);
+    clearTimeout(this.patience);
     if (known) return this.shown(known, see);
+    this.patience = setTimeout(() => say(this.verdict, "The network is at work …"), PATIENCE);
     this.live.ask(Kind.PHOTO, body, (answer) => {
+      clearTimeout(this.patience);
       say(this.live.status, answer.sentence ?? "");
       if (answer.sentence) return;
       this.answers.set(key, answer);

@@ -151,7 +151,7 @@ class Watching {
     const { stand, before, why, said, wish, measures } = this.told;
     const last = this.frames.at(-1);
     if (stand === "failed") return why;
-    if (stand === "done" && this.data.brought) return "It is here again.";
+    if (stand === "done" && this.data.brought) return "It is here, and measured.";
     if (stand === "done") return why || "It has learned. This is your network now.";
     if (stand === "stopped") return "Stopped, and kept: it can go on from here.";
     if (stand === "waiting" && before)

@@ -18,7 +18,6 @@ const OVER = {
 };
 const UNKNOWN = 4401; // the server does not know the token: after a long cut the script may have that of a new session
 const SPOILT = [4413, 4422]; // the request was at fault: asked again, it would close the next socket too
-const DEAD = 10000; // ms without an answer: the line is dead, though nobody said so
 const LATE = 300; // ms without an answer, after which the page says quietly that one is on its way: page.css
 const HAND_RESTS = 120; // ms after which a hand rests
 const PACE = 6; // ms between requests of a kind: a fast hand must not use up what a session may ask for
@@ -297,7 +296,7 @@ export class Live {
     }, PACE);
     this.waiting.delete(kind);
     const sequence = (this.sequence = (this.sequence + 1) >>> 0);
-    const flight = { sequence, request, watch: setTimeout(() => this.lost(), DEAD), slow: 0 };
+    const flight = { sequence, request, watch: setTimeout(() => this.lost(), request.model.patience), slow: 0 };
     flight.slow = setTimeout(() => sign(flight), LATE);
     this.flying.set(kind, flight);
     this.socket.send(message(kind, request.model.number, sequence, request.body));
