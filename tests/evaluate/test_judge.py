@@ -6,7 +6,9 @@ import torch
 from PIL import Image
 from scipy.optimize import minimize
 
+from tests import own_pictures
 from vae import data
+from vae.data import own
 from vae.evaluate import judge, strangers
 from vae.inference import looks
 from vae.inference.familiar import Judge
@@ -117,3 +119,15 @@ def test_the_weights_are_where_the_penalised_likelihood_is_largest():
     assert found.weights[:, three].flatten().numpy() == pytest.approx(best[:6], abs=2e-3)
     assert found.weights.count_nonzero() <= 6
     assert torch.equal(found.known, found.parts(torch.cat([known[0][1::2], known[1][1::2]])).sum(1).sort().values)
+
+
+@pytest.mark.parametrize(("count", "held"), [(60, 9), (130, 19), (134, 20), (200, 20), (400, 40)])
+def test_of_few_pictures_of_ones_own_all_that_nothing_was_trained_on_make_the_judge(count, held):
+    pictures = own.opened(own_pictures.some(count))
+    assert judge.held_of(pictures) == held
+    assert judge.can_be_made(pictures.name) == (held >= judge.FEWEST)
+    first, others = judge.split(pictures.name)
+    assert [*first, *others] == list(range(count))
+    trained = pictures.part("train").images
+    for row in first.tolist():
+        assert not (trained == pictures.pictures.images[row]).flatten(1).all(1).any()

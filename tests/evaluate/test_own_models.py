@@ -66,7 +66,7 @@ def test_it_is_measured_again_from_where_it_lies(here, capsys):
     assert json.loads((here / pretrained.CARD).read_text()) == before
     assert main(["mine", "--directions"]) == 0
     assert main(["mine", "--judge"]) == 1
-    assert capsys.readouterr().err == "a judge needs 20 held-out pictures, and there are 6\n"
+    assert capsys.readouterr().err == "a judge needs 20 held-out pictures, and there are 9\n"
 
 
 @pytest.mark.parametrize("name", ["mnist", "mnist-ladder", "../mine", ""])

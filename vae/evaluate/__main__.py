@@ -52,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
             folder = pretrained.folder_of(options.name)
             with own.open_in(folder) as mine:
                 if mine and not judge.can_be_made(mine.name):
-                    raise ValueError(f"a judge needs {judge.FEWEST} held-out pictures, and there are {mine.tested}")
+                    raise ValueError(
+                        f"a judge needs {judge.FEWEST} held-out pictures, and there are {judge.held_of(mine)}"
+                    )
                 judge.make(folder).save(folder / pretrained.JUDGE)
             return 0
         if options.directions:

@@ -35,7 +35,8 @@ def split(dataset: str) -> tuple[Tensor, Tensor]:
     seen, and all others."""
     count, found = data.dataset_of(dataset).count("test"), data.dataset_of(dataset)
     if isinstance(found, data.Own):
-        return torch.arange(found.tested), torch.arange(found.tested, count)
+        held = held_of(found)
+        return torch.arange(held), torch.arange(held, count)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(SEED))
     fitted = min(FITTED, count // 2)
     return order[:fitted], order[fitted:]
@@ -44,7 +45,13 @@ def split(dataset: str) -> tuple[Tensor, Tensor]:
 def can_be_made(dataset: str) -> bool:
     """Whether enough was held out to say how strange the pictures are that a model knows."""
     found = data.dataset_of(dataset)
-    return not isinstance(found, data.Own) or found.tested >= FEWEST
+    return not isinstance(found, data.Own) or held_of(found) >= FEWEST
+
+
+def held_of(own: data.Own) -> int:
+    """How many of one's own pictures a judge is made from: those that nothing was trained on or chosen by, and where
+    these are few those that the training was stopped by as well."""
+    return own.tested if own.tested >= FEWEST else own.tested + own.validated
 
 
 def company_of(folder: Path, rows: Tensor) -> Company:

@@ -127,7 +127,7 @@ class Photos {
     const known = this.answers.get(key);
     clearTimeout(this.patience);
     if (known) return this.shown(known, see);
-    this.patience = setTimeout(() => say(this.verdict, "The network is at work …"), PATIENCE);
+    this.patience = setTimeout(() => this.late(), PATIENCE);
     this.live.ask(Kind.PHOTO, body, (answer) => {
       clearTimeout(this.patience);
       say(this.live.status, answer.sentence ?? "");
@@ -137,6 +137,11 @@ class Photos {
       for (const old of [...this.answers.keys()].slice(0, -most)) this.answers.delete(old);
       if (data === this.data) this.shown(answer, see); // else it is of another photo, or another size
     });
+  }
+
+  late() {
+    say(this.verdict, "The network is at work …");
+    if (!this.stage.mean) this.stage.say(["The photo", "Still the photo"]);
   }
 
   // What is seen belongs together: an answer that is late is shown with what was asked then.
