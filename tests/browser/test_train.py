@@ -104,7 +104,7 @@ def test_drawings_become_a_network_on_every_page_that_outlives_the_server(chromi
         expect(other.page.get_by_text("“My pictures”").first).to_be_visible()
         other.page.goto(f"{address}/train")
         other.page.get_by_text("A network that I kept").click()
-        other.page.get_by_text("Drop the .safetensors file here").wait_for()
+        other.page.get_by_text("Drop its .safetensors file here").wait_for()
         other.page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(str(kept))
         other.page.get_by_role("button", name="Open it").click()
         expect(other.page.get_by_test_id("stand")).to_have_text("It is here, and measured.", timeout=LONG)
