@@ -287,7 +287,7 @@ declare global {
     why: string;
     said: string;
     measures: boolean;
-    moments: number;
+    steps: number[];
     frames: Moment[];
     wish: Wish;
   }
@@ -298,6 +298,7 @@ declare global {
     path: string;
     side: number;
     labels: number[];
+    classes: string[];
     colours: string[];
     linear: string;
     brought: boolean;

@@ -111,8 +111,19 @@ def training_file(request: HttpRequest) -> Response:
         "why": found.why,
         "said": asked.said(folder),
         "measures": (folder / asked.DRAFT).exists(),
-        "moments": len(moments),
-        "frames": [json.loads(path.read_text()) for path in moments[since : since + MOMENTS]],
+        "steps": [int(path.stem) for path in moments],
+        "frames": _seen(moments[since : since + MOMENTS]),
         "wish": asdict(asked.wish(folder)),
     }
     return JSONResponse(told, headers=fresh)
+
+
+def _seen(moments: list[Path]) -> list[dict]:
+    """What was seen at some moments, up to the first that a process that began again has taken back meanwhile."""
+    found = []
+    for path in moments:
+        try:
+            found.append(json.loads(path.read_text()))
+        except FileNotFoundError:
+            break
+    return found

@@ -44,6 +44,7 @@ def watch(key: str) -> None:
         "path": f"{routes.MINE}/{key}",
         "side": pictures.spec.height if pictures else 28,
         "labels": pictures.part("test").labels[:POINTS].tolist() if pictures else [],
+        "classes": list(pictures.class_names) if pictures else [],
         "colours": CLASS_COLOURS,
         "linear": f"the best linear code of {found.recipe['model']['latents']} numbers" if pictures else "",
         "brought": is_brought,
