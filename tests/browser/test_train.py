@@ -292,6 +292,45 @@ def test_a_page_that_is_closed_stops_nothing_and_its_address_is_a_key(trains):
     expect(gone.page.get_by_text("The link asks for a training that is not here")).to_be_visible()
 
 
+def test_a_page_that_is_loaded_anew_has_all_trainings_of_its_tab_and_another_tab_none(watches, chromium, idle):
+    page = watches.page
+    first, second = watches.asks(files()), watches.asks(files())
+    assert first != second
+    for key in (first, second):  # nobody asks on for one that is over, also not while it is deleted
+        watches.hears(key, lambda since: {"stand": "stopped"})
+    page.reload()
+    page.get_by_role("button", name="Train another").click()
+    expect(page.get_by_role("button", name="My pictures: training")).to_have_count(2)
+    page.get_by_role("button", name="My pictures: training").first.click()
+    page.get_by_role("button", name="Delete", exact=False).first.click()
+    page.get_by_role("button", name="Delete all of it").click()
+    expect(page.get_by_role("button", name="My pictures: training")).to_have_count(1)
+    page.goto(f"{idle}/train")
+    expect(page.get_by_role("button", name="My pictures: training")).to_have_count(1)
+    other = Training(chromium, idle)
+    other.page.goto(f"{idle}/train")
+    other.page.locator("[data-testid=stFileUploader]").wait_for()
+    other.rests()
+    expect(other.page.get_by_role("button", name="My pictures: training")).to_have_count(0)
+    assert not other.problems
+    other.context.close()
+
+
+@pytest.mark.parametrize("width", [390, 820, 1100])
+def test_what_is_chosen_before_a_training_lies_on_the_screen_with_its_words(chromium, idle, width):
+    one = Training(chromium, idle, viewport={"width": width, "height": 900})
+    page = one.brings(files())
+    best = page.get_by_role("radio", name="Best")
+    best.scroll_into_view_if_needed()
+    box = best.bounding_box()
+    assert box["x"] + box["width"] <= width
+    for name in ("They become", "What is taken of each"):
+        spare = page.get_by_role("combobox", name=name).evaluate("e => e.clientWidth - e.scrollWidth")
+        assert spare >= 0, name
+    assert not one.problems
+    one.context.close()
+
+
 def test_one_setting_switches_it_off(chromium, tmp_path):
     off = "import os\nos.environ['VAE_LAB_TRAINING'] = 'off'\n"
     with serving(free_port(), tmp_path / "stderr.txt", off) as address:

@@ -285,6 +285,7 @@ declare global {
     stand: string;
     before: number;
     why: string;
+    lost: boolean;
     said: string;
     measures: boolean;
     steps: number[];

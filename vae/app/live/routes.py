@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from vae import data
 from vae.pictures import films
 from vae.serve.jobs import asked
-from vae.serve.jobs.queue import jobs
+from vae.serve.jobs.queue import is_lost, jobs
 from vae.train.history import HISTORIES
 from vae.train.own.watch import watched
 
@@ -109,6 +109,7 @@ def training_file(request: HttpRequest) -> Response:
         "stand": found.stand.value,
         "before": jobs().place(key),
         "why": found.why,
+        "lost": is_lost(found),
         "said": asked.said(folder),
         "measures": (folder / asked.DRAFT).exists(),
         "steps": [int(path.stem) for path in moments],

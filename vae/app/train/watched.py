@@ -9,10 +9,11 @@ from vae.app import components, look
 from vae.app.live import routes
 from vae.app.look import CLASS_COLOURS
 from vae.app.session import mine
+from vae.app.train.source import NETWORK
 from vae.app.train.turning import leave
 from vae.data import DataError, Own, own
-from vae.serve.jobs import asked, packed
-from vae.serve.jobs.asked import OVER, Wish
+from vae.serve.jobs import asked, limits, packed
+from vae.serve.jobs.asked import OVER, Stand, Wish
 from vae.serve.jobs.queue import jobs
 from vae.train.own.watch import POINTS
 
@@ -50,10 +51,16 @@ def watch(key: str) -> None:
         "brought": is_brought,
     }
     components.watching(key="watching", data=told, on_wish_change=lambda: wished(key), on_stand_change=lambda: None)
-    if found.stand not in OVER:
-        st.html(
-            look.note("You may close this page: the training goes on, and the address of this page leads back to it.")
-        )
+    jobs().used(key)
+    st.html(look.note(beside(found.stand)))
+
+
+def beside(stand: Stand) -> str:
+    """How one comes back to a training, and for how long."""
+    back = f"The address of this page leads back to it, until nobody has used it for {limits.days(jobs().limits)}."
+    if stand == Stand.DONE:
+        return f"{back} To keep it for longer, download it: Train opens the file again, as “{NETWORK}”."
+    return back if stand in (*OVER, Stand.STOPPED) else f"You may close this page: the training goes on. {back}"
 
 
 def kept_pictures(key: str) -> Own | None:

@@ -186,7 +186,7 @@ class Watching {
 
   /** What can be wished now. */
   offer() {
-    const { stand, measures } = this.told;
+    const { stand, measures, lost } = this.told;
     const { pause, slow } = this.wish;
     /** @type {[string, string, () => Partial<Wish>][]} */
     const wishes = [];
@@ -197,9 +197,9 @@ class Watching {
       } else wishes.push(["Pause", "pause", () => ({ pause: true })]);
       wishes.push([slow ? "Full speed" : "Slow motion", "slow", () => ({ slow: !slow })]);
     }
-    if (stand === "training" || stand === "waiting")
+    if ((stand === "training" && !measures) || stand === "waiting")
       wishes.push(["Stop", "stop", () => ({ pause: false, stop: true })]);
-    if (stand === "stopped") wishes.push(["Go on", "go", () => ({ pause: false, slow: false, stop: false })]);
+    if (stand === "stopped" || lost) wishes.push(["Go on", "go", () => ({ pause: false, slow: false, stop: false })]);
     const now = JSON.stringify(wishes);
     if (now === this.offered) return;
     this.offered = now;
