@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests import own_pictures
 from tests.app.pages.test_pages import checked, opened
 from tests.data.own.uploads import as_file, idx, noise, photos
 from tests.pictures.archives import HOSTILE, archive, many, picture
-from vae.app.session import brought, mine
+from vae.app.session import brought, kept, mine
 from vae.data import own
 from vae.serve.jobs import asked, queue
 from vae.serve.jobs.asked import Stand
@@ -324,6 +325,14 @@ def test_of_what_a_tab_tells_only_trainings_that_are_there_are_believed(app, hel
         mine.told()
         assert mine.is_told()
         assert mine.known() == ([one.key] if isinstance(told, list) else [])
+
+
+def test_only_a_picture_that_was_held_out_is_called_one_of_the_test(held):
+    found = own_pictures.some(40)
+    held_out = found.tested + found.validated
+    assert kept.called(found.name, held_out - 1).startswith(f"test picture {held_out - 1}")
+    assert kept.called(found.name, held_out).startswith(f"picture {held_out}, which it learned from")
+    assert kept.called("mnist", 9000).startswith("test picture 9000")
 
 
 def test_a_network_that_is_brought_has_a_title_of_letters_too(app, held):
