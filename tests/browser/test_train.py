@@ -334,6 +334,19 @@ def test_what_is_chosen_before_a_training_lies_on_the_screen_with_its_words(chro
     one.context.close()
 
 
+def test_a_training_that_somebody_else_deletes_is_gone_from_every_page(trains):
+    one, other = trains(), trains()
+    key = one.asks(files())
+    other.page.goto(f"{other.server}/train?training={key}")
+    other.page.get_by_test_id("wishes").locator("button").first.wait_for()
+    one.page.get_by_role("button", name="Delete", exact=False).first.click()
+    one.page.get_by_role("button", name="Delete all of it").click()
+    other.page.locator("[data-testid=stFileUploader]").wait_for()
+    expect(other.page.get_by_text("The link asks for a training that is not here")).to_be_visible()
+    for visit in (one, other):  # the one question that finds it gone
+        visit.problems[:] = [said for said in visit.problems if "404" not in said and "ERR_ABORTED" not in said]
+
+
 def test_one_setting_switches_it_off(chromium, tmp_path):
     off = "import os\nos.environ['VAE_LAB_TRAINING'] = 'off'\n"
     with serving(free_port(), tmp_path / "stderr.txt", off) as address:

@@ -12,6 +12,7 @@ from tests.app.pages.test_pages import checked, opened
 from tests.data.own.uploads import as_file, idx, noise, photos
 from tests.pictures.archives import HOSTILE, archive, many, picture
 from vae.app.session import brought, kept, mine
+from vae.app.train import watched
 from vae.data import own
 from vae.serve.jobs import asked, queue
 from vae.serve.jobs.asked import Stand
@@ -325,6 +326,19 @@ def test_of_what_a_tab_tells_only_trainings_that_are_there_are_believed(app, hel
         mine.told()
         assert mine.is_told()
         assert mine.known() == ([one.key] if isinstance(told, list) else [])
+
+
+def test_what_is_wished_of_a_training_that_somebody_has_deleted_changes_nothing(app, held, monkeypatch):
+    given(app, photos(20))
+    checked(app.button(key="train.go").click().run())
+    (one,) = held._all()
+    wish = {"pause": True, "steps": 0, "slow": False, "stop": False}
+    monkeypatch.setattr(watched, "st", SimpleNamespace(session_state={"watching": {"wish": wish}}))
+    watched.wished(one.key)
+    assert asked.wish(held.folder(one.key)).pause
+    held.end(one.key)
+    watched.wished(one.key)
+    assert held._all() == []
 
 
 def test_only_a_picture_that_was_held_out_is_called_one_of_the_test(held):

@@ -205,6 +205,20 @@ def test_too_little_memory_halves_the_batch_once_and_says_so(tmp_path, unmeasure
     assert "half as many" in asked.said(folder)
 
 
+def test_what_a_process_before_had_to_say_is_not_said_of_the_next(tmp_path, unmeasured):
+    folder = begun(tmp_path, own_pictures.some(40), 20)
+    asked.say(folder, "It needs more memory.")
+    assert work(folder, MINUTES) == DONE
+    assert asked.said(folder) == ""
+
+
+def test_that_it_takes_half_as_many_is_said_by_the_next_process_too(tmp_path, unmeasured):
+    folder = begun(tmp_path, own_pictures.some(40), 20)
+    asked.write(folder, replace(asked.read(folder), halved=True))
+    assert work(folder, MINUTES) == DONE
+    assert "half as many" in asked.said(folder)
+
+
 def test_too_little_memory_for_half_the_batch_too_ends_in_a_sentence(tmp_path, unmeasured, monkeypatch):
     def scarce(*arguments: object, **more: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")

@@ -52,15 +52,16 @@ def watch(key: str) -> None:
     }
     components.watching(key="watching", data=told, on_wish_change=lambda: wished(key), on_stand_change=lambda: None)
     jobs().used(key)
-    st.html(look.note(beside(found.stand)))
+    st.html(look.note(beside(found.stand, is_brought)))
 
 
-def beside(stand: Stand) -> str:
+def beside(stand: Stand, is_brought: bool) -> str:
     """How one comes back to a training, and for how long."""
     back = f"The address of this page leads back to it, until nobody has used it for {limits.days(jobs().limits)}."
     if stand == Stand.DONE:
         return f"{back} To keep it for longer, download it: Train opens the file again, as “{NETWORK}”."
-    return back if stand in (*OVER, Stand.STOPPED) else f"You may close this page: the training goes on. {back}"
+    rests = is_brought or stand in (*OVER, Stand.STOPPED)
+    return back if rests else f"You may close this page: the training goes on. {back}"
 
 
 def kept_pictures(key: str) -> Own | None:
@@ -90,5 +91,5 @@ def wished(key: str) -> None:
     if not isinstance(what, dict):
         return
     kinds, found = ({name: type(value) for name, value in one.items()} for one in (asdict(Wish()), what))
-    if kinds == found and what["steps"] < STEPS:
+    if kinds == found and what["steps"] < STEPS and jobs().find(key) is not None:  # somebody may have deleted it
         jobs().wish(key, Wish(**what))

@@ -25,6 +25,7 @@ from vae.train.own.watch import FOLDER, Watch
 from vae.train.recipes import recipe_from
 from vae.train.run import Run
 
+HALVED = "There was not enough memory, so it takes half as many pictures at once."
 DONE, STOPPED, FAILED = 0, 3, 4
 PATIENCE = 120.0  # seconds for which it pauses; then it stops, and somebody else may train
 SLOW = 0.6  # seconds that a step takes in slow motion
@@ -103,6 +104,7 @@ class Hand:
 def work(folder: Path, minutes: float) -> int:
     """Train what the folder asks for; the exit status."""
     try:
+        asked.say(folder, HALVED if asked.read(folder).halved else "")  # not what a process before this one had to say
         return _measure(folder) if (folder / asked.BROUGHT).is_file() else _train(folder, minutes)
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
@@ -162,7 +164,6 @@ def _spared(folder: Path, minutes: float) -> int:
     for name in (saved.STATE, saved.LOG, BEST):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
-    asked.say(folder, "There was not enough memory, so it takes half as many pictures at once.")
     return work(folder, minutes)
 
 

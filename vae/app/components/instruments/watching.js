@@ -118,6 +118,8 @@ class Watching {
       if (this.ended) return;
       if (answer.status === 404) {
         say(this.status, await answer.text());
+        this.buttons.replaceChildren();
+        this.component.setTriggerValue("stand", "gone"); // which the page says, and what can be done instead
         return;
       }
       if (answer.ok) wait = this.hear(await answer.json(), since);
