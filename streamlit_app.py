@@ -54,7 +54,7 @@ if __name__ == "__main__":
     from vae.app import components, look
     from vae.app.door import arrivals
     from vae.app.live import wire
-    from vae.app.session import inputs, kept, link, picker, sources
+    from vae.app.session import inputs, kept, link, mine, picker, sources
     from vae.serve.capabilities import Can
 
     # For each page its icon, what one does there, and what it needs of a model. Icons belong to the links, not to the
@@ -68,7 +68,7 @@ if __name__ == "__main__":
         ),
         st.Page("vae/app/pages/latent_map.py", title="Latent map"): (
             ":material/scatter_plot:",
-            "Each point is one of the {things}, where the network's numbers put it: point anywhere to see its picture.",
+            "Each point is a picture, where the network's numbers put it: point anywhere, and see what lies there.",
             needs,
         ),
         st.Page("vae/app/pages/interpolate.py", title="Interpolate"): (
@@ -126,7 +126,9 @@ if __name__ == "__main__":
             with st.sidebar:
                 about = {"model": entry.name, "own": inputs.own_address(entry) if reads else ""}
                 about["end"] = "A" if page.title == "Interpolate" else ""  # where a picture without an aim goes
+                about |= {"trainings": mine.known(), "heard": mine.is_told()}
                 said = dict.fromkeys([f"on_{word}_change" for word in ("lost", "run", "chapter")], lambda: None)
+                said["on_trainings_change"] = mine.told
                 tab = components.page(key="page", data=about, **said)
             if tab.chapter:  # an entry of the glossary leads to it
                 st.session_state["chapter"] = tab.chapter

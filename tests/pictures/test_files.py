@@ -39,7 +39,7 @@ def test_a_bad_file_costs_one_sentence_and_the_others_are_read(kind):
 def test_too_many_files_and_too_many_bytes_are_refused_before_they_are_unpacked():
     assert shelf.uploads([("many.zip", many(2 * shelf.MAX_FILES + 1))]) == (
         [],
-        [f"many.zip: the archive has too many files; at most {shelf.MAX_FILES} can be read."],
+        [f"many.zip: The archive has too many files; at most {shelf.MAX_FILES} can be read."],
     )
     large = archive(*((f"{index}.png", bytes(900_000)) for index in range(3)))
     assert shelf.uploads([("large.zip", large)], most_bytes=2_000_000) == (
@@ -63,7 +63,7 @@ def test_two_hundred_thousand_entries_cost_a_sentence_and_little_time():
     start = time.process_time()
     files, refused = shelf.uploads([("many.zip", entry[:end] + entry[at:end] * 200_000 + entry[end:])], 5000)
     assert files == []
-    assert refused == ["many.zip: the archive has too many files; at most 5,000 can be read."]
+    assert refused == ["many.zip: The archive has too many files; at most 5,000 can be read."]
     assert time.process_time() - start < 1
 
 
@@ -71,7 +71,7 @@ def test_what_one_archive_may_hold_several_may_hold_together():
     half, rest = many(600, "{}.txt"), many(500, "{}.png", b"0")
     files, refused = shelf.uploads([("a.zip", half), ("b.zip", rest), ("c.png", picture())], most=500, most_bytes=499)
     assert refused == [
-        "b.zip: the archive has too many files; at most 500 can be read.",
+        "b.zip: The archive has too many files; at most 500 can be read.",
         "Only the first 500 of 601 pictures are taken.",
     ]
     assert {file.name for file in files} <= {f"{index}.txt" for index in range(600)}
@@ -95,7 +95,7 @@ def test_an_archive_that_is_cut_off_is_called_damaged_and_not_something_else(dam
         content = whole[: -damage["zeros"]] + bytes(damage["zeros"])
     else:
         content = whole[: damage["only"]]
-    assert shelf.uploads([("a.zip", content)]) == ([], ["a.zip: the archive is damaged and cannot be read."])
+    assert shelf.uploads([("a.zip", content)]) == ([], ["a.zip: The archive is damaged and cannot be read."])
 
 
 def test_two_files_of_one_name_are_both_read():
@@ -247,5 +247,5 @@ def test_an_archive_on_disk_that_is_too_large_is_called_that(tmp_path, monkeypat
     (tmp_path / "large.zip").write_bytes(archive(("a.png", picture())) + bytes(2**20))
     assert shelf.on_disk(tmp_path / "large.zip") == (
         [],
-        ["large.zip: the archive has more than 1 MB, the most that can be read."],
+        ["large.zip: The archive has more than 1 MB, the most that can be read."],
     )

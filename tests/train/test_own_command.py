@@ -109,8 +109,8 @@ def test_it_says_what_it_understood_before_it_begins(command_line, digits, capsy
         "60 pictures, 28 x 28 pixels, grey. Classes by folder: a (30), b (30).",
         "2 left out, 1 of them as they are there already:",
         "  a/notes.txt: This is not a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF picture.",
-        "  b/twin.png is b/001.png once more",
-        "They become bits-28: 28 x 28, black and white. The middle of each picture, as it is (plain).",
+        "  b/twin.png is b/001.png once more.",
+        "They become bits-28: 28 x 28, black and white. The middle of each, as it is (plain).",
         "A model reads them 28 x 28, black and white, prepared as 'plain'. Held out: 6 to measure with and 3 to choose "
         "weights by; 51 are trained on.",
     ]

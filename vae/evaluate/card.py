@@ -32,8 +32,8 @@ def limits(model: Model, numbers: dict, dataset: data.Dataset | data.Gallery | d
         sentences.append(f"{silent} of its {model.latents} latents {they[0]} silent: moving {they[1]} changes nothing.")
     if isinstance(dataset, data.Own) and not judge.can_be_made(dataset.name):
         sentences.append(
-            f"Only {judge.held_of(dataset)} pictures were held out, too few to tell those that it knows from others: it "
-            "calls none strange."
+            f"Only {judge.held_of(dataset)} pictures were held out, too few to tell those that it knows from others: "
+            "it calls none strange."
         )
     if "gap" in numbers:
         who = "encoder, corrected by its decoder," if model.config.corrected else "encoder"

@@ -163,14 +163,14 @@ def _unpacked(name: str, content: bytes, room: _Room) -> tuple[list[File], list[
     they take is taken from the room."""
     name, entries = readable(name), content.count(ENTRY)
     if len(content) > MAX_ARCHIVE:
-        return [], [f"{name}: the archive has more than {MAX_ARCHIVE / 2**20:.0f} MB, the most that can be read."]
+        return [], [f"{name}: The archive has more than {MAX_ARCHIVE / 2**20:.0f} MB, the most that can be read."]
     if entries > room.entries:  # before zipfile makes an object of each
-        return [], [f"{name}: the archive has too many files; at most {room.most:,} can be read."]
+        return [], [f"{name}: The archive has too many files; at most {room.most:,} can be read."]
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
         members = archive.infolist()
     except BROKEN:
-        return [], [f"{name}: the archive is damaged and cannot be read."]
+        return [], [f"{name}: The archive is damaged and cannot be read."]
     members = _seen(members)
     reasons = [_reason(one) for one in members]
     size = sum(one.file_size for one, reason in zip(members, reasons, strict=True) if not reason)

@@ -79,7 +79,7 @@ def test_a_link_does_not_take_this_tab_away_from_its_session(key):
 @pytest.mark.parametrize("key", CHAPTERS)
 def test_every_chapter_is_a_picture_or_a_sentence_for_a_model_of_any_data(key, name):
     app = opened(name, HOW_IT_WORKS, chapter=key)
-    lacks = [note for note in notes(app) if note.endswith("No such model is here.")]
+    lacks = [note for note in notes(app) if note.endswith("for two latents and binary pixels only.")]
     assert len([*app.main.get("bidi_component"), *lacks, *app.info]) == 1
     told = " ".join(info.value for info in app.info)
     assert set(re.findall(r"vae\.train ([\w.-]+)", told)) <= set(RECIPES)  # a command that can be followed

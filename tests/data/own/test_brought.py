@@ -38,7 +38,7 @@ def test_a_picture_of_each_mode_is_read(mode):
 def test_pictures_of_all_modes_and_sizes_together_become_what_a_model_reads_or_a_sentence(spec):
     sizes = [("dot", as_file(noise(1, 1))), ("wide", as_file(noise(2, 200))), ("large", as_file(noise(1500, 900)))]
     found = read([*MODES.items(), *sizes])
-    assert found.twins == [f"{one} once more" for one in ("LA is L", "RGBA is RGB", "float is L", "film is L")]
+    assert found.twins == [f"{one} once more." for one in ("LA is L", "RGBA is RGB", "float is L", "film is L")]
     assert len(found) == len(MODES) + len(sizes) - len(found.twins)
     assert found.refused == []
     for _, picture in prepared(found, spec):
@@ -87,7 +87,7 @@ def test_the_same_picture_in_files_of_two_kinds_is_taken_once_and_in_two_sizes_i
     small = np.asarray(Image.fromarray(same).resize((60, 60)))
     found = read([("a.png", as_file(same)), ("b.bmp", as_file(same, "BMP")), ("c.png", as_file(small))])
     assert [one.name for one in found.seen] == ["a.png", "c.png"]
-    assert found.twins == ["b.bmp is a.png once more"]
+    assert found.twins == ["b.bmp is a.png once more."]
 
 
 def test_a_picture_as_small_as_a_model_reads_it_is_kept_as_it_came():
@@ -134,7 +134,7 @@ def test_what_came_one_after_the_other_is_what_had_come_at_once():
     files = [*photos(3, folder="a"), *photos(4, folder="b"), ("bad", b"hello")]
     at_once, whole = read(files), own.together([read(files[:2]), read(files[2:5]), read(files[5:])])
     assert whole.seen == at_once.seen
-    assert whole.twins == at_once.twins == [f"b/{n}.png is a/{n}.png once more" for n in range(3)]
+    assert whole.twins == at_once.twins == [f"b/{n}.png is a/{n}.png once more." for n in range(3)]
     assert (whole.refused, whole.megapixels) == (at_once.refused, pytest.approx(at_once.megapixels))
     assert np.array_equal(whole.bank.data, at_once.bank.data)
 

@@ -97,6 +97,9 @@ def test_a_lost_process_is_begun_anew_and_given_up_after_some_tries(queue):
     assert queue.find(key).stand == Stand.FAILED
     assert str(TRIES) in queue.find(key).why
     assert len(queue.begun) == TRIES
+    queue.wish(key, Wish())  # it goes on from its last save, with as many tries again
+    queue.look()
+    assert (queue.find(key).stand, queue.find(key).tries, queue.find(key).why) == (Stand.TRAINING, 0, "")
 
 
 def test_a_process_that_fails_says_why_and_is_not_tried_again(queue):
@@ -106,6 +109,15 @@ def test_a_process_that_fails_says_why_and_is_not_tried_again(queue):
     assert (queue.find(key).stand, queue.find(key).why) == (Stand.FAILED, "Its numbers went wrong.")
     queue.look()
     assert len(queue.begun) == 1
+
+
+def test_one_that_failed_of_itself_does_not_go_on_whatever_is_wished(queue):
+    key = queue.add()
+    queue.look()
+    queue.ends(FAILED, "Its numbers went wrong.")
+    queue.wish(key, Wish())
+    queue.look()
+    assert queue.find(key).stand == Stand.FAILED
 
 
 def test_an_error_of_ours_is_not_tried_again_and_stands_in_the_log(queue, caplog):
@@ -175,6 +187,17 @@ def test_what_nobody_used_for_days_is_deleted_and_what_is_used_stays(queue):
     assert queue.model(used)  # somebody looks at it
     queue.look()
     assert [queue.find(key) is not None for key in (old, used, going)] == [False, True, True]
+
+
+def test_one_that_was_stopped_stays_too_as_long_as_somebody_looks_at_it(queue):
+    keys = queue.add(), queue.add()
+    for key in keys:
+        queue.wish(key, Wish(stop=True))
+        past = time.time() - (queue.limits.days + 1) * DAY
+        asked.write(queue.folder(key), replace(queue.find(key), touched=past, since=past))
+    queue.used(keys[1])
+    queue.look()
+    assert [queue.find(key) is not None for key in keys] == [False, True]
 
 
 @pytest.mark.parametrize(

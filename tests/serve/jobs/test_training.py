@@ -131,6 +131,30 @@ def test_single_steps_are_taken_while_it_pauses_and_each_is_seen(tmp_path, unmea
     assert watch.frames(folder)[-1]["step"] <= 3 + training.OFTEN
 
 
+def test_one_that_pauses_too_long_stops_after_one_pause_and_not_after_one_for_each_step(
+    tmp_path, unmeasured, monkeypatch
+):
+    monkeypatch.setattr(training, "PATIENCE", 2.0)
+    folder = begun(tmp_path, own_pictures.some(40), 60)
+    asked.ask(folder, Wish(pause=True))
+    since = time.monotonic()
+    assert work(folder, MINUTES) == STOPPED
+    assert time.monotonic() - since < 2 * training.PATIENCE + 3
+
+
+def test_the_time_that_is_left_is_of_steps_and_not_of_pauses_and_no_more_than_it_may_have(
+    tmp_path, unmeasured, monkeypatch
+):
+    monkeypatch.setattr(training, "PATIENCE", 3.0)
+    folder = begun(tmp_path, own_pictures.some(40), 300)
+    asked.ask(folder, Wish(pause=True))
+    assert work(folder, MINUTES) == STOPPED
+    assert 0 < watch.frames(folder)[1]["left"] < 299 * training.PATIENCE / 3
+    asked.ask(folder, Wish())
+    assert work(folder, 0.01) == DONE
+    assert watch.frames(folder)[-1]["left"] == 0
+
+
 def test_a_training_whose_server_has_gone_stops_and_is_saved(tmp_path, unmeasured, monkeypatch):
     folder = begun(tmp_path, own_pictures.some(40), 60)
     parents = iter([1])
@@ -143,6 +167,7 @@ def test_one_that_takes_too_long_ends_with_the_model_that_it_has(tmp_path, unmea
     folder = begun(tmp_path, own_pictures.some(40), 5000)
     assert work(folder, 0.5 / 60) == DONE
     assert watch.frames(folder)[-1]["step"] < 5000
+    assert asked.said(folder) == "Its 0.00833333 minutes were over, so the best network up to then is kept."
 
 
 def test_numbers_that_are_none_end_in_a_sentence_and_no_model(tmp_path, unmeasured):
@@ -177,6 +202,20 @@ def test_too_little_memory_halves_the_batch_once_and_says_so(tmp_path, unmeasure
     monkeypatch.setattr(training, "Run", scarce)
     assert work(folder, MINUTES) == DONE
     assert tried == [batch, batch // 2]
+    assert "half as many" in asked.said(folder)
+
+
+def test_what_a_process_before_had_to_say_is_not_said_of_the_next(tmp_path, unmeasured):
+    folder = begun(tmp_path, own_pictures.some(40), 20)
+    asked.say(folder, "It needs more memory.")
+    assert work(folder, MINUTES) == DONE
+    assert asked.said(folder) == ""
+
+
+def test_that_it_takes_half_as_many_is_said_by_the_next_process_too(tmp_path, unmeasured):
+    folder = begun(tmp_path, own_pictures.some(40), 20)
+    asked.write(folder, replace(asked.read(folder), halved=True))
+    assert work(folder, MINUTES) == DONE
     assert "half as many" in asked.said(folder)
 
 

@@ -91,7 +91,11 @@ def show(entry: Entry) -> dict[str, str] | None:
     """Both posteriors under the hand, and both sides of the identity."""
     shown = planar(entry)
     if lack := shown.lacks(Can.EXACT):
-        look.say(f"{lack} No such model is here.")
+        look.say(lack)
+        fitting = picker.able((Can.EXACT,))
+        if fitting is not None:
+            options = {"icon": ":material/swap_horiz:", "on_click": picker.turn_to, "args": (fitting.name,)}
+            st.button(f"Take a network that it can be drawn for: {fitting.words}", key="bayes.other", **options)
         return None
     look.say(
         "By Bayes’ rule every picture has a true posterior p(z|x), drawn here beside the model’s q(z|x). "

@@ -83,7 +83,7 @@ def curves(entry: Entry, measured: Entry) -> None:
     """How much of the class is kept: the curves of a model's data, and the model beside its plain twin."""
     if measured != entry:
         look.aside(
-            f"The {entry.dataset.things} have no classes that could be found again: this is measured of "
+            f"How well classes can be found again was not measured for {entry.dataset.things}: this is for "
             f"{measured.dataset.things}."
         )
     dataset = measured.dataset

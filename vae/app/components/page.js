@@ -74,6 +74,19 @@ function begin() {
   for (const kind of ["pointerup", "keyup", "input"]) document.addEventListener(kind, used);
 }
 
+// The keys of the visitor's trainings are known to this tab, which tells them to the session of a page that was loaded anew.
+function tellTrainings({ data, setStateValue }) {
+  try {
+    /** @type {string[]} */
+    const held = JSON.parse(sessionStorage.getItem("trainings") ?? "[]");
+    if (!data.heard && held.some((key) => !data.trainings.includes(key))) setStateValue("trainings", held);
+    else sessionStorage.setItem("trainings", JSON.stringify(data.trainings));
+  } catch (error) {
+    const { name } = /** @type {DOMException} */ (error);
+    if (name !== "SecurityError" && name !== "QuotaExceededError") throw error; // this tab keeps nothing
+  }
+}
+
 // A picture of the visitor's own is known to this tab by what the address says of it. Where the page does not have it any
 // more though the address still says it, it went with the session, and only the tab can tell that from a link.
 function tellLost({ data, setStateValue }) {
@@ -101,6 +114,7 @@ export default function (component) {
     turnTo: (chapter) => setTriggerValue("chapter", chapter),
   };
   tellLost(component);
+  tellTrainings(component);
   stopOnce(document);
   const { parentElement } = component;
   if (!parentElement.querySelector("[data-help]"))

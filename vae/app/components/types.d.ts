@@ -292,9 +292,10 @@ declare global {
     stand: string;
     before: number;
     why: string;
+    lost: boolean;
     said: string;
     measures: boolean;
-    moments: number;
+    steps: number[];
     frames: Moment[];
     wish: Wish;
   }
@@ -305,6 +306,7 @@ declare global {
     path: string;
     side: number;
     labels: number[];
+    classes: string[];
     colours: string[];
     linear: string;
     brought: boolean;

@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from vae import data
 from vae.pictures import films
 from vae.serve.jobs import asked
-from vae.serve.jobs.queue import jobs
+from vae.serve.jobs.queue import is_lost, jobs
 from vae.train.history import HISTORIES
 from vae.train.own.watch import watched
 
@@ -109,10 +109,22 @@ def training_file(request: HttpRequest) -> Response:
         "stand": found.stand.value,
         "before": jobs().place(key),
         "why": found.why,
+        "lost": is_lost(found),
         "said": asked.said(folder),
         "measures": (folder / asked.DRAFT).exists(),
-        "moments": len(moments),
-        "frames": [json.loads(path.read_text()) for path in moments[since : since + MOMENTS]],
+        "steps": [int(path.stem) for path in moments],
+        "frames": _seen(moments[since : since + MOMENTS]),
         "wish": asdict(asked.wish(folder)),
     }
     return JSONResponse(told, headers=fresh)
+
+
+def _seen(moments: list[Path]) -> list[dict]:
+    """What was seen at some moments, up to the first that a process that began again has taken back meanwhile."""
+    found = []
+    for path in moments:
+        try:
+            found.append(json.loads(path.read_text()))
+        except FileNotFoundError:
+            break
+    return found

@@ -57,9 +57,13 @@ def groups(dataset: str) -> dict[str, frozenset[int]]:
 
 
 def called(dataset: str, index: int) -> str:
-    """A picture of the test set in words: its number, and the groups that it belongs to."""
+    """A picture of the test set in words: its number, and the groups that it belongs to; of somebody's own set also
+    where it is one that was trained on."""
+    found = data.dataset_of(dataset)
+    is_known = isinstance(found, data.Own) and index >= found.tested + found.validated
+    name = f"picture {index}, which it learned from" if is_known else f"test picture {index}"
     words = [word for word, rows in groups(dataset).items() if index in rows]
-    return f"test picture {index}" + (f": {', '.join(words)}" if words else "")
+    return name + (f": {', '.join(words)}" if words else "")
 
 
 def encodings(entry: Entry) -> tuple[Tensor, Tensor]:

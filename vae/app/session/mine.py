@@ -12,6 +12,8 @@ from vae.serve.jobs.asked import Asked
 from vae.serve.jobs.queue import PREFIX, jobs
 from vae.serve.library import library
 
+MOST = 50  # keys that a tab is believed
+
 
 def known() -> list[str]:
     """The trainings that this session began or had a link to and that are still there, the oldest first."""
@@ -26,6 +28,20 @@ def know(key: str) -> Asked | None:
     if found is not None and key not in known():
         st.session_state["mine"] = [*known(), key]
     return found
+
+
+def told() -> None:
+    """The callback of the page: this tab knew these trainings before the page was loaded anew."""
+    keys = st.session_state["page"].get("trainings")
+    st.session_state["mine.told"] = True
+    for key in keys[:MOST] if isinstance(keys, list) else []:
+        if isinstance(key, str):
+            know(key)
+
+
+def is_told() -> bool:
+    """Whether this session knows of all trainings that its tab knows of."""
+    return st.session_state.get("mine.told", False)
 
 
 def bring() -> None:

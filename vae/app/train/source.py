@@ -50,8 +50,9 @@ def source() -> tuple[object, Brought | Own] | None:
     if found is None:
         st.html(
             look.note(
-                "Some hundred pictures of one kind of thing are best: drawings, faces, flowers, letters. You alone see "
-                "them, and they are deleted with the network, or after some days that nobody used it."
+                "Some hundred pictures of one kind of thing are best: drawings, faces, flowers, letters. No other "
+                "visitor sees them. They are deleted with the network, or when nobody has used it for "
+                f"{limits.days(jobs().limits)}."
             )
         )
     return found

@@ -17,7 +17,7 @@ def understood(digest: object, found: Brought) -> Own | None:
         left_out(found, [], True)
         return None
     st.html(look.note(found.words))
-    left, right, name = st.columns(3)
+    left, right, name = st.container(key="train.become").columns(3)
     title = name.text_input("What they show", "My pictures", max_chars=40, key="train.title")
     suggest(*own.suggested(found))
     options = {"format_func": lambda one: SHAPES[one].words, "key": "train.shape"}

@@ -9,10 +9,11 @@ from vae.app import components, look
 from vae.app.live import routes
 from vae.app.look import CLASS_COLOURS, figures
 from vae.app.session import kept, mine, picker
+from vae.app.train.source import NETWORK
 from vae.app.train.turning import leave
 from vae.data import DataError, Own, own
-from vae.serve.jobs import asked, packed
-from vae.serve.jobs.asked import OVER, Wish
+from vae.serve.jobs import asked, limits, packed
+from vae.serve.jobs.asked import OVER, Stand, Wish
 from vae.serve.jobs.queue import jobs
 from vae.train.own.watch import POINTS
 
@@ -42,6 +43,7 @@ def watch(key: str) -> None:
         "path": f"{routes.MINE}/{key}",
         "side": pictures.spec.height if pictures else 28,
         "labels": pictures.part("test").labels[:POINTS].tolist() if pictures else [],
+        "classes": list(pictures.class_names) if pictures else [],
         "colours": CLASS_COLOURS,
         "linear": f"the best linear code of {found.recipe['model']['latents']} numbers" if pictures else "",
         "brought": is_brought,
@@ -49,10 +51,17 @@ def watch(key: str) -> None:
     if is_brought and entry is not None and (sheet := kept.sheet(entry)) is not None:
         st.html(look.picture_html(sheet, "What it draws", "train-brought", figures.in_short(entry)))
     components.watching(key="watching", data=told, on_wish_change=lambda: wished(key), on_stand_change=lambda: None)
-    if found.stand not in OVER:
-        st.html(
-            look.note("You may close this page: the training goes on, and the address of this page leads back to it.")
-        )
+    jobs().used(key)
+    st.html(look.note(beside(found.stand, is_brought)))
+
+
+def beside(stand: Stand, is_brought: bool) -> str:
+    """How one comes back to a training, and for how long."""
+    back = f"The address of this page leads back to it, until nobody has used it for {limits.days(jobs().limits)}."
+    if stand == Stand.DONE:
+        return f"{back} To keep it for longer, download it: Train opens the file again, as “{NETWORK}”."
+    rests = is_brought or stand in (*OVER, Stand.STOPPED)
+    return back if rests else f"You may close this page: the training goes on. {back}"
 
 
 def kept_pictures(key: str) -> Own | None:
@@ -77,5 +86,5 @@ def wished(key: str) -> None:
     if not isinstance(what, dict):
         return
     kinds, found = ({name: type(value) for name, value in one.items()} for one in (asdict(Wish()), what))
-    if kinds == found and what["steps"] < STEPS:
+    if kinds == found and what["steps"] < STEPS and jobs().find(key) is not None:  # somebody may have deleted it
         jobs().wish(key, Wish(**what))

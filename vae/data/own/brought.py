@@ -116,7 +116,7 @@ class Brought:
     def _take(self, one: Seen, digest: bytes, copy: Copy, keep: bool = True) -> Copy | None:
         """The copy, unless it is known already."""
         if digest in self._known:
-            self.twins.append(f"{one.name} is {self.seen[self._known[digest]].name} once more")
+            self.twins.append(f"{one.name} is {self.seen[self._known[digest]].name} once more.")
             return None
         self._known[digest] = len(self.seen)
         self.seen.append(one)

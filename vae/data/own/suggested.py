@@ -29,13 +29,13 @@ class Shape:
 
 
 OF_BITS = {
-    "drawing": "Drawings: find the lines, make them equally thick, move them to the middle",
-    "thing": "Things: find what stands out, make it as large as fits",
-    "plain": "The middle of each picture, as it is",
+    "drawing": "Drawings: lines of one width, centred",
+    "thing": "Things: what stands out, enlarged",
+    "plain": "The middle of each, as it is",
 }
 OF_COLOURS = {
-    "crop": "The middle of each picture, as it is",
-    "face": "Faces: turn and enlarge until the eyes are in one place",
+    "crop": "The middle of each, as it is",
+    "face": "Faces: the eyes in one place",
 }
 SHAPES = {
     "bits-28": Shape("28 x 28, black and white", 1, 28, 2, OF_BITS),

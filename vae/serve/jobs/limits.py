@@ -46,6 +46,11 @@ def limits(environment: Mapping[str, str] = os.environ) -> Limits:
     return Limits(**found)
 
 
+def days(limited: Limits) -> str:
+    """For how long what nobody uses is kept, in words."""
+    return "a day" if limited.days == 1 else f"{limited.days} days"
+
+
 def is_on(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether visitors may train; ValueError where the switch says neither."""
     value = environment.get(SWITCH, "on").lower()

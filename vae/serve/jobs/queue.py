@@ -33,8 +33,7 @@ PREFIX = "mine-"  # of keys, which are the names of the models too
 TRIES = 3  # processes that one training may lose
 LOOK = 1.0  # seconds between looks at what is running
 DAY = 86_400.0
-LOST = "Its process was ended from outside, {tries} times. Start it anew, with a smaller size."
-
+LOST = "Its process was lost {tries} times, perhaps because the server had too little memory. It can go on from there."
 
 OURS = "An error of the lab's own ended it. The server's log says which."
 
@@ -139,14 +138,22 @@ class Jobs:
             waiting = [one.key for one in self._waiting()]
             return (waiting.index(key) if key in waiting else 0) + (len(self._running) if key in waiting else 0)
 
+    def used(self, key: str) -> None:
+        """Somebody looks at what is not trained now: its days begin anew."""
+        with self._changed:
+            found = self.find(key)
+            if found is not None and found.stand in (Stand.STOPPED, Stand.FAILED):
+                self._set(key, touched=time.time())
+
     def wish(self, key: str, wished: Wish) -> None:
-        """What its process is to do from now on; one that stopped goes on where it is not to stop."""
+        """What its process is to do from now on; one that stopped, or whose processes were lost, goes on where it is
+        not to stop."""
         with self._changed:
             folder = self.folder(key)
             asked.ask(folder, wished)
             found = asked.read(folder)
-            if found.stand == Stand.STOPPED and not (wished.stop or wished.pause):
-                self._set(key, stand=Stand.WAITING, since=time.time())
+            if (found.stand == Stand.STOPPED or is_lost(found)) and not (wished.stop or wished.pause):
+                self._set(key, stand=Stand.WAITING, since=time.time(), why="", tries=0)
             if found.stand == Stand.WAITING and wished.stop:
                 self._set(key, stand=Stand.STOPPED)
             self._wake()
@@ -248,6 +255,11 @@ class Jobs:
             with self._changed:
                 busy = self._running or self._waiting()
                 self._changed.wait(LOOK if busy else DAY / 24)
+
+
+def is_lost(found: Asked) -> bool:
+    """Whether it was given up only because its processes were lost: it can go on."""
+    return found.stand == Stand.FAILED and found.tries >= TRIES
 
 
 def _end(path: Path, most: int = 2000) -> str:

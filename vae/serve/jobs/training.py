@@ -25,6 +25,7 @@ from vae.train.own.watch import FOLDER, Watch
 from vae.train.recipes import recipe_from
 from vae.train.run import Run
 
+HALVED = "There was not enough memory, so it takes half as many pictures at once."
 DONE, STOPPED, FAILED = 0, 3, 4
 PATIENCE = 120.0  # seconds for which it pauses; then it stops, and somebody else may train
 SLOW = 0.6  # seconds that a step takes in slow motion
@@ -79,7 +80,14 @@ class Hand:
         """Before each step: look at the pictures where it is time, and wait where that is wished."""
         wished = asked.wish(self.folder)
         self.watch(wished.slow or wished.pause)  # each step is seen there
+        if self.left:  # the next report ends it
+            return
         since = time.monotonic()
+        self._wait(since, wished)
+        self.watch.waited += time.monotonic() - since
+
+    def _wait(self, since: float, wished: asked.Wish) -> None:
+        """As long as it is to pause, and for a while where it is to be slow."""
         while (wished := asked.wish(self.folder)).pause and not wished.stop and not self.orphaned:
             if wished.steps > self.taken:
                 self.taken += 1
@@ -102,14 +110,20 @@ class Hand:
         return self.left or asked.wish(self.folder).stop or self.orphaned
 
     @property
+    def is_late(self) -> bool:
+        """Whether its time is up."""
+        return self.run.seconds > self.end
+
+    @property
     def is_over(self) -> bool:
         """Whether it is to end here for good: its time is up, or it only learns by heart from here on."""
-        return self.run.seconds > self.end or self.watch.is_past_its_best
+        return self.is_late or self.watch.is_past_its_best
 
 
 def work(folder: Path, minutes: float) -> int:
     """Train what the folder asks for; the exit status."""
     try:
+        asked.say(folder, HALVED if asked.read(folder).halved else "")  # not what a process before this one had to say
         return _measure(folder) if (folder / asked.BROUGHT).is_dir() else _train(folder, minutes)
     except (RuntimeError, MemoryError) as error:
         if not _is_of_memory(error):
@@ -129,7 +143,7 @@ def _train(folder: Path, minutes: float) -> int:
         run = Run(recipe, part.images, labels=part.labels)
         if (folder / saved.STATE).is_file():
             saved.resume(run, folder)
-    watch = Watch(run, pictures, folder)
+    watch = Watch(run, pictures, folder, 60 * minutes)
     hand, keeper = Hand(run, watch, folder, minutes), saved.Keeper(run, folder, SAVE_EVERY)
     try:
         for metrics in train(run, OFTEN, stopping=lambda: hand.stops or hand.is_over, watching=hand):
@@ -141,6 +155,8 @@ def _train(folder: Path, minutes: float) -> int:
     if hand.stops:
         keeper.insist(lambda: 0)
         return STOPPED
+    if hand.is_late and run.step < run.steps:
+        asked.say(folder, f"Its {minutes:g} minutes were over, so the best network up to then is kept.")
     watch(True)
     _finish(folder, run, pictures)
     return DONE
@@ -167,7 +183,6 @@ def _spared(folder: Path, minutes: float) -> int:
     for name in (saved.STATE, saved.LOG, BEST):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
-    asked.say(folder, "There was not enough memory, so it takes half as many pictures at once.")
     return work(folder, minutes)
 
 

@@ -36,11 +36,12 @@ class Watch:
     """To be called before each step and after the last: at its moments it writes what it sees into a folder.
 
     Of the averaged weights it keeps those with the best bound on the validation pictures (`vae.train.own.held`).
-    `seconds` of training went before, where a run goes on.
+    `most` seconds may be trained; for those that are `waited` between steps it is no slower.
     """
 
-    def __init__(self, run: Run, own: data.Own, folder: Path):
-        self.run, self.own, self.folder = run, own, folder / FOLDER
+    def __init__(self, run: Run, own: data.Own, folder: Path, most: float = math.inf):
+        self.run, self.own, self.folder, self.most = run, own, folder / FOLDER, most
+        self.waited = 0.0
         self.held = HeldOut(run, own, folder)
         test = own.part("test").images
         self.shown = self._as_read(test[: min(ACROSS, own.tested + own.validated)])
@@ -114,11 +115,13 @@ class Watch:
         }
 
     def _left(self) -> float | None:
-        """Seconds of training that are left by its steps, as fast as those were that this process took."""
+        """Seconds of training that are left by its steps, as fast as those were that this process took, or by its
+        time."""
         taken = self.run.step - self.run.first_step
         if not taken:
             return None
-        return round((time.monotonic() - self._since) / taken * (self.run.steps - self.run.step), 1)
+        each = (time.monotonic() - self._since - self.waited) / taken
+        return round(max(0.0, min(each * (self.run.steps - self.run.step), self.most - self.run.seconds)), 1)
 
     def _placed(self, mu: Float[Tensor, "n d"]) -> Float[np.ndarray, "n 2"]:
         """The encodings in the plane: as they are, or their first two principal components, turned towards where they

@@ -22,7 +22,7 @@ def _overfits(frames: list[dict]) -> str | None:
     if len(frames) - 1 - best < ENOUGH or worse < SLIGHT * abs(then["validation"]["loss"]) or not learns:
         return None
     return (
-        f"It over-fits since epoch {math.ceil(then['epoch'])}: it learns its pictures by heart, and does worse on "
+        f"It over-fits from epoch {math.ceil(then['epoch'])} on: it learns its pictures by heart, and does worse on "
         "those that it has never seen. The network of that moment is the one that is kept."
     )
 
@@ -41,7 +41,7 @@ def _beside_linear(frames: list[dict]) -> str | None:
 def _latents(frame: dict) -> str | None:
     count = len(frame["kl"])
     if frame["used"] == count:
-        return f"All {count} latents are used."
+        return f"All {count} numbers are used."
     return (
-        f"{frame['used']} of {count} latents {'is' if frame['used'] == 1 else 'are'} used; the others say nothing yet."
+        f"{frame['used']} of {count} numbers {'is' if frame['used'] == 1 else 'are'} used; the others say nothing yet."
     )

@@ -8,7 +8,8 @@ import { Bars, Curve, Scatter } from "./watching/charts.js";
 const EACH = 1000; // ms between two questions
 const SLOWER = 4000; // while others are before it, or after the server did not answer
 const SOON = 250; // until there is a first picture
-const ROWS = ["New pictures", "As they come back", "Made up", ""];
+const HEARD = 5000; // until a wish that the server does not repeat is taken for lost
+const ROWS = ["New pictures", "As they come back", "Made up"];
 const OVER = ["done", "failed", "stopped"];
 
 const caption = (text) => element("figcaption", { class: "quiet" }, element("b", {}, markup(text)));
@@ -44,6 +45,8 @@ class Watching {
     this.frames = [];
     this.follows = true; // the newest moment, until somebody looks back
     this.stand = "";
+    this.wanted = null;
+    this.offered = "";
     this.build();
     this.ask();
   }
@@ -58,10 +61,11 @@ class Watching {
     });
     this.rows = element(
       "div",
-      { class: "rows quiet", "aria-hidden": "true" },
+      { class: "rows quiet", "aria-hidden": "true", "data-testid": "rows" },
       ...ROWS.map((row) => element("span", {}, row)),
     );
     this.status = element("div", { class: "status", role: "status", "data-testid": "stand" }, "Just a moment …");
+    this.note = element("p", { class: "quiet note", "data-testid": "note" });
     this.words = element("ul", { class: "words", "data-testid": "words" });
     this.scrub = eager(
       element("input", {
@@ -77,15 +81,17 @@ class Watching {
     this.when = element("span", { class: "quiet when", "data-testid": "when" });
     this.distortion = new Curve("What is lost of a picture, nats", "distortion", data.linear);
     this.rate = new Curve("What its numbers say of it, nats", "rate");
-    this.scatter = new Scatter(data.labels, data.colours);
+    this.scatter = new Scatter(data);
     this.bars = new Bars();
     this.buttons = element("div", { class: "row", "data-testid": "wishes" });
     if (data.brought) {
-      this.root.replaceChildren(this.status);
+      this.root.replaceChildren(this.status, this.note);
       return;
     }
+    this.root.classList.add("blank");
     this.root.replaceChildren(
       this.status,
+      this.note,
       element(
         "div",
         { class: "seen" },
@@ -95,7 +101,7 @@ class Watching {
         element(
           "div",
           { class: "space" },
-          element("figure", {}, caption("Where its numbers put the pictures"), this.scatter.root),
+          element("figure", {}, caption("Where its numbers put the pictures"), this.scatter.keys, this.scatter.root),
           element("figure", {}, caption("What each number tells, in nats (KL)"), this.bars.root),
         ),
       ),
@@ -106,14 +112,17 @@ class Watching {
   async ask() {
     if (this.ended) return;
     let wait = SLOWER;
+    const since = this.frames.length;
     try {
-      const answer = await fetch(new URL(`${this.data.path}/${this.frames.length}`, document.baseURI));
+      const answer = await fetch(new URL(`${this.data.path}/${since}`, document.baseURI));
       if (this.ended) return;
       if (answer.status === 404) {
         say(this.status, await answer.text());
+        this.buttons.replaceChildren();
+        this.component.setTriggerValue("stand", "gone"); // which the page says, and what can be done instead
         return;
       }
-      if (answer.ok) wait = this.hear(await answer.json());
+      if (answer.ok) wait = this.hear(await answer.json(), since);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // as fetch says that nobody is there
       say(this.status, "The server does not answer just now; the training goes on where it runs.");
@@ -124,76 +133,93 @@ class Watching {
   /**
    * what came, and the milliseconds until the next question: 0 for none
    * @param {WatchingAnswer} told
+   * @param {number} since the moments that were known when it was asked for
    */
-  hear(told) {
-    this.frames.push(...told.frames);
+  hear(told, since) {
+    // a process that goes on from its last save takes back what was seen after that
+    const other = this.frames.findIndex((frame, place) => frame.step !== told.steps[place]);
+    if (other >= 0) this.frames.length = other;
+    if (this.frames.length === since) this.frames.push(...told.frames);
     this.told = told;
+    if (JSON.stringify(told.wish) === JSON.stringify(this.wanted) || performance.now() > this.lost) this.wanted = null;
     if (told.stand !== this.stand) {
       if (this.stand && OVER.includes(told.stand)) this.component.setTriggerValue("stand", told.stand);
       this.stand = told.stand;
       announce(this.sentence());
     }
     say(this.status, this.sentence());
+    say(this.note, { done: told.why, training: told.said, waiting: told.said }[told.stand] ?? "");
     this.offer();
-    if (told.frames.length) {
+    this.root.classList.toggle("blank", !this.frames.length);
+    this.root.classList.toggle("nothing", !this.frames.length && OVER.includes(told.stand));
+    if (this.frames.length && (told.frames.length || other >= 0)) {
       this.scrub.max = String(this.frames.length - 1);
       this.distortion.draw(this.frames);
       this.rate.draw(this.frames);
-      if (this.follows) this.look(this.frames.length - 1);
+      this.look(this.follows ? this.frames.length - 1 : Math.min(Number(this.scrub.value), this.frames.length - 1));
     }
-    if (this.frames.length < told.moments) return 1;
+    if (this.frames.length < told.steps.length) return 1;
     if (OVER.includes(told.stand)) return 0;
     if (told.before) return SLOWER;
     return this.frames.length ? EACH : SOON;
   }
 
+  /** What the process is to do, as far as it was wished here. */
+  get wish() {
+    return this.wanted ?? this.told.wish;
+  }
+
   sentence() {
-    const { stand, before, why, said, wish, measures } = this.told;
+    const { stand, before, why, measures } = this.told;
     const last = this.frames.at(-1);
     if (stand === "failed") return why;
     if (stand === "done" && this.data.brought) return "It is here, and measured.";
-    if (stand === "done") return why || "It has learned. This is your network now.";
+    if (stand === "done") return "It has learned. This is your network now.";
     if (stand === "stopped") return "Stopped, and kept: it can go on from here.";
     if (stand === "waiting" && before)
-      return `${before} ${before === 1 ? "training is" : "trainings are"} before this one.`;
-    if (this.data.brought) return "It is tried on the pictures that it has never seen …";
+      return `It waits: ${before} ${before === 1 ? "training is" : "trainings are"} before this one.`;
+    if (this.data.brought) return "It is tried, and measured …";
     if (measures) return "It has learned. Now it is tried on the pictures that it has never seen …";
-    if (said) return said;
-    if (!last) return "It begins …";
-    if (wish.pause) return "It pauses. After two minutes it stops, and can go on from there.";
+    if (stand === "waiting" || !last?.step) return "It begins …";
+    if (this.wish.pause) return "It pauses. After two minutes it stops, and can go on from there.";
     const left = last.left === null ? "" : ` · about ${duration(last.left)} to go`;
-    return `Epoch ${Math.floor(last.epoch)} of ${Math.round((last.epoch * last.steps) / Math.max(1, last.step)) || "…"}${left}`;
+    return `Epoch ${Math.floor(last.epoch)} of ${Math.round((last.epoch * last.steps) / last.step)}${left}`;
   }
 
   /** What can be wished now. */
   offer() {
-    const { stand, wish, measures } = this.told;
-    /** @type {[string, string, Wish][]} */
+    const { stand, measures, lost } = this.told;
+    const { pause, slow } = this.wish;
+    /** @type {[string, string, () => Partial<Wish>][]} */
     const wishes = [];
     if (stand === "training" && !measures) {
-      if (wish.pause) {
-        wishes.push(["Go on", "go", { ...wish, pause: false }]);
-        wishes.push(["One step", "step", { ...wish, steps: wish.steps + 1 }]);
-      } else wishes.push(["Pause", "pause", { ...wish, pause: true }]);
-      wishes.push([wish.slow ? "Full speed" : "Slow motion", "slow", { ...wish, slow: !wish.slow }]);
+      if (pause) {
+        wishes.push(["Go on", "go", () => ({ pause: false })]);
+        wishes.push(["One step", "step", () => ({ steps: this.wish.steps + 1 })]);
+      } else wishes.push(["Pause", "pause", () => ({ pause: true })]);
+      wishes.push([slow ? "Full speed" : "Slow motion", "slow", () => ({ slow: !slow })]);
     }
-    if (stand === "training" || stand === "waiting")
-      wishes.push(["Stop", "stop", { ...wish, pause: false, stop: true }]);
-    if (stand === "stopped")
-      wishes.push(["Go on", "go", { pause: false, steps: wish.steps, slow: false, stop: false }]);
-    const now = JSON.stringify([stand, wish, measures]);
+    if ((stand === "training" && !measures) || stand === "waiting")
+      wishes.push(["Stop", "stop", () => ({ pause: false, stop: true })]);
+    if (stand === "stopped" || lost) wishes.push(["Go on", "go", () => ({ pause: false, slow: false, stop: false })]);
+    const now = JSON.stringify(wishes);
     if (now === this.offered) return;
     this.offered = now;
+    const held = this.buttons.contains(/** @type {ShadowRoot} */ (this.root.getRootNode()).activeElement);
     this.buttons.replaceChildren(
       ...wishes.map(([word, name, what]) =>
-        element("button", { "data-testid": `wish-${name}`, onclick: () => this.want(what) }, word),
+        element("button", { "data-testid": `wish-${name}`, onclick: () => this.want(what()) }, word),
       ),
     );
+    if (held) /** @type {HTMLElement} */ (this.buttons.firstElementChild)?.focus();
   }
 
-  /** @param {Wish} what */
+  /** @param {Partial<Wish>} what on top of what was wished before, even if the server has not said so yet */
   want(what) {
-    this.component.setTriggerValue("wish", what);
+    this.wanted = { ...this.wish, ...what };
+    this.lost = performance.now() + HEARD;
+    this.component.setTriggerValue("wish", this.wanted);
+    this.offer();
     clearTimeout(this.asking);
     this.asking = setTimeout(() => this.ask(), 300);
   }

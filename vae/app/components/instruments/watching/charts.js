@@ -94,14 +94,19 @@ export class Curve {
   }
 }
 
-// The encodings of some pictures in the plane, in the colours of their classes.
+// The encodings of some pictures in the plane, in the colours of their classes, which are named where there is one each.
 export class Scatter {
-  /**
-   * @param {number[]} labels
-   * @param {string[]} colours
-   */
-  constructor(labels, colours) {
+  /** @param {WatchingData} data */
+  constructor({ labels, classes, colours }) {
     this.dots = labels.map((label) => svg("circle", { r: 3, fill: colours[label % colours.length] }));
+    const named = classes.length > 1 && classes.length <= colours.length ? classes : [];
+    this.keys = element(
+      "div",
+      { class: "classes quiet", "data-testid": "classes" },
+      ...named.map((name, place) =>
+        element("span", { class: "key" }, element("i", { style: `background: ${colours[place]}` }), name),
+      ),
+    );
     this.root = svg(
       "svg",
       { viewBox: `0 0 ${SIDE} ${SIDE}`, class: "scatter", role: "img", "data-testid": "scatter" },
