@@ -8,12 +8,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests import own_pictures
-from tests.app.pages.test_pages import checked, opened
+from tests.app.pages.test_pages import checked, opened, turned
 from tests.data.own.uploads import as_file, idx, noise, photos
+from tests.models.folders import TINY, written
 from tests.pictures.archives import HOSTILE, archive, many, picture
 from vae.app.session import brought, kept, mine
 from vae.app.train import watched
 from vae.data import own
+from vae.models.elsewhere import CONFIG, WEIGHTS
 from vae.serve.jobs import asked, queue
 from vae.serve.jobs.asked import Stand
 from vae.serve.jobs.limits import Limits, inside
@@ -21,6 +23,7 @@ from vae.serve.jobs.queue import Jobs
 
 PAGE = "vae/app/pages/train.py"
 FILES, FOLDER, BUILT_IN, SERVER = "Files or a ZIP", "A folder", "Pictures of this lab", "A folder on the server"
+NETWORK = "A network that I kept"
 
 
 class Idle:
@@ -314,6 +317,35 @@ def test_how_one_comes_back_to_a_training_is_said_as_it_is(app, held, stand, say
     assert says in body
     assert never not in body
     assert "until nobody has used it for 7 days" in body
+
+
+def test_a_network_that_is_lost_or_too_large_costs_a_sentence_on_every_page(app, held):
+    given(app, photos(20))
+    checked(app.button(key="train.go").click().run())
+    (one,) = held._all()
+    held._set(one.key, stand=Stand.DONE)
+    checked(app.run())
+    for page in (PAGE, "vae/app/pages/explore.py"):
+        (warning,) = warnings(turned(app, page))
+        assert warning.startswith("A network of yours cannot be opened: the card its folder")
+        assert str(held.root) not in warning
+
+
+def test_a_network_from_elsewhere_is_known_by_its_files(app, held, tmp_path):
+    place = written(tmp_path / "vae", TINY)
+    checked(app.segmented_control(key="train.kind").set_value(NETWORK).run())
+    uploader = app.file_uploader(key="train.network_file")
+    checked(uploader.set_value([("old.ckpt", b"", "")]).run())
+    assert "may run code" in warnings(app)[0]
+    files = [(name, (place / name).read_bytes(), "") for name in (CONFIG, WEIGHTS[0])]
+    checked(app.file_uploader(key="train.network_file").set_value(files).run())
+    assert warnings(app) == []
+    checked(app.text_input(key="train.network_title.My network").set_value("<b>Mine</b>").run())
+    checked(app.button(key="train.open").click().run())
+    (one,) = held._all()
+    assert one.title == "＜b＞Mine＜/b＞"
+    brought = held.folder(one.key) / asked.BROUGHT
+    assert {file.name: file.read_bytes() for file in brought.iterdir()} == {name: content for name, content, _ in files}
 
 
 def test_of_what_a_tab_tells_only_trainings_that_are_there_are_believed(app, held, monkeypatch):

@@ -49,21 +49,23 @@ def bring() -> None:
     for name in (link.asked("model"), link.asked("training")):
         know(name)
     for key in known():
-        entry(key)
+        if entry(key) is None:
+            _open(key)
 
 
 def entry(key: str) -> Entry | None:
-    """The finished model of a training, among those to choose from; None where there is none yet."""
-    token = wire.live_token()
-    own = {one.name: one for one in library().visible(token) if one.owner is not None}
-    if key in own:
-        return own[key]
+    """The finished model of a training, where `bring` put it among those to choose from."""
+    theirs = library().visible(wire.live_token())
+    return next((one for one in theirs if one.owner is not None and one.name == key), None)
+
+
+def _open(key: str) -> None:
     folder = jobs().model(key)
     try:
-        return None if folder is None else library().add(token, folder)
+        if folder is not None:
+            library().add(wire.live_token(), folder)
     except ValueError as error:  # one visitor's networks are too large together, or its files were lost
         st.warning(f"A network of yours cannot be opened: {str(error).replace(str(folder), 'its folder')}.")
-        return None
 
 
 def forget(key: str) -> None:
