@@ -1,59 +1,24 @@
 """The page Train without a browser: whatever is brought, a sentence says what is wrong with it; the page goes on."""
 
 import os
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests import own_pictures
-from tests.app.pages.test_pages import checked, opened, turned
+from tests.app.pages.conftest import PAGE
+from tests.app.pages.test_pages import checked, opened
 from tests.data.own.uploads import as_file, idx, noise, photos
 from tests.models.folders import TINY, written
 from tests.pictures.archives import HOSTILE, archive, many, picture
-from vae.app.session import brought, kept, mine
-from vae.app.train import watched
+from vae.app.session import brought
 from vae.data import own
 from vae.models.elsewhere import CONFIG, WEIGHTS
-from vae.serve.jobs import asked, queue
-from vae.serve.jobs.asked import Stand
+from vae.serve.jobs import asked
 from vae.serve.jobs.limits import Limits, inside
-from vae.serve.jobs.queue import Jobs
 
-PAGE = "vae/app/pages/train.py"
 FILES, FOLDER, BUILT_IN, SERVER = "Files or a ZIP", "A folder", "Pictures of this lab", "A folder on the server"
 NETWORK = "A network that I kept"
-
-
-class Idle:
-    """A process that does nothing, for ever."""
-
-    returncode = None
-
-    def poll(self) -> None:
-        return None
-
-    def kill(self) -> None:
-        pass
-
-    def wait(self) -> None:
-        pass
-
-
-@pytest.fixture
-def held(tmp_path, monkeypatch) -> Jobs:
-    """Trainings that never begin."""
-    jobs = Jobs(tmp_path / "trainings", Limits(pictures=60, megapixels=40), lambda folder, limited: Idle())
-    for module in ("session.mine", "session.brought", "train.source", "train.controls", "train.watched"):
-        monkeypatch.setattr(f"vae.app.{module}.jobs", lambda: jobs)
-    monkeypatch.setattr(queue, "jobs", lambda: jobs)
-    return jobs
-
-
-@pytest.fixture
-def app(held) -> AppTest:
-    return opened(page=PAGE)
 
 
 def given(app: AppTest, files: list[tuple[str, bytes]], kind: str = FILES) -> AppTest:
@@ -299,38 +264,6 @@ def test_a_training_whose_pictures_or_facts_are_damaged_is_a_sentence_and_can_be
     assert "a training that is not here" in warnings(app)[0]
 
 
-@pytest.mark.parametrize(
-    ("stand", "says", "never"),
-    [
-        (Stand.TRAINING, "the training goes on", "download"),
-        (Stand.STOPPED, "leads back to it", "goes on"),
-        (Stand.DONE, "To keep it for longer, download it", "goes on"),
-    ],
-)
-def test_how_one_comes_back_to_a_training_is_said_as_it_is(app, held, stand, says, never):
-    given(app, photos(20))
-    assert "when nobody has used it for 7 days" in notes(opened(page=PAGE))
-    checked(app.button(key="train.go").click().run())
-    (one,) = held._all()
-    held._set(one.key, stand=stand)
-    body = notes(checked(app.run()))
-    assert says in body
-    assert never not in body
-    assert "until nobody has used it for 7 days" in body
-
-
-def test_a_network_that_is_lost_or_too_large_costs_a_sentence_on_every_page(app, held):
-    given(app, photos(20))
-    checked(app.button(key="train.go").click().run())
-    (one,) = held._all()
-    held._set(one.key, stand=Stand.DONE)
-    checked(app.run())
-    for page in (PAGE, "vae/app/pages/explore.py"):
-        (warning,) = warnings(turned(app, page))
-        assert warning.startswith("A network of yours cannot be opened: the card its folder")
-        assert str(held.root) not in warning
-
-
 def test_a_network_from_elsewhere_is_known_by_its_files(app, held, tmp_path):
     place = written(tmp_path / "vae", TINY)
     checked(app.segmented_control(key="train.kind").set_value(NETWORK).run())
@@ -346,39 +279,6 @@ def test_a_network_from_elsewhere_is_known_by_its_files(app, held, tmp_path):
     assert one.title == "＜b＞Mine＜/b＞"
     brought = held.folder(one.key) / asked.BROUGHT
     assert {file.name: file.read_bytes() for file in brought.iterdir()} == {name: content for name, content, _ in files}
-
-
-def test_of_what_a_tab_tells_only_trainings_that_are_there_are_believed(app, held, monkeypatch):
-    given(app, photos(20))
-    checked(app.button(key="train.go").click().run())
-    (one,) = held._all()
-    for told in ([one.key, "mine-" + "0" * 32, "mnist", 7, None, [one.key]], None, {"a": 1}, "mine-"):
-        state = {"page": {"trainings": told}}
-        monkeypatch.setattr(mine, "st", SimpleNamespace(session_state=state))
-        mine.told()
-        assert mine.is_told()
-        assert mine.known() == ([one.key] if isinstance(told, list) else [])
-
-
-def test_what_is_wished_of_a_training_that_somebody_has_deleted_changes_nothing(app, held, monkeypatch):
-    given(app, photos(20))
-    checked(app.button(key="train.go").click().run())
-    (one,) = held._all()
-    wish = {"pause": True, "steps": 0, "slow": False, "stop": False}
-    monkeypatch.setattr(watched, "st", SimpleNamespace(session_state={"watching": {"wish": wish}}))
-    watched.wished(one.key)
-    assert asked.wish(held.folder(one.key)).pause
-    held.end(one.key)
-    watched.wished(one.key)
-    assert held._all() == []
-
-
-def test_only_a_picture_that_was_held_out_is_called_one_of_the_test(held):
-    found = own_pictures.some(40)
-    held_out = found.tested + found.validated
-    assert kept.called(found.name, held_out - 1).startswith(f"test picture {held_out - 1}")
-    assert kept.called(found.name, held_out).startswith(f"picture {held_out}, which it learned from")
-    assert kept.called("mnist", 9000).startswith("test picture 9000")
 
 
 def test_a_network_that_is_brought_has_a_title_of_letters_too(app, held):
