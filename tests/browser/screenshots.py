@@ -1,5 +1,9 @@
-"""Takes the README's pictures of the running app: `python tests/browser/screenshots.py http://localhost:8501`."""
+"""Takes the README's pictures of the running app: `python tests/browser/screenshots.py http://localhost:8501`.
 
+Names behind the address take these alone.
+"""
+
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -15,6 +19,7 @@ VIEWS = (
     ("portraits", "?model=portraits", "light"),
     ("photos", "photos?photo=1__512&show=4_0.0_0_0.5_compared", "light"),
     ("bayes", "how_it_works?chapter=bayes&model=mnist-2d&x=i1260", "light"),
+    ("train", "train", "light"),
     ("training", "how_it_works?chapter=training&model=mnist&see=path.17.0", "dark"),
 )
 THREE = [
@@ -42,16 +47,31 @@ def draw(page: Page) -> None:
     page.mouse.up()
 
 
+def train(page: Page, address: str) -> None:
+    """A network that has learned from garments of the lab, which takes a minute."""
+    page.goto(f"{address}/train")
+    page.get_by_text("Pictures of this lab").click()
+    page.get_by_text("Clothes and shoes", exact=True).last.click()
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_url(re.compile("training=mine-"))
+    page.wait_for_timeout(90_000)
+
+
 def main() -> None:
-    address = sys.argv[1].rstrip("/")
+    address, *only = sys.argv[1].rstrip("/"), *sys.argv[2:]
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, path, scheme in VIEWS:
+            if only and name not in only:
+                continue
             page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme=scheme)
             page.add_init_script("localStorage.tour = 'done'")
-            page.goto(f"{address}/{path}")
-            page.get_by_test_id("plane" if name == "bayes" else "decoded").wait_for(timeout=60_000)
+            if name == "train":
+                train(page, address)
+            else:
+                page.goto(f"{address}/{path}")
+                page.get_by_test_id("plane" if name == "bayes" else "decoded").wait_for(timeout=60_000)
             page.wait_for_timeout(3000)
             if name == "portraits":  # an elf in warmer light
                 page.get_by_role("button", name="elf").click()
