@@ -53,7 +53,7 @@ def rested(visitor, path: str, numbers: bool = False, **context) -> Page:
     """A page at rest, with its numbers open or not."""
     someone = visitor(**context)
     if numbers:
-        someone.context.add_init_script("localStorage.numbers = 'open'")
+        someone.page.add_init_script("localStorage.numbers = 'open'")
     someone.page.goto(someone.server + path)
     someone.page.get_by_test_id("stSidebar").wait_for(state="attached")
     someone.rests()
