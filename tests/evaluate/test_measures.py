@@ -68,10 +68,11 @@ def test_a_random_subset_has_the_numbers_that_a_chapters_card_states(compared):
         each = torch.tensor(numbers.get("kl_per_layer") or numbers["kl_per_dimension"])
         assert ((parts.kl.mean(0) - each).abs() < 5 * parts.kl.std(0) / math.sqrt(len(x)) + 1e-2).all()
         assert float(each.sum()) == pytest.approx(numbers["kl"]["value"], abs=0.002 * len(each))
-        few = 20 if is_small(model) else 4
+        # of a large model a quarter of the card's draws, which shifts the gap by a tenth of what pictures let it vary
+        few, draws = (20, 1000) if is_small(model) else (4, 250)
         told, rows = model if y is None else model.given(y[:few]), x[:few]
         with torch.inference_mode():
-            tightest = importance_bound(told, rows, 1000, torch.Generator().manual_seed(2))
+            tightest = importance_bound(told, rows, draws, torch.Generator().manual_seed(2))
         gap = tightest - parts.elbo[:few]
         stated = numbers["negative_elbo"]["value"] - numbers["negative_iw"]["value"]
         assert abs(float(gap.mean()) - stated) < 4 * float(gap.std()) / math.sqrt(few) + numbers["negative_iw"]["error"]
