@@ -82,15 +82,27 @@ def needed(program: str, package: str) -> str:
     return path
 
 
-@contextmanager
-def serving(port: int, log: Path, changed: str = "", **options: str) -> Iterator[str]:
-    """The address of the app, started as its users start it; at the end it must have logged no traceback.
+# The house visits every page before its visitors do: twice the work of a start, for a server that has a visitor or two.
+NO_HOUSE = """
+from vae.app.door import opening
+async def nobody(pages):
+    pass
+opening.come_in = nobody
+"""
 
-    `changed` is Python that the server runs first, for what no option can bring about.
+
+@contextmanager
+def serving(port: int, log: Path, changed: str = "", house: bool = False, **options: str) -> Iterator[str]:
+    """The address of the app; at the end it must have logged no traceback.
+
+    `changed` is Python that the server runs first, for what no option can bring about; without any, and with the
+    `house`, it is started as its users start it.
     """
     flags = {"headless": "true", "port": str(port), "address": "127.0.0.1"} | options
     base = f"http://127.0.0.1:{port}/{options.get('baseUrlPath', '')}".rstrip("/")
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    if not house:
+        changed = f"{changed}\n{NO_HOUSE}"
     if changed:
         command[1:3] = ["-c", f"{changed}\nfrom streamlit.web.cli import main\nmain()"]
     command += [word for name, value in flags.items() for word in (f"--server.{name}", value)]
@@ -114,7 +126,7 @@ def serving(port: int, log: Path, changed: str = "", **options: str) -> Iterator
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[str]:
     """The app that all visitors share."""
-    with serving(free_port(), tmp_path_factory.mktemp("server") / "stderr.txt") as address:
+    with serving(free_port(), tmp_path_factory.mktemp("server") / "stderr.txt", house=True) as address:
         yield address
 
 

@@ -69,7 +69,7 @@ kept._typical = choosing
 
 def test_what_the_first_page_needs_is_there_before_anybody_has_come(visitor, tmp_path):
     chosen = tmp_path / "chosen"
-    with serving(free_port(), tmp_path / "stderr.txt", CHOOSING.format(str(chosen))) as address:
+    with serving(free_port(), tmp_path / "stderr.txt", CHOOSING.format(str(chosen)), house=True) as address:
         end = time.monotonic() + PATIENCE
         while not chosen.exists():
             assert time.monotonic() < end
