@@ -169,7 +169,7 @@ class Room:
     """
 
     def __init__(self, browser: Browser, server: str | None, **asked):
-        self.asked = asked
+        self.server, self.asked = server, asked
         self.context: BrowserContext = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | asked))
         self.context.set_default_timeout(1000 * PATIENCE)
         self.context.add_init_script("localStorage.tour ??= 'done'")  # but for its own tests nobody takes the tour
@@ -187,9 +187,8 @@ class Room:
 
 
 class Visitor:
-    """Somebody in a browser context with one page, and the list of all that went wrong in it.
-
-    The context is its own unless a room is given.
+    """Somebody with one page, in a room or else a browser context of the visitor's own, and the list of all that went
+    wrong there.
     """
 
     def __init__(self, browser: Browser, server: str, room: Room | None = None, **context):
@@ -261,7 +260,7 @@ def visitor(chromium, server, free) -> Iterator[Callable[..., Visitor]]:
     def make(first: bool = False, **asked) -> Visitor:
         room = None
         if not first:
-            room = next((room for room in free if room.asked == asked), None)
+            room = next((room for room in free if (room.server, room.asked) == (server, asked)), None)
             if room:
                 free.remove(room)
             else:
