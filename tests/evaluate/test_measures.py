@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.grids import grid
 from tests.registry import CLASSED, VECTORS
 from vae import data
 from vae.distributions import rsample
@@ -14,7 +15,6 @@ from vae.evaluate import card as cards
 from vae.evaluate.coverage import NEIGHBOURS, drawn_from_prior
 from vae.evaluate.decomposition import decompose
 from vae.evaluate.fidelity import ms_ssim
-from vae.inference.evidence import Grid
 from vae.inference.posterior import gap
 from vae.inference.record import LARGE
 from vae.latent import classes
@@ -202,7 +202,7 @@ def test_the_card_states_the_exact_evidence_and_the_gap_of_a_random_subset(name)
     measured = torch.randperm(len(x), generator=torch.Generator().manual_seed(bounds.SEED))
     some = measured[: numbers["gap"]["pictures"]]  # whose log p(x) the card was computed from
     some = some[torch.randperm(len(some), generator=torch.Generator().manual_seed(78))[:24]]
-    evidence = Grid(model).evidence(x[some])
+    evidence = grid(name, model).evidence(x[some])
     assert agrees(-evidence.log_evidence, numbers["negative_log_evidence"])
     assert evidence.error.max() <= numbers["quadrature_error"] + 1e-4
     # KL(q || p(z|x)) by quadrature over q, of which the card knows only log p(x) less an ELBO of samples

@@ -19,6 +19,7 @@ from streamlit.runtime import caching
 from streamlit.testing.v1 import AppTest
 
 import vae
+from tests.grids import grid
 from tests.registry import BITS, VECTORS
 from tests.served import entry
 from vae import data
@@ -160,7 +161,7 @@ def notes(app: AppTest) -> list[str]:
 @cache
 def model(name: str) -> tuple[vae.models.VAE, Grid | None]:
     loaded = vae.load_pretrained(name)
-    return loaded, Grid(loaded) if loaded.latents == 2 else None
+    return loaded, grid(name, loaded)
 
 
 def test_input(name: str, index: int) -> torch.Tensor:
