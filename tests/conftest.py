@@ -1,11 +1,13 @@
 """One thread, as the machines that run the tests are small, and the fixtures that several files use."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from jaxtyping import Float
+from streamlit.components.v2 import manifest_scanner
 from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal
 
@@ -15,6 +17,8 @@ from vae.distributions import normal
 
 torch.set_num_threads(1)
 os.environ["VAE_LAB_MODELS"] = str(Path(__file__).parent / "nobodys")  # one's own models are none of the tests'
+# Each AppTest looks anew through all that is installed for components of others, which takes longer than its first run.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 class LinearGaussian:

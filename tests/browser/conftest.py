@@ -14,12 +14,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.seen import DECODED, seen
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 30  # seconds; two slow cores must do
+MOST_FREE = 4  # rooms that wait for a visitor, each a process of the browser's
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -27,6 +37,7 @@ ARGUMENTS = [
     "--disable-quic",
     "--disable-sync",
     "--disable-component-update",
+    "--process-per-site",  # the pages of a room one after the other in one process, which has their scripts compiled
     "--use-fake-device-for-media-stream",  # a camera that is none
     "--use-fake-ui-for-media-stream",
 ]
@@ -71,15 +82,27 @@ def needed(program: str, package: str) -> str:
     return path
 
 
-@contextmanager
-def serving(port: int, log: Path, changed: str = "", **options: str) -> Iterator[str]:
-    """The address of the app, started as its users start it; at the end it must have logged no traceback.
+# The house visits every page before its visitors do: twice the work of a start, for a server that has a visitor or two.
+NO_HOUSE = """
+from vae.app.door import opening
+async def nobody(pages):
+    pass
+opening.come_in = nobody
+"""
 
-    `changed` is Python that the server runs first, for what no option can bring about.
+
+@contextmanager
+def serving(port: int, log: Path, changed: str = "", house: bool = False, **options: str) -> Iterator[str]:
+    """The address of the app; at the end it must have logged no traceback.
+
+    `changed` is Python that the server runs first, for what no option can bring about; without any, and with the
+    `house`, it is started as its users start it.
     """
     flags = {"headless": "true", "port": str(port), "address": "127.0.0.1"} | options
     base = f"http://127.0.0.1:{port}/{options.get('baseUrlPath', '')}".rstrip("/")
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    if not house:
+        changed = f"{changed}\n{NO_HOUSE}"
     if changed:
         command[1:3] = ["-c", f"{changed}\nfrom streamlit.web.cli import main\nmain()"]
     command += [word for name, value in flags.items() for word in (f"--server.{name}", value)]
@@ -103,7 +126,7 @@ def serving(port: int, log: Path, changed: str = "", **options: str) -> Iterator
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[str]:
     """The app that all visitors share."""
-    with serving(free_port(), tmp_path_factory.mktemp("server") / "stderr.txt") as address:
+    with serving(free_port(), tmp_path_factory.mktemp("server") / "stderr.txt", house=True) as address:
         yield address
 
 
@@ -140,14 +163,38 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-class Visitor:
-    """A browser context of its own with one page, and the list of all that went wrong in it."""
+class Room:
+    """A browser context for one visitor after the other. What a browser keeps of a server's files, and has compiled of
+    them, stays, which is half the work of opening a page; what a visitor leaves behind does not.
+    """
 
-    def __init__(self, browser: Browser, server: str, **context):
-        self.server, self.problems, self.requests = server, [], []
-        self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | context))
+    def __init__(self, browser: Browser, server: str | None, **asked):
+        self.server, self.asked = server, asked
+        self.context: BrowserContext = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | asked))
         self.context.set_default_timeout(1000 * PATIENCE)
         self.context.add_init_script("localStorage.tour ??= 'done'")  # but for its own tests nobody takes the tour
+        if server:
+            self.keeper = self.context.new_page()  # which nobody sees: with the last page its process would end
+            self.keeper.goto(f"{server}/_stcore/health")
+
+    def is_cleared(self) -> None:
+        """Close the visitor's pages, then forget what they wrote: none of them is left to write."""
+        for page in self.context.pages:
+            if page is not self.keeper:
+                page.close()
+        self.context.clear_cookies()
+        self.keeper.evaluate("localStorage.clear()")
+
+
+class Visitor:
+    """Somebody with one page, in a room or else a browser context of the visitor's own, and the list of all that went
+    wrong there.
+    """
+
+    def __init__(self, browser: Browser, server: str, room: Room | None = None, **context):
+        self.server, self.problems, self.requests = server, [], []
+        self.room = room or Room(browser, None, **context)
+        self.context = self.room.context
         self.page: Page = self.context.new_page()
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.problems.append(f"error in the page: {error}"))
@@ -195,17 +242,41 @@ class Visitor:
             self.problems.append(f"a request to another host: {url}")
 
 
+@pytest.fixture(scope="session")
+def free() -> list[Room]:
+    """The rooms without a visitor, the last left last."""
+    return []
+
+
 @pytest.fixture
-def visitor(chromium, server) -> Iterator[Callable[..., Visitor]]:
-    """A maker of visitors; after the test nothing may have gone wrong for any of them."""
+def visitor(chromium, server, free) -> Iterator[Callable[..., Visitor]]:
+    """A maker of visitors; after the test nothing may have gone wrong for any of them.
+
+    The browser of one who is the `first` has never seen the app, and that of others may have; none finds anything that
+    another wrote there. Who goes to a server of the test's own, or changes a context, is the first.
+    """
     visitors = []
 
-    def make(**context) -> Visitor:
-        visitors.append(Visitor(chromium, server, **context))
-        return visitors[-1]
+    def make(first: bool = False, **asked) -> Visitor:
+        room = None
+        if not first:
+            room = next((room for room in free if (room.server, room.asked) == (server, asked)), None)
+            if room:
+                free.remove(room)
+            else:
+                room = Room(chromium, server, **asked)
+        visitors.append((Visitor(chromium, server, room, **asked), room))
+        return visitors[-1][0]
 
     yield make
-    problems = [problem for one in visitors for problem in one.problems]
-    for one in visitors:
-        one.context.close()
+    problems = [problem for one, _ in visitors for problem in one.problems]
+    for one, room in visitors:
+        if room:
+            assert one.server == server
+            room.is_cleared()
+            free.append(room)
+        else:
+            one.context.close()
+    while len(free) > MOST_FREE:
+        free.pop(0).context.close()
     assert not problems, "\n".join(problems)

@@ -152,7 +152,7 @@ def test_two_visitors_do_not_influence_each_other(visitor):
 
 @EVERY_PAGE
 def test_a_visit_asks_only_its_own_server_and_nothing_fails(visitor, path):
-    someone = visitor()
+    someone = visitor(first=True)
     page = someone.opens(path)
     if path == "/reconstruct":
         page.get_by_role("button", name="Draw it again").click()

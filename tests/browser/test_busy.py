@@ -108,7 +108,7 @@ def test_a_page_that_is_left_takes_its_sign_along(visitor):
 
 def test_a_script_that_is_slow_has_the_sign_too_and_not_before_it_is(visitor, tmp_path):
     with serving(free_port(), tmp_path / "stderr.txt", SLEEPY) as address:
-        someone = visitor()
+        someone = visitor(first=True)
         someone.server = address
         someone.page.goto(f"{address}/glossary")
         someone.rests()

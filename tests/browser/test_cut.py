@@ -96,7 +96,7 @@ def forgetful(tmp_path) -> Iterator[str]:
 
 
 def test_a_page_whose_session_ended_meanwhile_is_live_in_a_new_one(visitor, forgetful):
-    someone = visitor()
+    someone = visitor(first=True)
     someone.server = forgetful
     line = Line(someone.page)
     page = someone.opens(f"/?model={DEEP}")
@@ -109,7 +109,7 @@ def test_a_page_whose_session_ended_meanwhile_is_live_in_a_new_one(visitor, forg
 
 
 def test_a_page_that_nobody_touched_goes_on_when_its_server_was_started_again(visitor, restarting):
-    someone = visitor()
+    someone = visitor(first=True)
     someone.server = restarting.address
     page = someone.opens(f"/?model={DEEP}")
     someone.is_live()

@@ -35,7 +35,7 @@ def holding(tmp_path_factory) -> Iterator[tuple[str, Path]]:
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_another_picture_is_there_before_its_numbers(visitor, holding, name):
-    someone = visitor()
+    someone = visitor(first=True)
     someone.server, hold = holding
     page = someone.opens(f"/reconstruct?model={name}")
     ledger, computing = page.get_by_test_id("ledger"), page.get_by_test_id("computing")
@@ -69,12 +69,12 @@ kept._typical = choosing
 
 def test_what_the_first_page_needs_is_there_before_anybody_has_come(visitor, tmp_path):
     chosen = tmp_path / "chosen"
-    with serving(free_port(), tmp_path / "stderr.txt", CHOOSING.format(str(chosen))) as address:
+    with serving(free_port(), tmp_path / "stderr.txt", CHOOSING.format(str(chosen)), house=True) as address:
         end = time.monotonic() + PATIENCE
         while not chosen.exists():
             assert time.monotonic() < end
             time.sleep(0.05)
-        someone = visitor()
+        someone = visitor(first=True)
         someone.server = address
         someone.opens()
         assert chosen.read_text() == "chosen "

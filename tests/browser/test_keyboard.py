@@ -53,7 +53,7 @@ def rested(visitor, path: str, numbers: bool = False, **context) -> Page:
     """A page at rest, with its numbers open or not."""
     someone = visitor(**context)
     if numbers:
-        someone.context.add_init_script("localStorage.numbers = 'open'")
+        someone.page.add_init_script("localStorage.numbers = 'open'")
     someone.page.goto(someone.server + path)
     someone.page.get_by_test_id("stSidebar").wait_for(state="attached")
     someone.rests()
@@ -62,9 +62,19 @@ def rested(visitor, path: str, numbers: bool = False, **context) -> Page:
     return someone.page
 
 
+# Of the page and of every component.
+TRANSITIONS = """() => {
+  const roots = [document];
+  for (const root of roots) for (const e of root.querySelectorAll("*")) if (e.shadowRoot) roots.push(e.shadowRoot);
+  return roots.flatMap((root) => root.getAnimations()).filter((one) => one instanceof CSSTransition).length;
+}"""
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 def still(page: Page) -> None:
-    """Wait until nothing fades in or out any more."""
-    page.wait_for_function("!document.getAnimations().some((one) => one instanceof CSSTransition)")
+    """Wait until nothing fades in or out any more, nor is about to."""
+    page.evaluate(TWO_FRAMES)
+    page.wait_for_function(f"({TRANSITIONS})() === 0")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -90,7 +100,7 @@ def contrasting(page: Page, focused: JSHandle) -> int:
     seen = []
     for act in ("e => e", "e => e.blur()"):
         focused.evaluate(act)
-        page.wait_for_timeout(250)  # transitions
+        still(page)
         seen.append(luminances(page.screenshot(clip=clip)))
     focused.evaluate("e => e.focus({ preventScroll: true })")
     return int(((np.maximum(*seen) + 0.05) / (np.minimum(*seen) + 0.05) >= CONTRAST).sum())

@@ -336,7 +336,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_no_number_belongs_to_anot
     visitor, cutter, how, turns
 ):
     cutter.how = how
-    someone = visitor()
+    someone = visitor(first=True)
     someone.server = cutter.address
     page, before = someone.opens(f"/?model={FLAT}"), someone.sees_a_picture()
     someone.is_live()
@@ -426,7 +426,7 @@ def test_where_no_connection_helps_none_is_tried_the_visitor_is_told_and_python_
 
 
 def test_a_session_that_the_server_forgets_is_over_and_a_new_one_goes_on(visitor, restarting):
-    someone = visitor()
+    someone = visitor(first=True)
     someone.server = restarting.address
     page, before = someone.opens(f"/?model={FLAT}"), someone.sees_a_picture()
     someone.is_live()

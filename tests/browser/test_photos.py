@@ -163,7 +163,7 @@ def test_a_dropped_photo_is_shown_and_two_are_blended(visitor):
 
 def test_without_its_socket_the_page_answers_the_same(visitor):
     someone = visitor()
-    someone.context.route_web_socket("**/live", lambda socket: socket.close(code=4403))
+    someone.page.route_web_socket("**/live", lambda socket: socket.close(code=4403))
     page = someone.opens("/photos")
     page.get_by_test_id("channel-8").click()
     agree(page, photo(EXAMPLES.content(0)), Asked(8))

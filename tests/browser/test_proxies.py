@@ -103,7 +103,7 @@ def behind(visitor, proxies):
     """A maker of visitors who come by a proxy."""
 
     def make(way: str) -> Visitor:
-        someone = visitor(ignore_https_errors=True)
+        someone = visitor(first=True, ignore_https_errors=True)
         someone.server = proxies[way]
         return someone
 

@@ -31,7 +31,7 @@ def moves(page: Page) -> None:
 
 
 def test_a_page_loads_each_file_once_and_all_of_one_version(visitor):
-    someone = visitor()
+    someone = visitor(first=True)
     page = someone.opens(f"/?model={DEEP}")
     for link in ("Latent map", "Explore", "Interpolate", "Explore"):
         page.get_by_role("link", name=link).click()
@@ -49,7 +49,7 @@ PAGES = ["", "latent_map", "interpolate", "reconstruct", "photos", "train", "how
 
 def test_to_open_a_page_runs_its_script_once(visitor):
     for path in PAGES:
-        someone = visitor()  # of its own: what a page still fetches would be cut off by the next
+        someone = visitor(first=True)  # of its own: what a page still fetches would be cut off by the next
         stream = Stream(someone.page)
         someone.page.goto(f"{someone.server}/{path}?model={DEEP}")
         someone.rests()
@@ -59,7 +59,7 @@ def test_to_open_a_page_runs_its_script_once(visitor):
 
 
 def test_a_first_visit_fetches_a_third_of_what_it_runs(visitor):
-    page = visitor().opens(f"/?model={DEEP}")
+    page = visitor(first=True).opens(f"/?model={DEEP}")
     sizes = "key => performance.getEntriesByType('resource').reduce((sum, one) => sum + one[key], 0)"
     whole, sent = (page.evaluate(sizes, key) for key in ("decodedBodySize", "encodedBodySize"))
     assert whole > 2000 * KB
@@ -68,7 +68,7 @@ def test_a_first_visit_fetches_a_third_of_what_it_runs(visitor):
 
 @pytest.mark.parametrize("name", RELEASES)
 def test_a_release_of_the_hand_brings_no_script_and_no_data_that_is_there(visitor, name):
-    someone = visitor()
+    someone = visitor(first=True)
     path, release = RELEASES[name]
     stream = Stream(someone.page)
     page = someone.opens(path)
@@ -85,7 +85,7 @@ PLACE = f"window.instruments.get({DECODED}.closest('.lab').parentNode)"
 
 
 def test_what_builds_on_data_that_never_came_is_asked_for_whole(visitor):
-    someone = visitor()
+    someone = visitor(first=True)
     path, pick = RELEASES["Latent map, a place"]
     page = someone.opens(path)
     pick(page, 0)
@@ -97,7 +97,7 @@ def test_what_builds_on_data_that_never_came_is_asked_for_whole(visitor):
 
 
 def test_a_module_that_is_not_there_any_more_says_to_reload_and_is_there_after_that(visitor):
-    someone = visitor()
+    someone = visitor(first=True)
     gone = [True]
 
     def answer(route: Route) -> None:
@@ -120,7 +120,7 @@ def test_a_module_that_is_not_there_any_more_says_to_reload_and_is_there_after_t
 
 
 def test_a_page_goes_on_with_the_modules_of_a_server_that_was_updated(visitor, restarting):
-    someone = visitor()
+    someone = visitor(first=True)
     someone.server = restarting.address
     page = someone.opens(f"/?model={DEEP}")
     someone.is_live()
@@ -140,7 +140,7 @@ def test_a_page_goes_on_with_the_modules_of_a_server_that_was_updated(visitor, r
 
 
 def test_an_instrument_that_arrives_when_its_page_was_left_is_not_begun(visitor):
-    someone = visitor()
+    someone = visitor(first=True)
     page, held, sockets = someone.page, [], []
     page.route(EXPLORE, lambda route: held.append(route))
     page.on("websocket", lambda socket: sockets.append(socket.url))

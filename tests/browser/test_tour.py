@@ -31,7 +31,7 @@ def newcomer(visitor):
 
     def come(path: str, **context) -> Page:
         someone = visitor(**context)
-        someone.context.add_init_script("if (!sessionStorage.came) { localStorage.clear(); sessionStorage.came = 1; }")
+        someone.page.add_init_script("if (!sessionStorage.came) { localStorage.clear(); sessionStorage.came = 1; }")
         someone.page.goto(someone.server + path)
         someone.rests()
         return someone.page

@@ -77,7 +77,7 @@ def test_two_classes_become_a_slider_that_is_dragged_here_and_in_another_browser
     assert now > was
     assert percents(page.get_by_test_id(f"{SLIDER}-value").text_content()) == [now]
     someone.rests()
-    link = page.url.removeprefix(someone.server)
+    dragged, link = seen(page), page.url.removeprefix(someone.server)
     slider.click(button="right")
     becomes(page, start)
     expect(got).to_have_text("")
@@ -85,7 +85,7 @@ def test_two_classes_become_a_slider_that_is_dragged_here_and_in_another_browser
     other = visitor(viewport={"width": 390, "height": 844}, color_scheme="dark")
     page = other.opens(link)
     other.is_live()
-    assert seen(page) == before
+    becomes(page, dragged)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     slider, got = page.get_by_test_id(SLIDER), page.get_by_test_id(f"{SLIDER}-got")
     expect(page.locator(".yours b")).to_have_text(NAME)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tests.grids import grid
 from tests.registry import VECTORS
 from vae import data
 from vae.distributions import bernoulli
@@ -156,13 +157,18 @@ MISSED = {"fashion-2d": [3070, 4070, 1076, 6594, 981], "mnist-2d": [8243]}
 
 
 @pytest.fixture(scope="module", params=FLAT)
-def shipped(request) -> tuple[VAE, Tensor, Tensor, Evidence]:
+def flat(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def shipped(flat) -> tuple[VAE, Tensor, Tensor, Evidence]:
     """A model with two latents that ships, 16 random test pictures as it sees them, those that were MISSED, and log
     p(x) of the random ones."""
-    model = load_pretrained(request.param, "cpu")
-    x = data.fixed_binarisation(RECIPES[request.param].dataset)
-    missed, x = x[MISSED[request.param]], x[torch.randperm(len(x), generator=seeded())[:16]]
-    return model, x, missed, Grid(model).evidence(x)
+    model = load_pretrained(flat, "cpu")
+    x = data.fixed_binarisation(RECIPES[flat].dataset)
+    missed, x = x[MISSED[flat]], x[torch.randperm(len(x), generator=seeded())[:16]]
+    return model, x, missed, grid(flat, model).evidence(x)
 
 
 def test_the_bounds_of_a_shipped_model_are_ordered(shipped):
@@ -230,9 +236,9 @@ def test_the_evidence_of_a_shipped_model_is_that_of_a_fine_grid_where_the_poster
     torch.testing.assert_close(evidence.log_evidence[:8].double(), fine[:8], atol=5e-3, rtol=0)
 
 
-def test_posteriors_between_the_coarsest_cells_and_far_from_the_prior_are_found(shipped, fine):
+def test_posteriors_between_the_coarsest_cells_and_far_from_the_prior_are_found(flat, shipped, fine):
     model, _, missed, _ = shipped
-    found = Grid(model).evidence(missed)
+    found = grid(flat, model).evidence(missed)
     torch.testing.assert_close(found.log_evidence.double(), fine[8:], atol=5e-3, rtol=0)
     assert (found.error < 5e-3).all()
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 
 import vae
+from tests.grids import grid
 from tests.registry import VECTORS
 from vae import data
 from vae.distributions import normal
 from vae.inference import record as library
-from vae.inference.evidence import Grid
 from vae.inference.ledger import Check, at_most, checks, equal
 from vae.inference.posterior import Plane
 from vae.inference.record import Estimate, Frame, frame
@@ -46,11 +46,6 @@ def model(name: str):
     return vae.load_pretrained(name, device="cpu")
 
 
-@cache
-def grid(name: str) -> Grid | None:
-    return Grid(model(name)) if model(name).latents == 2 else None
-
-
 def pictures(name: str, count: int) -> Tensor:
     x = data.fixed_binarisation(pretrained.load_card(name)["data"]["name"])
     return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(5))[:count]]
@@ -58,7 +53,7 @@ def pictures(name: str, count: int) -> Tensor:
 
 def record(name: str, plane: Plane | None = None, number: int = 0) -> Frame:
     x = pictures(name, number + 1)[number:]
-    return frame(model(name), x, 3, grid(name), plane)
+    return frame(model(name), x, 3, grid(name, model(name)), plane)
 
 
 def failing(found: list[Check]) -> set[str]:
@@ -68,7 +63,7 @@ def failing(found: list[Check]) -> set[str]:
 @EVERY_MODEL
 def test_every_claim_holds_for_random_test_pictures(name):
     for number, x in enumerate(pictures(name, 10).split(1)):
-        found = checks(frame(model(name), x, number, grid(name)))
+        found = checks(frame(model(name), x, number, grid(name, model(name))))
         assert failing(found) == set()
         assert len(found) == (6 if model(name).latents == 2 else 5)
 

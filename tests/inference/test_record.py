@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
 import vae
+from tests.grids import grid
 from tests.likelihoods import drawn, log_prob
 from tests.registry import BITS, VECTORS
 from vae import data
 from vae.distributions import stratified
-from vae.inference.evidence import Grid
 from vae.inference.record import (
     BLOCK,
     LARGE,
@@ -40,11 +40,6 @@ def model(name: str):
     return vae.load_pretrained(name, device="cpu")
 
 
-@cache
-def grid(name: str) -> Grid | None:
-    return Grid(model(name)) if name in TWO_LATENTS else None
-
-
 inputs = cache(data.test_inputs)
 
 
@@ -57,7 +52,7 @@ def picture(name: str, number: int = 0) -> Tensor:
 
 @cache
 def record(name: str, number: int = 0, seed: int = SEED) -> Frame:
-    return frame(model(name), picture(name, number), seed, grid(name))
+    return frame(model(name), picture(name, number), seed, grid(name, model(name)))
 
 
 def often(name: str, count: int) -> int:
@@ -198,7 +193,7 @@ def test_with_two_latents_both_bounds_are_below_the_evidence(name, number):
 
 @pytest.mark.parametrize("name", TWO_LATENTS)
 def test_the_evidence_is_that_of_this_picture_whatever_the_seed(name):
-    both = grid(name).evidence(torch.cat([picture(name, 0), picture(name, 1)])).log_evidence.tolist()
+    both = grid(name, model(name)).evidence(torch.cat([picture(name, 0), picture(name, 1)])).log_evidence.tolist()
     seen = [record(name, 0).log_evidence.value, record(name, 1).log_evidence.value]
     assert seen == pytest.approx(both, abs=1e-2)
     assert record(name, 0, SEED + 1).log_evidence.value == seen[0]
@@ -215,7 +210,7 @@ def test_without_a_grid_there_is_neither_evidence_nor_gap(name):
 
 @EVERY_MODEL
 def test_the_same_seed_gives_bitwise_the_same_record(name):
-    assert differing(frame(model(name), picture(name), SEED, grid(name)), record(name)) == set()
+    assert differing(frame(model(name), picture(name), SEED, grid(name, model(name))), record(name)) == set()
 
 
 @EVERY_MODEL

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 import vae
+from tests.grids import grid
 from tests.registry import VECTORS
 from vae import data
 from vae.distributions import kl, normal, rsample
-from vae.inference.evidence import Grid
 from vae.models import VAE, build
 from vae.models.checkpoint import config_from_json, config_to_json
 from vae.models.families.correction import corrected
@@ -87,7 +87,7 @@ def test_in_training_q_is_the_encoder_s_own_and_has_gradients():
 def test_a_shipped_model_is_nearer_to_the_true_posterior_than_its_encoder(name):
     """The gap log p(x) - ELBO, by quadrature and 400 draws: the card's target is 3 nats, and the encoder's is 6."""
     model, x = vae.load_pretrained(name, "cpu"), data.fixed_binarisation(RECIPES[name].dataset)[100:160]
-    evidence = Grid(model).evidence(x).log_evidence
+    evidence = grid(name, model).evidence(x).log_evidence
     gaps = []
     with torch.inference_mode():
         mu, log_sigma = model.encoder(x).chunk(2, 1)

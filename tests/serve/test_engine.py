@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 import vae
+from tests.grids import grid
 from tests.registry import VECTORS
 from tests.served import answer, ask, entry, loaded, record
 from vae import data
 from vae.inference import record as library_of_records
-from vae.inference.evidence import Grid
 from vae.latent import places
 from vae.latent.encodings import Company, Near, near
 from vae.models import VAE, pretrained
@@ -337,8 +337,7 @@ def test_it_serves_the_models_that_ship():
 def test_a_record_is_that_of_a_direct_call(name):
     model, x = vae.load_pretrained(name), examples(name, 1)
     seen = record(name, x, 4)
-    grid = Grid(model) if model.latents == 2 else None
-    expected = library_of_records.frame(model, x, 4, grid)
+    expected = library_of_records.frame(model, x, 4, grid(name, model))
     for field in ("x", "mu", "sigma", "eps", "z", "mean", "kl_per_dimension"):
         torch.testing.assert_close(getattr(seen, field), getattr(expected, field), rtol=1e-5, atol=1e-5)
     numbers = ("kl", "elbo", "iwae", "bits_per_dimension")

@@ -19,6 +19,7 @@ from streamlit.runtime import caching
 from streamlit.testing.v1 import AppTest
 
 import vae
+from tests.grids import grid
 from tests.registry import BITS, VECTORS
 from tests.served import entry
 from vae import data
@@ -91,6 +92,13 @@ def explorer(app: AppTest) -> dict:
     return json.loads(element.proto.json)
 
 
+@cache
+def start(name: str) -> dict:
+    """What Explore's component is told, and where its latents stand, where the URL says no more than the model."""
+    app = opened(name)
+    return explorer(app) | {"position": position(app, name)}
+
+
 def position(app: AppTest, name: str) -> list[float]:
     """Where the latents of a model stand."""
     return app.session_state[f"z.{name}"]
@@ -153,7 +161,7 @@ def notes(app: AppTest) -> list[str]:
 @cache
 def model(name: str) -> tuple[vae.models.VAE, Grid | None]:
     loaded = vae.load_pretrained(name)
-    return loaded, Grid(loaded) if loaded.latents == 2 else None
+    return loaded, grid(name, loaded)
 
 
 def test_input(name: str, index: int) -> torch.Tensor:
@@ -423,7 +431,7 @@ def test_a_link_says_an_uploaded_picture_by_its_bits(name):
 )
 def test_an_x_in_the_url_that_means_nothing_is_ignored(name, broken):
     app = opened(name, x=broken)
-    assert explorer(app)["given"] == explorer(opened(name))["given"]
+    assert explorer(app)["given"] == start(name)["given"]
 
 
 BROKEN = ["", "abc", "nan", "inf", "-inf", "1e300", "-1e9", "1;2", "<script>", "__import__('os')", "9" * 9000]
@@ -433,13 +441,13 @@ BROKEN = ["", "abc", "nan", "inf", "-inf", "1e300", "-1e9", "1;2", "<script>", "
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_z_in_the_url_that_means_nothing_is_ignored(name, broken):
     one_bad = ",".join(["0"] * (latents(name) - 1) + [broken])
-    assert position(opened(name, z=one_bad), name) == position(opened(name), name)
+    assert position(opened(name, z=one_bad), name) == start(name)["position"]
 
 
 @EVERY_MODEL
 @pytest.mark.parametrize("wrong", [-1, 1, 5000])
 def test_a_z_in_the_url_of_another_length_is_ignored(name, wrong):
-    assert position(opened(name, z=",".join(["0"] * (latents(name) + wrong))), name) == position(opened(name), name)
+    assert position(opened(name, z=",".join(["0"] * (latents(name) + wrong))), name) == start(name)["position"]
 
 
 @EVERY_MODEL
