@@ -138,4 +138,4 @@ def test_what_the_card_says_of_a_photo_is_found_in_another_way(name):
     upper = np.where(levels == 255, 1.0, expit((levels / 255 + 0.5 / 255 - loc) / scale))
     lower = np.where(levels == 0, 0.0, expit((levels / 255 - 0.5 / 255 - loc) / scale))
     bits = -np.log2(upper - lower).sum() / levels.size
-    assert seen.bits_per_dimension == pytest.approx(bits + seen.rate / 3, abs=2e-3)
+    assert seen.price.bits_per_dimension == pytest.approx(bits + seen.price.rate / 3, abs=2e-3)
