@@ -246,6 +246,17 @@ def test_a_folder_that_is_no_training_keeps_nobody_waiting(queue):
         queue.ends(DONE)
 
 
+def test_what_is_only_measured_goes_before_what_is_trained(queue):
+    first, second = queue.add(), queue.add()
+    queue.look()
+    brought = [queue.bring("mine", {"a": b"no model"}) for _ in range(2)]
+    assert [queue.place(key) for key in (first, *brought, second)] == [0, 1, 2, 3]
+    for expected in (*brought, second):
+        queue.ends(DONE)
+        queue.look()
+        assert queue.find(expected).stand == Stand.TRAINING
+
+
 def test_a_model_that_is_brought_is_bounded_in_bytes(queue, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_WEIGHTS", 1000)
     place = tmp_path / "large"
