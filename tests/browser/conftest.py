@@ -139,7 +139,7 @@ class Restarting:
         self.start()
 
     def start(self, changed: str = "") -> None:
-        self.running.enter_context(serving(self.port, self.folder / "stderr.txt", changed))
+        self.running.enter_context(serving(self.port, self.folder / "stderr.txt", changed, house=True))
 
     def stop(self) -> None:
         self.running.close()
