@@ -78,7 +78,7 @@ def brought(browser: Browser, url: str, kept: Path) -> float:
     """Seconds from the press until the network of a file can be explored."""
     with visitor(browser, f"{url}/train") as page:
         page.get_by_text("A network that I kept").click()
-        page.get_by_text("Drop the .safetensors file here").wait_for()
+        page.get_by_text("Drop its .safetensors file here").wait_for()
         page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(str(kept))
         button = page.get_by_role("button", name="Open it")
         button.wait_for()
