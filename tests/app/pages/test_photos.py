@@ -254,5 +254,6 @@ def test_every_other_page_says_why_it_cannot_show_it(tried):
         assert tried.session_state["model"] != "from-elsewhere"  # it takes one that it can show
     turned(tried, "vae/app/pages/models.py")
     assert "It comes from elsewhere" in text(tried)
+    assert tried.header[0].value == "“Mine”, photos of any size"  # the visitor's own comes first
     turned(tried, PAGE)
     assert told(tried)["latents"] == 4

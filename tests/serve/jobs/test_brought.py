@@ -46,6 +46,7 @@ def test_a_folder_of_diffusers_becomes_a_model_that_is_served_as_one_of_photos(c
     folder = job(tmp_path, place)
     assert work(folder, MINUTES) == DONE, asked.said(folder)
     assert list((folder / asked.BROUGHT).iterdir()) == []
+    assert work(folder, MINUTES) == DONE  # as after a process that was lost at its very end
     entry = libraries.Library(engine()).add("me", model_of(folder))
     assert entry.lacks(Can.MAP) is None
     assert entry.title == f"From elsewhere, {config['latent_channels']} channels"

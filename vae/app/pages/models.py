@@ -84,7 +84,7 @@ def others() -> list[dict]:
 
 def page(entry: Entry) -> None:
     """Every model in the picker, the visitor's own first, and below them those that only the chapters use."""
-    for each in sorted(picker.visible(), key=lambda one: one.mine is None):
+    for each in sorted(picker.visible(), key=lambda one: one.mine is None and not one.is_tried):
         try:
             library().lease(each)
         except ValueError:  # it is damaged, and said so below

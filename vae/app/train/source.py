@@ -88,7 +88,7 @@ def on_server() -> tuple[object, Brought] | None:
 
 def network() -> None:
     """A network that was downloaded here once, was written by the command line, or comes from elsewhere."""
-    words = "Drop its .safetensors file here. It is measured anew, in a minute or so, and is yours as it was."
+    words = "Drop its .safetensors file here. It is measured anew, for a minute or more, and is yours as it was."
     most = jobs().limits.megabytes
     files = st.file_uploader(words, accept_multiple_files=True, max_upload_size=most, key="train.network_file")
     st.html(

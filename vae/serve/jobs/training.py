@@ -163,7 +163,9 @@ def _train(folder: Path, minutes: float) -> int:
 
 
 def _measure(folder: Path) -> int:
-    """Of a model that was brought."""
+    """Of a model that was brought; it is there already where a process before this one was lost at its very end."""
+    if (folder / asked.MODEL).is_dir():
+        return DONE
     draft = folder / asked.DRAFT / folder.name
     shutil.rmtree(draft.parent, ignore_errors=True)
     with _read(), _measuring():
